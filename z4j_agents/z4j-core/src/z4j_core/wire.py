@@ -1,0 +1,284 @@
+"""The wire between agents and the brain: versions, limits, kinds, states and the shape of every message.
+
+This is the only module that knows versions and encodings. All times are integers: microseconds since the Unix epoch,
+UTC, by the sender's clock. `docs/reference/protocol.md` is generated from it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final, NotRequired, TypedDict
+
+VERSION: Final = 1
+#: Versions the brain serves: the newest and the one before.
+SERVED: Final = (1,)
+
+EVENTS_PATH: Final = "/agent/v1/events"
+COMMANDS_PATH: Final = "/agent/v1/commands"
+RESULTS_PATH: Final = "/agent/v1/results"
+KEYS_PATH: Final = "/agent/v1/keys"
+
+#: How often an agent has sent this very batch, 1 at first. From `ISOLATE_AFTER` on the brain takes its events one by one.
+TRIES_HEADER: Final = "z4j-tries"
+ISOLATE_AFTER: Final = 3
+
+MAX_EVENTS: Final = 500
+MAX_BODY: Final = 1024 * 1024
+MAX_RAW: Final = 8 * 1024 * 1024
+MAX_EVENT: Final = 32 * 1024
+MAX_STRING: Final = 16 * 1024
+MAX_DEPTH: Final = 32
+MAX_NODES: Final = 2000
+MAX_TARGETS: Final = 500
+MAX_WAIT: Final = 30
+MAX_ARGUMENTS: Final = 4096
+MAX_RESULT: Final = 4096
+MAX_MESSAGE: Final = 2048
+MAX_TRACEBACK: Final = 16 * 1024
+MAX_NAME: Final = 512
+MAX_ID: Final = 255
+
+
+class Kind(StrEnum):
+    """What an event says. Unknown kinds are kept and change nothing."""
+
+    TASK_ENQUEUED = "task.enqueued"
+    TASK_RECEIVED = "task.received"
+    TASK_STARTED = "task.started"
+    TASK_PROGRESS = "task.progress"
+    TASK_SUCCEEDED = "task.succeeded"
+    TASK_FAILED = "task.failed"
+    TASK_RETRYING = "task.retrying"
+    TASK_CANCELLED = "task.cancelled"
+    TASK_EXPIRED = "task.expired"
+    TASK_REJECTED = "task.rejected"
+    TASK_SKIPPED = "task.skipped"
+    TASK_DEAD_LETTERED = "task.dead_lettered"
+    TASK_LOST = "task.lost"
+    WORKER_ONLINE = "worker.online"
+    WORKER_HEARTBEAT = "worker.heartbeat"
+    WORKER_OFFLINE = "worker.offline"
+    AGENT_ONLINE = "agent.online"
+    AGENT_HEARTBEAT = "agent.heartbeat"
+    AGENT_OFFLINE = "agent.offline"
+
+
+class State(StrEnum):
+    """What a task can be. The number behind each in `RANK` orders events inside one run of one attempt."""
+
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    RECEIVED = "received"
+    STARTED = "started"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    DEAD_LETTERED = "dead_lettered"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    SKIPPED = "skipped"
+    LOST = "lost"
+
+
+RANK: Final[dict[State, int]] = {
+    State.SCHEDULED: 5,
+    State.QUEUED: 10,
+    State.RECEIVED: 20,
+    State.STARTED: 30,
+    State.RETRYING: 35,
+} | {
+    state: 100
+    for state in (
+        State.SUCCEEDED,
+        State.FAILED,
+        State.DEAD_LETTERED,
+        State.CANCELLED,
+        State.EXPIRED,
+        State.REJECTED,
+        State.SKIPPED,
+        State.LOST,
+    )
+}
+
+
+class Source(StrEnum):
+    LIVE = "live"
+    RECONCILE = "reconcile"
+    ACTION = "action"
+
+
+class Reason(StrEnum):
+    """Why a task failed, beyond its exception."""
+
+    EXCEPTION = "exception"
+    TIMEOUT = "timeout"
+    WORKER_LOST = "worker_lost"
+    UNKNOWN_TASK = "unknown_task"
+
+
+class Error(TypedDict):
+    type: str
+    message: str
+    traceback: NotRequired[str]
+    reason: NotRequired[str]
+
+
+class Event(TypedDict):
+    """One fact. `seq` is given by the spool; (boot, seq) is the event's identity. Everything else may be absent.
+
+    `run` is the time at which the run started that this event belongs to; null before a run starts. `args`, `kwargs`
+    and `result` are redacted text, never data. `data` carries what a worker or an agent says of itself.
+    """
+
+    seq: int
+    kind: str
+    ts: int
+    engine: NotRequired[str]
+    task_id: NotRequired[str]
+    name: NotRequired[str]
+    queue: NotRequired[str]
+    worker: NotRequired[str]
+    attempt: NotRequired[int]
+    max_attempts: NotRequired[int]
+    run: NotRequired[int | None]
+    priority: NotRequired[int]
+    root_id: NotRequired[str]
+    parent_id: NotRequired[str]
+    group_id: NotRequired[str]
+    retry_of: NotRequired[str]
+    schedule: NotRequired[str]
+    eta: NotRequired[int]
+    expires: NotRequired[int]
+    args: NotRequired[str]
+    kwargs: NotRequired[str]
+    result: NotRequired[str]
+    runtime_ms: NotRequired[float]
+    error: NotRequired[Error]
+    progress: NotRequired[dict[str, Any]]
+    vault: NotRequired[str]
+    source: NotRequired[str]
+    truncated: NotRequired[list[str]]
+    data: NotRequired[dict[str, Any]]
+
+
+class Identity(TypedDict):
+    """Who sends: the first thing the brain learns of an agent, repeated in each batch."""
+
+    name: str
+    host: str
+    pid: int
+    role: str
+
+
+class Batch(TypedDict):
+    """The body of POST events (JSON, gzip). Frozen at first send; `first` is the seq of its first event."""
+
+    v: int
+    boot: str
+    first: int
+    agent: Identity
+    events: list[Event]
+
+
+class Rejected(TypedDict):
+    seq: int
+    code: str
+
+
+class Answer(TypedDict):
+    """The answer to a batch, after commit. What is in neither list was accepted."""
+
+    accepted: int
+    duplicates: list[int]
+    rejected: list[Rejected]
+    time: int
+
+
+class Signed(TypedDict):
+    """Canonical JSON in base64, the id of the key and its Ed25519 signature (base64) over `DOMAIN + body`."""
+
+    body: str
+    kid: str
+    sig: str
+
+
+COMMAND_DOMAIN: Final = b"z4j/command/v1\0"
+KEYS_DOMAIN: Final = b"z4j/keys/v1\0"
+
+
+class Keys(TypedDict):
+    """The body that the instance root signs: the keys in force, by id, each 32 bytes in base64."""
+
+    v: int
+    action: dict[str, str]
+    log: dict[str, str]
+    issued: int
+
+
+class Target(TypedDict):
+    """One target of a command. `vault` says who keeps the originals."""
+
+    item: int
+    task_id: str
+    name: NotRequired[str]
+    queue: NotRequired[str]
+    vault: NotRequired[str]
+
+
+class Command(TypedDict):
+    """The body of a signed command. `audience` is the boot it was leased to; `fence` grows with each lease."""
+
+    v: int
+    id: str
+    operation: str
+    project: str
+    environment: str
+    engine: str
+    verb: str
+    audience: str
+    fence: int
+    issued: int
+    expires: int
+    targets: list[Target]
+    params: dict[str, Any]
+
+
+class Outcome(StrEnum):
+    """What an agent answers about one target. `requested`: accepted by the engine, a later event confirms it."""
+
+    DONE = "done"
+    REQUESTED = "requested"
+    ALREADY_FINAL = "already_final"
+    ARGS_UNAVAILABLE = "args_unavailable"
+    NOT_FOUND = "not_found"
+    UNSUPPORTED = "unsupported"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    FAILED = "failed"
+    SET_ASIDE = "set_aside"
+
+
+class Result(TypedDict):
+    item: int
+    outcome: str
+    detail: NotRequired[str]
+    new_task_id: NotRequired[str]
+
+
+class Results(TypedDict):
+    """The body of POST results (JSON)."""
+
+    v: int
+    boot: str
+    command: str
+    fence: int
+    results: list[Result]
+
+
+class Poll(TypedDict):
+    """The answer to GET commands?boot=...&wait=...&v=1[,0]."""
+
+    v: int
+    commands: list[Signed]
+    time: int

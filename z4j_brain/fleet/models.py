@@ -1,0 +1,42 @@
+"""Worker process groups as the engines name them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import models
+from django.utils import timezone
+
+from z4j_brain.agents.models import Agent
+from z4j_brain.fleet.states import WorkerState
+from z4j_brain.rbac.models import Environment
+
+SILENT_AFTER = timedelta(seconds=60)
+
+
+class Worker(models.Model):
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="workers")
+    engine = models.CharField(max_length=32)
+    name = models.CharField(max_length=255)
+    agent = models.ForeignKey(Agent, on_delete=models.SET_NULL, null=True, related_name="workers")
+    host = models.CharField(max_length=255, blank=True)
+    pid = models.IntegerField(null=True)
+    engine_version = models.CharField(max_length=64, blank=True)
+    queues = models.JSONField(default=list)
+    concurrency = models.JSONField(default=dict)
+    running = models.JSONField(default=list)
+    facts = models.JSONField(default=dict)
+    started_at = models.DateTimeField(null=True)
+    heartbeat_at = models.DateTimeField(default=timezone.now)
+    offline_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["environment", "engine", "name"], name="worker_once")]
+
+    @property
+    def state(self) -> WorkerState:
+        if self.offline_at is not None:
+            return WorkerState.OFFLINE
+        silent = timezone.now() - self.heartbeat_at > SILENT_AFTER
+        return WorkerState.SILENT if silent else WorkerState.ONLINE

@@ -1,0 +1,105 @@
+"""One requested action on any number of targets, the outcome of each, and the commands that carry it out."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from z4j_brain.agents.models import Agent
+from z4j_brain.lib.ids import uuid7
+from z4j_brain.operations.states import CommandState, ItemOutcome, ItemProgress, OperationState
+from z4j_brain.rbac.models import Environment
+
+
+class Operation(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="operations")
+    action = models.CharField(max_length=64)
+    target_kind = models.CharField(max_length=32)
+    filter = models.JSONField(default=dict)
+    reason = models.CharField(max_length=500, blank=True)
+    actor_type = models.CharField(max_length=16)
+    actor_id = models.CharField(max_length=64)
+    actor_name = models.CharField(max_length=255)
+    state = models.CharField(max_length=24, choices=OperationState.choices, default=OperationState.PENDING)
+    total = models.PositiveIntegerField(default=0)
+    settled = models.PositiveIntegerField(default=0)
+    succeeded = models.PositiveIntegerField(default=0)
+    entry_id = models.UUIDField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(fields=["environment", "-id"], name="operation_list")]
+
+
+class Command(models.Model):
+    """One instruction for one agent. `fence` grows with each lease: an answer to an older lease is late."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="commands")
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="commands")
+    engine = models.CharField(max_length=32)
+    verb = models.CharField(max_length=32)
+    params = models.JSONField(default=dict)
+    audience = models.ForeignKey(Agent, on_delete=models.SET_NULL, null=True, related_name="addressed")
+    leased_by = models.ForeignKey(Agent, on_delete=models.SET_NULL, null=True, related_name="leased")
+    state = models.CharField(max_length=16, choices=CommandState.choices, default=CommandState.QUEUED)
+    fence = models.PositiveIntegerField(default=0)
+    lease_expires_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now)
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(fields=["environment", "state", "id"], name="command_queue")]
+
+
+class Item(models.Model):
+    """One target of an operation and its outcome; `outcome` stays null until it is settled."""
+
+    id = models.BigAutoField(primary_key=True)
+    operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="items")
+    command = models.ForeignKey(Command, on_delete=models.SET_NULL, null=True, related_name="items")
+    target_id = models.CharField(max_length=255)
+    label = models.CharField(max_length=512, blank=True)
+    progress = models.CharField(max_length=16, choices=ItemProgress.choices, default=ItemProgress.WAITING)
+    outcome = models.CharField(max_length=24, choices=ItemOutcome.choices, null=True)
+    detail = models.CharField(max_length=500, blank=True)
+    new_task_id = models.CharField(max_length=255, blank=True)
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["operation", "target_id"], name="item_once")]
+        indexes = [models.Index(fields=["target_id", "-id"], name="item_target")]
+
+
+class LateResult(models.Model):
+    """An answer to a lease that had already passed to somebody else: kept, not applied."""
+
+    command = models.ForeignKey(Command, on_delete=models.CASCADE, related_name="late")
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="late")
+    fence = models.PositiveIntegerField()
+    results = models.JSONField()
+    received_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
+
+
+class IdempotencyKey(models.Model):
+    """A key a token has used in the last 24 hours, with what it asked for and the operation it got."""
+
+    owner = models.CharField(max_length=80)
+    key = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64)
+    operation = models.ForeignKey(Operation, on_delete=models.CASCADE)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["owner", "key"], name="idempotency_once")]

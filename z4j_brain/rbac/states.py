@@ -1,0 +1,45 @@
+"""Permissions, and the roles as sets of them. Roles are not a ladder; only owner contains admin."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Permission(models.TextChoices):
+    """What somebody may do in an environment. The value is guardian's codename on Environment."""
+
+    VIEW = "view_metadata", "see projects, queues, tasks and workers"
+    VIEW_PAYLOAD = "view_payload", "see redacted arguments, results and tracebacks"
+    RETRY = "retry_task", "retry a task"
+    CANCEL = "cancel_task", "cancel a task"
+    MANAGE_AGENTS = "manage_agents", "mint, rotate and revoke agent keys"
+    MANAGE_MEMBERS = "manage_members", "invite, change and remove members"
+    MANAGE_PROJECT = "manage_project", "create and change environments"
+    VIEW_AUDIT = "view_audit", "read the whole audit trail"
+
+
+class Role(models.TextChoices):
+    VIEWER = "viewer", "Viewer"
+    OPERATOR = "operator", "Operator"
+    ADMIN = "admin", "Admin"
+    OWNER = "owner", "Owner"
+    AUDITOR = "auditor", "Auditor"
+
+
+_SEE = frozenset({Permission.VIEW, Permission.VIEW_PAYLOAD})
+_OPERATE = _SEE | {Permission.RETRY, Permission.CANCEL}
+_ADMINISTER = _OPERATE | {Permission.MANAGE_AGENTS, Permission.MANAGE_MEMBERS, Permission.MANAGE_PROJECT}
+
+ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.VIEWER: _SEE,
+    Role.OPERATOR: _OPERATE,
+    Role.ADMIN: _ADMINISTER,
+    Role.OWNER: _ADMINISTER | {Permission.VIEW_AUDIT},
+    Role.AUDITOR: frozenset({Permission.VIEW, Permission.VIEW_AUDIT}),
+}
+
+
+class EnvironmentKind(models.TextChoices):
+    PRODUCTION = "production", "Production"
+    STAGING = "staging", "Staging"
+    DEVELOPMENT = "development", "Development"

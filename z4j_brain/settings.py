@@ -1,0 +1,214 @@
+"""Every setting of the brain, read once from the environment; a wrong value stops the start with a sentence."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from z4j_brain.lib import datafolder
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def env(name: str, default: str = "") -> str:
+    """The value of `Z4J_<name>`, or of the file that `Z4J_<name>_FILE` names."""
+    path = os.environ.get(f"Z4J_{name}_FILE")
+    return Path(path).read_text().strip() if path else os.environ.get(f"Z4J_{name}", default)
+
+
+def env_bool(name: str, default: bool = False) -> bool:
+    value = env(name, "1" if default else "0").lower()
+    if value not in ("1", "0", "true", "false", "yes", "no"):
+        raise ImproperlyConfigured(f"Z4J_{name}={value}: write 1 or 0.")
+    return value in ("1", "true", "yes")
+
+
+def env_int(name: str, default: int) -> int:
+    value = env(name, str(default))
+    if not value.isdigit():
+        raise ImproperlyConfigured(f"Z4J_{name}={value}: write a whole number.")
+    return int(value)
+
+
+def env_list(name: str, default: str = "") -> list[str]:
+    return [part.strip() for part in env(name, default).split(",") if part.strip()]
+
+
+def database(url: str) -> dict[str, object]:
+    """Django's settings for `postgres://user:password@host:port/name`, or for SQLite in the data folder."""
+    if not url:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": Z4J_DATA_DIR / "z4j.sqlite3",
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;",
+            },
+        }
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgres", "postgresql"):
+        raise ImproperlyConfigured("Z4J_DATABASE_URL starts with postgres://, or is left out for SQLite.")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path.lstrip("/"),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or ""),
+        "PORT": parts.port or "",
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": 16, "timeout": 10}},
+    }
+
+
+Z4J_DATA_DIR = Path(env("DATA_DIR", str(Path.home() / ".local" / "share" / "z4j"))).expanduser()
+Z4J_HOST = env("HOST", "127.0.0.1")
+Z4J_PORT = env_int("PORT", 7700)
+Z4J_URL = env("URL", f"http://{Z4J_HOST}:{Z4J_PORT}").rstrip("/")
+Z4J_SOURCE_URL = env("SOURCE_URL", "https://github.com/z4j/z4j")
+Z4J_TRUSTED_PROXIES = env_list("TRUSTED_PROXIES")
+
+DEBUG = False
+SECRET_KEY = env("SECRET_KEY") or datafolder.secret(Z4J_DATA_DIR, "django")
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
+SECURE = Z4J_URL.startswith("https://")
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "guardian",
+    "auditlog",
+    "axes",
+    "allauth",
+    "allauth.account",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "z4j_brain.ledger",
+    "z4j_brain.rbac",
+    "z4j_brain.audit",
+    "z4j_brain.agents",
+    "z4j_brain.operations",
+    "z4j_brain.fleet",
+    "z4j_brain.tasks",
+    "z4j_brain.gateway",
+    "z4j_brain.panel",
+    "z4j_brain.housekeeping",
+]
+
+ROOT_URLCONF = "z4j_brain.urls"
+ASGI_APPLICATION = "z4j_brain.asgi.application"
+AUTH_USER_MODEL = "rbac.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASES = {"default": database(env("DATABASE_URL"))}
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+GUARDIAN_RAISE_403 = False
+ANONYMOUS_USER_NAME = None
+
+MIDDLEWARE = [
+    "z4j_brain.panel.headers.SecurityHeadersMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+# In a checkout templates/ and static/ stand beside the package; a wheel carries them inside it.
+_PACKAGE = Path(__file__).resolve().parent
+TEMPLATES_DIR = ROOT / "templates" if (ROOT / "manage.py").exists() else _PACKAGE / "_templates"
+STATIC_DIR = ROOT / "static" if (ROOT / "manage.py").exists() else _PACKAGE / "_static"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [TEMPLATES_DIR],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "z4j_brain.panel.context.shell",
+            ],
+            "libraries": {"panel": "z4j_brain.panel.templatetags"},
+        },
+    }
+]
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [STATIC_DIR]
+STATIC_ROOT = Z4J_DATA_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/sign-in/"
+LOGIN_REDIRECT_URL = "/"
+SESSION_COOKIE_NAME = "__Host-z4j" if SECURE else "z4j"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+CSRF_TRUSTED_ORIGINS = [Z4J_URL] if SECURE else []
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "no-referrer"
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
+
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = 0.25
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+
+ACCOUNT_ADAPTER = "allauth.account.adapter.DefaultAccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "z4j_brain.rbac.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["z4j_brain.rbac.authentication.SignedIn"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "z4j_brain.lib.problem.handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {"TITLE": "z4j", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
+
+CHANNEL_URL = env("CHANNEL_URL")
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        # redis-py 8 closes an idle socket after 5 s unless told otherwise, and the websocket with it.
+        "CONFIG": {"hosts": [{"address": CHANNEL_URL, "socket_timeout": 60}]},
+    }
+    if CHANNEL_URL
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+}

@@ -1,0 +1,84 @@
+"""Tasks, and the events that made them what they are.
+
+A task row is always `z4j_core.fold` over all its events; `fold_key` is the order key of the last one folded in, so that
+an event which arrives late is noticed and the row rebuilt.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+from z4j_brain.agents.models import Agent
+from z4j_brain.rbac.models import Environment
+from z4j_brain.tasks.states import TaskState
+
+
+class Task(models.Model):
+    id = models.BigAutoField(primary_key=True)
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="tasks")
+    engine = models.CharField(max_length=32)
+    task_id = models.CharField(max_length=255)
+    name = models.CharField(max_length=512, blank=True)
+    queue = models.CharField(max_length=255, blank=True)
+    worker = models.CharField(max_length=255, blank=True)
+    state = models.CharField(max_length=16, choices=TaskState.choices)
+    attempt = models.PositiveIntegerField(default=0)
+    max_attempts = models.PositiveIntegerField(null=True)
+    priority = models.IntegerField(null=True)
+    root_id = models.CharField(max_length=255, blank=True)
+    parent_id = models.CharField(max_length=255, blank=True)
+    group_id = models.CharField(max_length=255, blank=True)
+    retry_of = models.CharField(max_length=255, blank=True)
+    schedule = models.CharField(max_length=255, blank=True)
+    args = models.TextField(blank=True)
+    kwargs = models.TextField(blank=True)
+    result = models.TextField(blank=True)
+    error_type = models.CharField(max_length=255, blank=True)
+    error_message = models.TextField(blank=True)
+    traceback = models.TextField(blank=True)
+    error_reason = models.CharField(max_length=32, blank=True)
+    vault = models.CharField(max_length=64, blank=True)
+    truncated = models.JSONField(default=list)
+    eta = models.DateTimeField(null=True)
+    expires = models.DateTimeField(null=True)
+    first_at = models.DateTimeField()
+    enqueued_at = models.DateTimeField(null=True)
+    received_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    last_at = models.DateTimeField()
+    runtime_ms = models.FloatField(null=True)
+    cancel_requested_at = models.DateTimeField(null=True)
+    cancel_requested_by = models.CharField(max_length=255, blank=True)
+    fold_key = models.TextField(blank=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["environment", "engine", "task_id"], name="task_identity")]
+        indexes = [
+            models.Index(fields=["environment", "-id"], name="task_list"),
+            models.Index(fields=["environment", "state", "-id"], name="task_state"),
+            models.Index(fields=["environment", "name", "-id"], name="task_name"),
+            models.Index(fields=["environment", "queue", "-id"], name="task_queue"),
+            models.Index(
+                fields=["environment", "retry_of"], name="task_retry_of", condition=~models.Q(retry_of="")
+            ),
+        ]
+
+
+class Event(models.Model):
+    """One fact an agent reported about a task; append-only. `data` is the event as accepted, without its id."""
+
+    id = models.BigAutoField(primary_key=True)
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="events")
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="events")
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="events")
+    seq = models.BigIntegerField()
+    kind = models.CharField(max_length=32)
+    ts = models.BigIntegerField(help_text="microseconds since the epoch, by the agent's clock")
+    data = models.JSONField(default=dict)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(fields=["task", "id"], name="event_task")]
