@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import timedelta
 
 from django.db import models
 from django.utils import timezone
 
 from z4j_brain.agents.states import AgentRole, AgentState
+from z4j_brain.lib.ids import uuid7
 from z4j_brain.rbac.models import Environment
 
 SILENT_AFTER = timedelta(seconds=60)
@@ -17,7 +17,7 @@ SILENT_AFTER = timedelta(seconds=60)
 class AgentKey(models.Model):
     """The brain's side of a DSN: a key id and the hash of the bearer derived from its secret."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="agent_keys")
     name = models.CharField(max_length=128)
     kid = models.CharField(max_length=16, unique=True)
@@ -34,7 +34,7 @@ class AgentKey(models.Model):
 class Agent(models.Model):
     """One boot of our code in one user process."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="agents")
     key = models.ForeignKey(AgentKey, on_delete=models.PROTECT, related_name="agents")
     boot = models.UUIDField()

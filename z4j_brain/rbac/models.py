@@ -8,6 +8,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from guardian.models import UserObjectPermissionBase
 
+from z4j_brain.lib.ids import uuid7
 from z4j_brain.rbac.states import EnvironmentKind, Permission, Role
 
 
@@ -76,7 +77,7 @@ class EnvironmentUserObjectPermission(UserObjectPermissionBase):
 class Token(models.Model):
     """An API token of a person: never more than the person may do, and only within its scopes."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
     name = models.CharField(max_length=128)
     kid = models.CharField(max_length=16, unique=True)

@@ -60,9 +60,8 @@ class Task(models.Model):
             models.Index(fields=["environment", "state", "-id"], name="task_state"),
             models.Index(fields=["environment", "name", "-id"], name="task_name"),
             models.Index(fields=["environment", "queue", "-id"], name="task_queue"),
-            models.Index(
-                fields=["environment", "retry_of"], name="task_retry_of", condition=~models.Q(retry_of="")
-            ),
+            models.Index(fields=["environment", "retry_of"], name="task_retry_of", condition=~models.Q(retry_of="")),
+            models.Index(fields=["environment", "parent_id"], name="task_parent", condition=~models.Q(parent_id="")),
         ]
 
 

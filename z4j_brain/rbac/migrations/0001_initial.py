@@ -5,6 +5,7 @@ import django.contrib.auth.validators
 import django.db.models.deletion
 import django.utils.timezone
 import uuid
+import z4j_brain.lib.ids
 from django.conf import settings
 from django.db import migrations, models
 
@@ -89,7 +90,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Token',
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=z4j_brain.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=128)),
                 ('kid', models.CharField(max_length=16, unique=True)),
                 ('secret_hash', models.CharField(max_length=64)),

@@ -96,6 +96,10 @@ class Migration(migrations.Migration):
             model_name='task',
             index=models.Index(condition=models.Q(('retry_of', ''), _negated=True), fields=['environment', 'retry_of'], name='task_retry_of'),
         ),
+        migrations.AddIndex(
+            model_name='task',
+            index=models.Index(condition=models.Q(('parent_id', ''), _negated=True), fields=['environment', 'parent_id'], name='task_parent'),
+        ),
         migrations.AddConstraint(
             model_name='task',
             constraint=models.UniqueConstraint(fields=('environment', 'engine', 'task_id'), name='task_identity'),
