@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
+from datetime import timedelta
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils import timezone
 from guardian.models import UserObjectPermissionBase
 
 from z4j_brain.lib.ids import uuid7
 from z4j_brain.rbac.states import EnvironmentKind, Permission, Role
+
+SETUP_LINK_LIFE = timedelta(minutes=15)
 
 
 class User(AbstractUser):
@@ -88,3 +93,29 @@ class Token(models.Model):
     revoked_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+
+class Setup(models.Model):
+    """The one row that says whether this instance has had its first administrator, and which link may make one."""
+
+    ONLY = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY)
+    link_hash = models.CharField(max_length=64, blank=True)
+    link_expires_at = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="setup_once")]
+
+    @classmethod
+    def is_done(cls) -> bool:
+        return cls.objects.filter(pk=cls.ONLY, done_at__isnull=False).exists()
+
+    @classmethod
+    def accepts(cls, link: str) -> bool:
+        """Is this the one-time link, still in force?"""
+        digest = hashlib.sha256(link.encode()).hexdigest()
+        open_rows = cls.objects.filter(pk=cls.ONLY, done_at=None, link_expires_at__gt=timezone.now())
+        return bool(link) and open_rows.filter(link_hash=digest).exists()

@@ -18,6 +18,13 @@ class Permission(models.TextChoices):
     VIEW_AUDIT = "view_audit", "read the whole audit trail"
 
 
+class InstancePermission(models.TextChoices):
+    """What belongs to no project. Never held through a role, never by a token."""
+
+    MANAGE_INSTANCE = "manage_instance", "create projects and set the instance up"
+    MANAGE_OWN_TOKENS = "manage_own_tokens", "mint and revoke their own API tokens"
+
+
 class Role(models.TextChoices):
     VIEWER = "viewer", "Viewer"
     OPERATOR = "operator", "Operator"
@@ -43,3 +50,28 @@ class EnvironmentKind(models.TextChoices):
     PRODUCTION = "production", "Production"
     STAGING = "staging", "Staging"
     DEVELOPMENT = "development", "Development"
+
+
+#: First parts of the brain's own addresses: a project or environment by this name could not be reached.
+RESERVED_SLUGS = frozenset(
+    {
+        "account",
+        "agent",
+        "agents",
+        "api",
+        "audit",
+        "healthz",
+        "metrics",
+        "operations",
+        "projects",
+        "readyz",
+        "schema",
+        "set-up",
+        "sign-in",
+        "sign-out",
+        "static",
+        "tokens",
+        "users",
+        "ws",
+    }
+)

@@ -6,51 +6,89 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Entry',
+            name="Entry",
             fields=[
-                ('id', models.UUIDField(default=z4j_brain.lib.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('body', models.BinaryField()),
-                ('leaf_hash', models.BinaryField(max_length=32)),
-                ('ts', models.DateTimeField()),
-                ('project', models.CharField(blank=True, max_length=64)),
-                ('environment', models.CharField(blank=True, max_length=64)),
-                ('phase', models.CharField(choices=[('request', 'requested'), ('dispatch', 'dispatched'), ('result', 'result'), ('event', 'event'), ('admin', 'administrative change')], max_length=16)),
-                ('action', models.CharField(max_length=64)),
-                ('actor_type', models.CharField(max_length=16)),
-                ('actor_id', models.CharField(max_length=64)),
-                ('target_type', models.CharField(blank=True, max_length=32)),
-                ('target_id', models.CharField(blank=True, max_length=255)),
-                ('outcome', models.CharField(choices=[('allowed', 'allowed'), ('refused', 'refused'), ('succeeded', 'succeeded'), ('failed', 'failed'), ('unknown', 'unknown')], max_length=16)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=z4j_brain.lib.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("body", models.BinaryField()),
+                ("leaf_hash", models.BinaryField(max_length=32)),
+                ("ts", models.DateTimeField()),
+                ("project", models.CharField(blank=True, max_length=64)),
+                ("environment", models.CharField(blank=True, max_length=64)),
+                (
+                    "phase",
+                    models.CharField(
+                        choices=[
+                            ("request", "requested"),
+                            ("dispatch", "dispatched"),
+                            ("result", "result"),
+                            ("event", "event"),
+                            ("admin", "administrative change"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("action", models.CharField(max_length=64)),
+                ("actor_type", models.CharField(max_length=16)),
+                ("actor_id", models.CharField(max_length=64)),
+                ("target_type", models.CharField(blank=True, max_length=32)),
+                ("target_id", models.CharField(blank=True, max_length=255)),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[
+                            ("allowed", "allowed"),
+                            ("refused", "refused"),
+                            ("succeeded", "succeeded"),
+                            ("failed", "failed"),
+                            ("unknown", "unknown"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
             ],
             options={
-                'default_permissions': (),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='EntryPrivate',
+            name="EntryPrivate",
             fields=[
-                ('entry', models.OneToOneField(on_delete=django.db.models.deletion.DO_NOTHING, primary_key=True, related_name='private', serialize=False, to='ledger.entry')),
-                ('salt', models.BinaryField(max_length=32)),
-                ('payload', models.BinaryField()),
+                (
+                    "entry",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        primary_key=True,
+                        related_name="private",
+                        serialize=False,
+                        to="ledger.entry",
+                    ),
+                ),
+                ("salt", models.BinaryField(max_length=32)),
+                ("payload", models.BinaryField()),
             ],
             options={
-                'default_permissions': (),
+                "default_permissions": (),
             },
         ),
         migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(fields=['project', 'environment', 'target_type', 'target_id', 'id'], name='entry_target'),
+            model_name="entry",
+            index=models.Index(
+                fields=["project", "environment", "target_type", "target_id", "id"], name="entry_target"
+            ),
         ),
         migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(fields=['project', 'environment', 'id'], name='entry_place'),
+            model_name="entry",
+            index=models.Index(fields=["project", "environment", "id"], name="entry_place"),
         ),
     ]

@@ -1,0 +1,67 @@
+"""Nudges: a word to open pages and waiting polls that something has changed. They carry ids, never content.
+
+A lost nudge costs a reader a few seconds until it polls, so nothing here raises. The channel layer lives on the server's
+event loop; writers are threads, and hand their nudges over to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+from channels.layers import get_channel_layer
+from django.db import transaction
+
+logger = logging.getLogger(__name__)
+
+MAX_IDS = 50
+
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+def bind(loop: asyncio.AbstractEventLoop) -> None:
+    """Remember the server's loop. A process without one (a shell, a command) sends nothing."""
+    global _loop
+    _loop = loop
+
+
+def pages_group(environment_id: int) -> str:
+    return f"environment.{environment_id}"
+
+
+def agents_group(environment_id: int) -> str:
+    return f"agents.{environment_id}"
+
+
+def send(environment_id: int, kind: str, ids: Sequence[str] = ()) -> None:
+    """Tell open pages of the environment that these things of this kind have changed."""
+    _post(pages_group(environment_id), {"type": "nudge", "kind": kind, "ids": list(ids[:MAX_IDS])})
+
+
+def on_commit(environment_id: int, kind: str, ids: Sequence[str] = ()) -> None:
+    transaction.on_commit(partial(send, environment_id, kind, list(ids[:MAX_IDS])))
+
+
+def wake(environment_id: int) -> None:
+    """Tell the waiting polls of the environment's agents that there may be a command."""
+    _post(agents_group(environment_id), {"type": "wake"})
+
+
+def wake_on_commit(environment_id: int) -> None:
+    transaction.on_commit(partial(wake, environment_id))
+
+
+def _post(group: str, message: dict[str, Any]) -> None:
+    layer = get_channel_layer()
+    if _loop is None or _loop.is_closed() or layer is None:
+        return
+    asyncio.run_coroutine_threadsafe(layer.group_send(group, message), _loop).add_done_callback(_report)
+
+
+def _report(future: Future[Any]) -> None:
+    if not future.cancelled() and (error := future.exception()):
+        logger.warning("nudge_lost error=%s", error)

@@ -1,0 +1,114 @@
+"""What went wrong, as RFC 9457 tells it: one shape for every error of the API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
+from typing import Any, NotRequired, TypedDict
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views import defaults
+from rest_framework import exceptions
+from rest_framework.views import set_rollback
+
+TYPE = "https://z4j.dev/problems/"
+CONTENT_TYPE = "application/problem+json"
+
+
+class Fault(TypedDict):
+    """One thing that is wrong with a request; `pointer` says where, `#/field` in a body, the name of a query parameter."""
+
+    pointer: str
+    detail: str
+    code: NotRequired[str]
+
+
+class Problem(Exception):
+    """The request cannot be answered."""
+
+    def __init__(self, status: int, code: str, title: str, detail: str = "", errors: Sequence[Fault] = ()) -> None:
+        super().__init__(detail or title)
+        self.status, self.code, self.title, self.detail = status, code, title, detail or title
+        self.errors = list(errors)
+        self.headers: dict[str, str] = {}
+
+    def body(self) -> dict[str, Any]:
+        return {
+            "type": TYPE + self.code,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "errors": self.errors,
+        }
+
+    def response(self) -> HttpResponse:
+        content = json.dumps(self.body()).encode()
+        return HttpResponse(content, status=self.status, content_type=CONTENT_TYPE, headers=self.headers)
+
+
+def handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
+    """The exception handler of Django REST framework. None lets an error of ours be a 500."""
+    problem = of(error)
+    if problem is None:
+        return None
+    set_rollback()
+    return problem.response()
+
+
+def of(error: Exception) -> Problem | None:
+    """The problem that an exception stands for."""
+    match error:
+        case Problem():
+            return error
+        case Http404():  # before PermissionDenied: what is hidden is both
+            return Problem(404, "not_found", "Not found", "There is no such thing here.")
+        case PermissionDenied():
+            return Problem(
+                403, getattr(error, "rule", "") or "refused", "Refused", str(error) or "You may not do this."
+            )
+        case exceptions.ValidationError():
+            return Problem(
+                400, "invalid", "Invalid request", "Some of what was sent is not valid.", [*_faults(error.detail)]
+            )
+        case exceptions.APIException():
+            return _of_framework(error)
+    return None
+
+
+def _of_framework(error: exceptions.APIException) -> Problem:
+    codes = error.get_codes()
+    code = codes if isinstance(codes, str) else error.default_code
+    problem = Problem(error.status_code, code, HTTPStatus(error.status_code).phrase, str(error.detail))
+    if challenge := getattr(error, "auth_header", None):
+        problem.headers["WWW-Authenticate"] = challenge
+    if wait := getattr(error, "wait", None):
+        problem.headers["Retry-After"] = str(int(wait) + 1)
+    return problem
+
+
+def _faults(detail: Any, path: str = "#") -> Iterator[Fault]:
+    match detail:
+        case dict():
+            for key, value in detail.items():
+                yield from _faults(value, path if key == "non_field_errors" else f"{path}/{key}")
+        case list():
+            for index, value in enumerate(detail):
+                yield from _faults(value, f"{path}/{index}" if isinstance(value, dict | list) else path)
+        case _:
+            yield Fault(pointer=path, detail=str(detail))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler404: a problem under /api/, a page elsewhere."""
+    if request.path.startswith("/api/"):
+        return Problem(404, "not_found", "Not found", "There is no such thing here.").response()
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        return Problem(500, "internal", "Internal error", "The brain failed to answer; its log says why.").response()
+    return defaults.server_error(request)

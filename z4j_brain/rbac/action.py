@@ -1,0 +1,162 @@
+"""`@action`: the one way in which somebody's wish becomes a change.
+
+    @action(Permission.RETRY, "task.retry")
+    def retry(environment, task_ids, *, actor, reason="", record): ...
+
+The caller passes the target first, then `actor=` and perhaps `reason=`. The decorator decides; a refusal is recorded in a
+transaction of its own, so that it survives. Else one durable transaction holds the body's changes and the ledger entry,
+and nudges go out when it has committed. A crash in the body leaves nothing. There is no flag to skip any of it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID
+
+from auditlog.diff import model_instance_diff
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Model
+from django.http import Http404
+
+from z4j_brain.ledger import entries
+from z4j_brain.ledger.states import Outcome, Phase
+from z4j_brain.lib import nudge
+from z4j_brain.lib.ids import uuid7
+from z4j_brain.rbac import access
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.states import InstancePermission, Permission
+
+Result = TypeVar("Result")
+
+
+class Refused(PermissionDenied):
+    """You may not do this."""
+
+    def __init__(self, decision: access.Decision) -> None:
+        super().__init__(decision.reason)
+        self.rule, self.visible = decision.rule, decision.visible
+
+
+class Hidden(Refused, Http404):
+    """Refused on something the actor may not even see: every door answers as if it did not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionInfo:
+    name: str
+    permission: Permission | InstancePermission
+    phase: Phase
+    run: Callable[..., Any]
+
+
+#: Every action of the brain by name. A test walks it.
+REGISTRY: dict[str, ActionInfo] = {}
+
+
+@dataclass(slots=True)
+class Record:
+    """What the body of an action tells the ledger about itself. `entry_id` is known before the entry is written."""
+
+    entry_id: UUID = field(default_factory=uuid7)
+    _target: tuple[str, str] = ("", "")
+    _params: dict[str, Any] = field(default_factory=dict)
+    _private: dict[str, Any] = field(default_factory=dict)
+    _nudges: list[tuple[int, str, list[str]]] = field(default_factory=list)
+
+    def target(self, kind: str, identifier: object) -> None:
+        self._target = (kind, str(identifier)[:255])
+
+    def params(self, params: Mapping[str, Any]) -> None:
+        """What was asked for. The entry's body keeps its digest, the erasable part its content."""
+        self._params.update(params)
+
+    def private(self, private: Mapping[str, Any]) -> None:
+        self._private.update(private)
+
+    def diff(self, old: Model | None, new: Model | None) -> None:
+        """What changed in a row of configuration, field by field."""
+        changes = model_instance_diff(old, new) or {}
+        self._private["diff"] = {name: [str(was), str(now)] for name, (was, now) in changes.items()}
+
+    def nudge(self, environment_id: int, kind: str, ids: Sequence[str] = ()) -> None:
+        self._nudges.append((environment_id, kind, list(ids)))
+
+
+def action(
+    permission: Permission | InstancePermission, name: str, *, phase: Phase = Phase.REQUEST
+) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """Make a function of `actions.py` an action. Its first positional argument is what is decided on."""
+
+    def decorate(body: Callable[..., Result]) -> Callable[..., Result]:
+        _check(body, name)
+
+        @functools.wraps(body)
+        def run(target: Any, *args: Any, actor: Actor, reason: str = "", **kwargs: Any) -> Result:
+            decision = access.decide(actor, permission, target)
+            if not decision.allow:
+                _refuse(decision, name, phase, actor, target, reason)
+            with transaction.atomic(durable=True):
+                record = Record()
+                result = body(target, *args, actor=actor, reason=reason, record=record, **kwargs)
+                _append(record, name, phase, actor, target, reason, Outcome.ALLOWED, decision.rule)
+                for environment_id, kind, ids in record._nudges:
+                    nudge.on_commit(environment_id, kind, ids)
+            return result
+
+        REGISTRY[name] = ActionInfo(name, permission, phase, run)
+        return run
+
+    return decorate
+
+
+def _check(body: Callable[..., Any], name: str) -> None:
+    parameters = inspect.signature(body).parameters
+    missing = [
+        needed
+        for needed in ("actor", "reason", "record")
+        if needed not in parameters or parameters[needed].kind is not inspect.Parameter.KEYWORD_ONLY
+    ]
+    if missing:
+        raise TypeError(f"The body of the action {name} takes {', '.join(missing)} as keyword-only.")
+    if name in REGISTRY and REGISTRY[name].run.__qualname__ != body.__qualname__:
+        raise TypeError(f"There are two actions named {name}.")
+
+
+def _refuse(decision: access.Decision, name: str, phase: Phase, actor: Actor, target: Any, reason: str) -> None:
+    with transaction.atomic(durable=True):
+        _append(Record(), name, phase, actor, target, reason, Outcome.REFUSED, decision.rule)
+    raise Refused(decision) if decision.visible else Hidden(decision)
+
+
+def _append(
+    record: Record, name: str, phase: Phase, actor: Actor, target: Any, reason: str, outcome: Outcome, rule: str
+) -> None:
+    project, environment = access.place(target)
+    private = dict(record._private)
+    if reason:
+        private["reason"] = reason
+    entries.append(
+        entry_id=record.entry_id,
+        phase=phase,
+        action=name,
+        actor=actor,
+        outcome=outcome,
+        project=project.slug if project else "",
+        environment=environment.slug if environment else "",
+        target=record._target if record._target[0] else _named(target),
+        reason_code=rule,
+        params=record._params,
+        private=private,
+    )
+
+
+def _named(target: Any) -> tuple[str, str]:
+    """The target of an entry whose action names none: what was decided on."""
+    if isinstance(target, Model):
+        return target._meta.model_name or "", str(target.pk)
+    return "instance", ""

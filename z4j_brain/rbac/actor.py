@@ -1,0 +1,56 @@
+"""Who acts: a person, a person's token, an agent, or the brain itself."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from django.http import HttpRequest
+from rest_framework.request import Request
+
+from z4j_brain.rbac.models import Token, User
+
+ActorType = Literal["user", "token", "agent", "system"]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    type: ActorType
+    id: str
+    name: str
+    user: User | None = None
+    token: Token | None = None
+    ip: str = ""
+    request_id: str = ""
+    auth: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def of(cls, request: HttpRequest | Request) -> Actor:
+        """The actor of a request that is signed in by session or by token."""
+        user, token = request.user, getattr(request, "auth", None)
+        if not isinstance(user, User):
+            raise ValueError("Nobody is signed in: a door must ask for that first.")
+        ip = str(request.META.get("REMOTE_ADDR") or "")
+        request_id = str(request.META.get("HTTP_X_REQUEST_ID") or uuid.uuid4())[:64]
+        if isinstance(token, Token):
+            return cls.of_token(token, ip=ip, request_id=request_id)
+        return cls.of_user(user, ip=ip, request_id=request_id)
+
+    @classmethod
+    def of_user(cls, user: User, *, ip: str = "", request_id: str = "") -> Actor:
+        return cls("user", str(user.pk), user.get_username(), user, None, ip, request_id, {"method": "session"})
+
+    @classmethod
+    def of_token(cls, token: Token, *, ip: str = "", request_id: str = "") -> Actor:
+        name = f"{token.user.get_username()} ({token.name})"
+        auth = {"method": "token", "token_kid": token.kid, "user": str(token.user_id)}
+        return cls("token", str(token.pk), name, token.user, token, ip, request_id, auth)
+
+
+SYSTEM = Actor("system", "system", "z4j", auth={"method": "system"})
+#: Whoever runs `z4j ...` on the brain's own machine.
+COMMAND_LINE = Actor("system", "command-line", "command line", auth={"method": "command_line"})
+#: Whoever opened the one-time link that the first start prints.
+SETUP_LINK = Actor("system", "setup-link", "set-up link", auth={"method": "setup_link"})

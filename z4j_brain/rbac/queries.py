@@ -1,0 +1,63 @@
+"""What somebody may see of the tenancy: projects, environments, tokens; and the way in to everything inside one."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from django.db.models import Model, Prefetch, QuerySet
+from django.http import Http404
+
+from z4j_brain.rbac import access
+from z4j_brain.rbac.action import Refused
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment, Project, Token
+from z4j_brain.rbac.states import InstancePermission, Permission
+
+Row = TypeVar("Row", bound=Model)
+
+
+def environment(actor: Actor, project: str, slug: str, permission: Permission = Permission.VIEW) -> Environment:
+    """The environment at this address. Hidden or absent: Http404, alike. Seen, but `permission` is lacking: Refused."""
+    found = access.environments(actor).filter(project__slug=project, slug=slug).first()
+    if found is None:
+        raise Http404
+    if permission != Permission.VIEW:
+        require(actor, permission, found)
+    return found
+
+
+def within(
+    queryset: QuerySet[Row], actor: Actor, environment: Environment, permission: Permission = Permission.VIEW
+) -> QuerySet[Row]:
+    """The rows of one environment, none when the actor lacks `permission` there.
+
+    Decided once and not joined in, so that the list keeps its one index.
+    """
+    if access.decide(actor, permission, environment).allow:
+        return queryset.filter(environment=environment)
+    return queryset.none()
+
+
+def require(actor: Actor, permission: Permission | InstancePermission, target: object) -> None:
+    """Http404 when the actor may not know of the target, Refused when they may not do this to it."""
+    decision = access.decide(actor, permission, target)
+    if not decision.allow and not decision.visible:
+        raise Http404
+    if not decision.allow:
+        raise Refused(decision)
+
+
+def may(actor: Actor, permission: Permission, target: object) -> bool:
+    return access.decide(actor, permission, target).allow
+
+
+def projects(actor: Actor) -> QuerySet[Project]:
+    """Projects the actor sees any part of, each with the `environments` they see."""
+    seen = Prefetch("environments", queryset=access.environments(actor).order_by("slug"))
+    return access.scope(Project.objects.all(), actor).prefetch_related(seen)
+
+
+def tokens(actor: Actor) -> QuerySet[Token]:
+    """The actor's own tokens."""
+    require(actor, InstancePermission.MANAGE_OWN_TOKENS, actor.user)
+    return Token.objects.filter(user=actor.user).select_related("project")
