@@ -7,9 +7,9 @@ from typing import Any, Generic, TypeVar
 
 from django.core import signing
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Field, Model, Q, QuerySet
 
-from z4j_brain.lib.problem import Problem
+from z4j_brain.lib.problem import Fault, Problem
 
 MAX_SIZE = 200
 _SALT = "z4j.keyset"
@@ -27,7 +27,7 @@ class Page(Generic[Row]):
 
 
 def page(queryset: QuerySet[Row], cursor: str | None, size: int, order: str = "-id") -> Page[Row]:
-    """`size` rows (1 to 200) of `queryset` by `order`, from `cursor` on. A tampered cursor is a problem of status 400."""
+    """`size` rows (1 to 200) of `queryset` by `order`, from `cursor` on. A tampered cursor is a 400."""
     size = max(1, min(size, MAX_SIZE))
     field, falling = order.removeprefix("-"), order.startswith("-")
     back, start = _read(cursor, order, queryset) if cursor else (False, None)
@@ -59,9 +59,7 @@ def _beyond(field: str, start: tuple[Any, Any], than: str) -> Q:
 
 def _write(row: Model, order: str, *, back: bool) -> str:
     field = order.removeprefix("-")
-    value = row.pk if field in ("id", "pk") else getattr(row, field)
-    model_field = row._meta.get_field(field) if field != "pk" else row._meta.pk
-    text = model_field.value_to_string(row) if value is not None else None
+    text = _field(type(row), field).value_to_string(row)
     return signing.dumps([order, back, text, str(row.pk)], salt=_SALT)
 
 
@@ -70,9 +68,15 @@ def _read(cursor: str, order: str, queryset: QuerySet[Row]) -> tuple[bool, tuple
         made_for, back, text, pk = signing.loads(cursor, salt=_SALT)
         if made_for != order:
             raise ValueError("The cursor belongs to another order.")
-        meta = queryset.model._meta
-        field = meta.get_field(order.removeprefix("-")) if order.removeprefix("-") != "pk" else meta.pk
-        return bool(back), (field.to_python(text), meta.pk.to_python(pk))
+        model = queryset.model
+        return bool(back), (_field(model, order.removeprefix("-")).to_python(text), _field(model, "pk").to_python(pk))
     except (signing.BadSignature, ValueError, TypeError, ValidationError) as error:
-        fault = {"pointer": "cursor", "detail": "Use `next` or `previous` of a page as they are."}
+        fault = Fault(pointer="cursor", detail="Use `next` or `previous` of a page as they are.")
         raise Problem(400, "cursor", "Unknown cursor", "The cursor was not made by this list.", [fault]) from error
+
+
+def _field(model: type[Model], name: str) -> Field[Any, Any]:
+    field = model._meta.pk if name == "pk" else model._meta.get_field(name)
+    if not isinstance(field, Field):
+        raise TypeError(f"{model.__name__}.{name} is no column to order by.")
+    return field

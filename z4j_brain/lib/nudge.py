@@ -1,7 +1,7 @@
 """Nudges: a word to open pages and waiting polls that something has changed. They carry ids, never content.
 
-A lost nudge costs a reader a few seconds until it polls, so nothing here raises. The channel layer lives on the server's
-event loop; writers are threads, and hand their nudges over to it.
+A lost nudge costs a reader a few seconds until it polls, so nothing here raises. The channel layer lives on the
+server's event loop; writers are threads, and hand their nudges over to it.
 """
 
 from __future__ import annotations

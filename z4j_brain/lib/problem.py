@@ -18,7 +18,7 @@ CONTENT_TYPE = "application/problem+json"
 
 
 class Fault(TypedDict):
-    """One thing that is wrong with a request; `pointer` says where, `#/field` in a body, the name of a query parameter."""
+    """One thing that is wrong with a request; `pointer` is `#/field` in a body, or the name of a query parameter."""
 
     pointer: str
     detail: str

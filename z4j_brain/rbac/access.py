@@ -1,8 +1,8 @@
 """The one policy: who may do what where. Panel, API, websocket, exports and counts all ask here.
 
-Default deny. Guardian's rows say what a person may do in a project or an environment; a token narrows that to its scopes
-and its project; a disabled person or token may do nothing, looked up afresh each time. What somebody may not even see does
-not exist for them: `visible` is false and doors answer 404.
+Default deny. Guardian's rows say what a person may do in a project or an environment; a token narrows that to its
+scopes and its project; a disabled person or token may do nothing, looked up afresh each time. What somebody may not
+even see does not exist for them: `visible` is false and doors answer 404.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def decide(actor: Actor, permission: Permission | InstancePermission, target: An
 
 
 def scope(queryset: QuerySet[Row], actor: Actor, permission: Permission = Permission.VIEW) -> QuerySet[Row]:
-    """The rows of `queryset` on which `decide` allows `permission`. Environment, Project, or rows with an environment."""
+    """The rows on which `decide` allows `permission`: of Environment, Project, or a model with an environment."""
     if actor.type == "system":
         return queryset
     allowed = environments(actor, permission)

@@ -3,9 +3,9 @@
     @action(Permission.RETRY, "task.retry")
     def retry(environment, task_ids, *, actor, reason="", record): ...
 
-The caller passes the target first, then `actor=` and perhaps `reason=`. The decorator decides; a refusal is recorded in a
-transaction of its own, so that it survives. Else one durable transaction holds the body's changes and the ledger entry,
-and nudges go out when it has committed. A crash in the body leaves nothing. There is no flag to skip any of it.
+The caller passes the target first, then `actor=` and perhaps `reason=`. The decorator decides; a refusal is recorded
+in a transaction of its own, so that it survives. Else one durable transaction holds the body's changes and the ledger
+entry, and nudges go out when it has committed. A crash in the body leaves nothing. No flag skips any of it.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from datetime import timedelta
 from django.contrib.auth.models import Permission as DjangoPermission
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from z4j_brain.ledger.states import Phase
@@ -39,10 +40,10 @@ from z4j_brain.rbac.states import (
 
 
 class AlreadySetUp(ValidationError):
-    """The instance has its first administrator already, or the set-up link is not in force any more."""
+    """The instance has its first administrator, or the set-up link is not in force any more."""
 
     def __init__(self) -> None:
-        super().__init__(self.__doc__, code="already_set_up")
+        super().__init__(str(self.__doc__), code="already_set_up")
 
 
 @action(InstancePermission.MANAGE_INSTANCE, "instance.offer_setup", phase=Phase.ADMIN)
@@ -193,17 +194,22 @@ def revoke_token(token: Token, *, actor: Actor, reason: str = "", record: Record
 def write_permissions(user: User, place: Project | Environment) -> None:
     """Make guardian's rows of `user` on `place` what the membership there says."""
     if isinstance(place, Project):
-        rows = ProjectUserObjectPermission
-        membership = Membership.objects.filter(user=user, project=place, environment=None).first()
+        ProjectUserObjectPermission.objects.filter(user=user, content_object=place).delete()
+        ProjectUserObjectPermission.objects.bulk_create(
+            ProjectUserObjectPermission(user=user, content_object=place, permission=permission)
+            for permission in _held(Membership.objects.filter(user=user, project=place, environment=None), "project")
+        )
     else:
-        rows = EnvironmentUserObjectPermission
-        membership = Membership.objects.filter(user=user, environment=place).first()
-    held = ROLE_PERMISSIONS[Role(membership.role)] if membership else frozenset()
-    permissions = DjangoPermission.objects.filter(
-        content_type__app_label="rbac", content_type__model=place._meta.model_name, codename__in=held
-    )
-    rows.objects.filter(user=user, content_object=place).delete()
-    rows.objects.bulk_create([rows(user=user, content_object=place, permission=one) for one in permissions])
+        EnvironmentUserObjectPermission.objects.filter(user=user, content_object=place).delete()
+        EnvironmentUserObjectPermission.objects.bulk_create(
+            EnvironmentUserObjectPermission(user=user, content_object=place, permission=permission)
+            for permission in _held(Membership.objects.filter(user=user, environment=place), "environment")
+        )
+
+
+def _held(memberships: QuerySet[Membership], model: str) -> QuerySet[DjangoPermission]:
+    held = {permission.value for one in memberships for permission in ROLE_PERMISSIONS[Role(one.role)]}
+    return DjangoPermission.objects.filter(content_type__app_label="rbac", content_type__model=model, codename__in=held)
 
 
 def hash_link(secret: str) -> str:
