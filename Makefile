@@ -1,0 +1,45 @@
+# One command each; `make` alone lists them. Everything is installed into .venv* and .z4j/, nothing else is touched.
+PYTHON ?= python3
+BRAIN := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help setup system demo run check test bench bench-long soak docs lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## make the environments (every target below does it by itself; a second time costs nothing)
+	@$(PYTHON) tools/environments.py
+
+system: ## make the environments and install the system parts that tests need
+	@$(PYTHON) tools/environments.py --system
+
+demo: setup ## a brain, a Celery worker and lively traffic on Z4J_PORT (7700), until Ctrl-C or for DEMO_SECONDS
+	@exec $(BRAIN) demo/run.py
+
+run: setup ## the brain alone, on the data in .z4j/run
+	@Z4J_DATA_DIR="$${Z4J_DATA_DIR:-$(CURDIR)/.z4j/run}" exec .venv/bin/z4j serve
+
+check: setup ## lint, types, layers, licences, migrations, documents and unit tests in under 90 seconds
+	@exec $(BRAIN) tools/check.py
+
+test: system ## every test once, on SQLite and on PostgreSQL, with every engine, in a browser
+	@exec $(BRAIN) tools/everything.py
+
+soak: system ## the long runs: hundreds of forks, hours of traffic
+	@Z4J_SOAK=1 exec $(BRAIN) tools/everything.py --soak
+
+bench: setup ## what it costs: prints it and writes .z4j/bench.json
+	@exec $(BRAIN) tools/bench.py
+
+bench-long: setup ## the same with ten million tasks
+	@Z4J_BENCH_TASKS=10000000 exec $(BRAIN) tools/bench.py
+
+docs: setup ## write docs/reference/ from the code
+	@$(BRAIN) tools/reference.py
+
+lock: ## pin the newest releases with their hashes in every requirements file
+	@$(PYTHON) tools/environments.py --lock
+
+clean: ## remove what make made
+	rm -rf .venv .venv-* .z4j .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
