@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from django.db.models import Model, Prefetch, QuerySet
+from django.db.models import Model, Prefetch, Q, QuerySet
 from django.http import Http404
 
 from z4j_brain.rbac import access
 from z4j_brain.rbac.action import Refused
 from z4j_brain.rbac.actor import Actor
-from z4j_brain.rbac.models import Environment, Project, Token
-from z4j_brain.rbac.states import InstancePermission, Permission
+from z4j_brain.rbac.models import Environment, Membership, Project, Token
+from z4j_brain.rbac.states import InstancePermission, Permission, Role
 
 Row = TypeVar("Row", bound=Model)
 
@@ -61,3 +61,10 @@ def tokens(actor: Actor) -> QuerySet[Token]:
     """The actor's own tokens."""
     require(actor, InstancePermission.MANAGE_OWN_TOKENS, actor.user)
     return Token.objects.filter(user=actor.user).select_related("project")
+
+
+def roles(actor: Actor, environment: Environment) -> list[str]:
+    """The labels of the roles that apply to the actor in this environment, as the panel shows them."""
+    here = Q(environment=environment) | Q(environment=None)
+    held = Membership.objects.filter(here, user=actor.user, project=environment.project)
+    return sorted({Role(role).label for role in held.values_list("role", flat=True)})

@@ -54,7 +54,7 @@ class Task(models.Model):
 
     class Meta:
         default_permissions = ()
-        constraints = [models.UniqueConstraint(fields=["environment", "engine", "task_id"], name="task_identity")]
+        constraints = [models.UniqueConstraint(fields=["environment", "task_id", "engine"], name="task_identity")]
         indexes = [
             models.Index(fields=["environment", "-id"], name="task_list"),
             models.Index(fields=["environment", "state", "-id"], name="task_state"),

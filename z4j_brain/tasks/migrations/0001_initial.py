@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='task',
-            constraint=models.UniqueConstraint(fields=('environment', 'engine', 'task_id'), name='task_identity'),
+            constraint=models.UniqueConstraint(fields=('environment', 'task_id', 'engine'), name='task_identity'),
         ),
         migrations.AddIndex(
             model_name='event',

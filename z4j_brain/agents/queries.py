@@ -1,0 +1,79 @@
+"""The agents of an environment, their keys, and what those that answer can do for an engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import Http404
+from django.utils import timezone
+
+from z4j_brain.agents.models import SILENT_AFTER, Agent, AgentKey
+from z4j_brain.agents.states import AgentRole
+from z4j_brain.rbac import queries as rbac
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment
+from z4j_brain.rbac.states import Permission
+
+#: How many agents are asked what they can do. Those of one engine offer the same, but for their settings.
+ASKED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the answering agents of an engine say to one verb."""
+
+    online: bool
+    offered: bool
+    allowed: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The worker agents of one engine that answer now, by what each offers and allows."""
+
+    engine: str
+    vaults: frozenset[str]
+    offers: tuple[tuple[dict[str, dict[str, str]], frozenset[str]], ...]
+
+    def offer(self, verb: str) -> Offer:
+        offering = [(capabilities[verb], allowed) for capabilities, allowed in self.offers if verb in capabilities]
+        willing = [capability for capability, allowed in offering if verb in allowed]
+        note = str(willing[0].get("note", "")) if willing else ""
+        return Offer(bool(self.offers), bool(offering), bool(willing), note)
+
+
+def agents(actor: Actor, environment: Environment) -> QuerySet[Agent]:
+    return rbac.within(Agent.objects.select_related("key"), actor, environment).defer("received")
+
+
+def detail(actor: Actor, environment: Environment, pk: UUID) -> Agent:
+    found = agents(actor, environment).filter(pk=pk).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def answering(environment: Environment) -> QuerySet[Agent]:
+    """The agents heard within the last minute. For use behind a decision: it asks for no actor."""
+    since = timezone.now() - SILENT_AFTER
+    return Agent.objects.filter(environment=environment, left_at=None, seen_at__gte=since)
+
+
+def reach(environment: Environment, engine: str) -> Reach:
+    """Who could carry out an action on a task of this engine, in one query."""
+    rows = answering(environment).filter(role=AgentRole.WORKER).order_by("-seen_at")
+    offers, vaults = [], set()
+    for engines, allowed, vault in rows.values_list("engines", "allowed", "vault")[:ASKED]:
+        for entry in engines:
+            if entry.get("name") == engine:
+                offers.append((dict(entry.get("capabilities") or {}), frozenset(allowed)))
+                vaults.add(vault)
+    return Reach(engine, frozenset(vaults - {""}), tuple(offers))
+
+
+def keys(actor: Actor, environment: Environment) -> QuerySet[AgentKey]:
+    """The agent keys of an environment: for those who may mint and revoke them."""
+    return rbac.within(AgentKey.objects.all(), actor, environment, Permission.MANAGE_AGENTS)

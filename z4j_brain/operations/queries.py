@@ -1,0 +1,63 @@
+"""Operations of an environment, their items, and what has become of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Count, QuerySet
+from django.http import Http404
+
+from z4j_brain.operations.models import IdempotencyKey, Item, Operation
+from z4j_brain.operations.states import ItemOutcome
+from z4j_brain.rbac import queries as rbac
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment
+
+#: How many operations a page tells of one target.
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many targets of an operation ended this way; `outcome` None: not settled yet."""
+
+    outcome: ItemOutcome | None
+    number: int
+
+
+def operations(actor: Actor, environment: Environment) -> QuerySet[Operation]:
+    return rbac.within(Operation.objects.all(), actor, environment)
+
+
+def detail(actor: Actor, environment: Environment, pk: UUID) -> Operation:
+    found = operations(actor, environment).filter(pk=pk).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def items(operation: Operation) -> QuerySet[Item]:
+    """The targets of an operation the actor was already shown."""
+    return Item.objects.filter(operation=operation)
+
+
+def shares(operation: Operation) -> list[Share]:
+    """Targets by outcome, most first. An operation has at most as many outcomes as there are words for them."""
+    rows = items(operation).order_by().values_list("outcome").annotate(number=Count("pk"))
+    found = [Share(ItemOutcome(outcome) if outcome else None, number) for outcome, number in rows]
+    return sorted(found, key=lambda share: -share.number)
+
+
+def touching(environment: Environment, target_kind: str, target_ids: Sequence[str]) -> list[Item]:
+    """What was asked of these targets, newest first: items with their operation."""
+    # Found by target alone and sifted here: joined in, the environment would lure SQLite into reading all its operations.
+    rows = Item.objects.filter(target_id__in=target_ids).select_related("operation").order_by("-id")[:SHOWN]
+    place = (environment.pk, target_kind)
+    return [item for item in rows if (item.operation.environment_id, item.operation.target_kind) == place]
+
+
+def of_key(owner: str, key: str) -> IdempotencyKey | None:
+    """What somebody has already asked for under this Idempotency-Key."""
+    return IdempotencyKey.objects.select_related("operation").filter(owner=owner, key=key).first()

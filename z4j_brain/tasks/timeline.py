@@ -1,0 +1,139 @@
+"""The story of a task, told from its events: attempts, and the stations of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from z4j_core.fold import order_key
+from z4j_core.wire import Kind, Source
+
+from z4j_brain.tasks.models import Event, Task
+from z4j_brain.tasks.states import TaskState
+
+#: Events that a timeline reads; a task with more shows its newest.
+READ = 500
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """A state a task came into. `span` is how long it stayed there, None while it is there still."""
+
+    state: TaskState
+    at: datetime
+    since_start: timedelta
+    span: timedelta | None
+    worker: str
+    error_type: str
+    due: datetime | None
+    reconciled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt, counted from 1, or one run of it: a task that was delivered again runs twice in one attempt."""
+
+    number: int
+    run: datetime | None
+    worker: str
+    error_type: str
+    stations: tuple[Station, ...]
+
+    @property
+    def state(self) -> TaskState:
+        return self.stations[-1].state
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    number: int
+    run: int
+    state: TaskState
+    ts: int
+    data: dict[str, Any]
+
+
+def timeline(task: Task) -> list[Attempt]:
+    """The attempts of a task, oldest first, in the order in which `fold` takes its events."""
+    newest = list(Event.objects.filter(task=task).select_related("agent").order_by("-id")[:READ])
+    ordered = sorted((_keyed(event) for event in newest), key=lambda pair: pair[0])
+    steps = [step for _, data in ordered if (step := _step(data)) is not None]
+    if not steps:
+        return []
+    start = min(step.ts for step in steps)
+    return [_attempt(group, following, start) for group, following in _with_next(list(_grouped(steps)))]
+
+
+def _keyed(event: Event) -> tuple[Any, dict[str, Any]]:
+    data = {**event.data, "kind": event.kind, "ts": event.ts, "seq": event.seq}
+    return order_key(data, str(event.agent.boot)), data
+
+
+def _step(data: dict[str, Any]) -> _Step | None:
+    state = _state(data)
+    if state is None:
+        return None
+    return _Step(int(data.get("attempt") or 0) + 1, int(data.get("run") or 0), state, data["ts"], data)
+
+
+def _state(data: dict[str, Any]) -> TaskState | None:
+    """The station an event stands for; progress and kinds unknown here are none."""
+    if data["kind"] == Kind.TASK_ENQUEUED:
+        return TaskState.SCHEDULED if (data.get("eta") or 0) > data["ts"] else TaskState.QUEUED
+    word = str(data["kind"]).removeprefix("task.")
+    return TaskState(word) if word in TaskState.values else None
+
+
+def _grouped(steps: Iterable[_Step]) -> Iterator[list[_Step]]:
+    """Steps by attempt and run. What happens before a run has none, and belongs to the run that follows."""
+    group: list[_Step] = []
+    for step in steps:
+        run = group[-1].run if group else 0
+        if group and (step.number != group[0].number or (run and step.run != run)):
+            yield group
+            group = []
+        group.append(step)
+    if group:
+        yield group
+
+
+def _with_next(groups: list[list[_Step]]) -> Iterator[tuple[list[_Step], _Step | None]]:
+    for index, group in enumerate(groups):
+        yield group, groups[index + 1][0] if index + 1 < len(groups) else None
+
+
+def _attempt(group: list[_Step], following: _Step | None, start: int) -> Attempt:
+    pairs = zip(group, [*group[1:], following], strict=True)
+    stations = tuple(_station(step, after, start) for step, after in pairs)
+    workers = [station.worker for station in stations if station.worker]
+    errors = [station.error_type for station in stations if station.error_type]
+    return Attempt(
+        number=group[0].number,
+        run=_moment(group[-1].run) if group[-1].run else None,
+        worker=workers[-1] if workers else "",
+        error_type=errors[-1] if errors else "",
+        stations=stations,
+    )
+
+
+def _station(step: _Step, following: _Step | None, start: int) -> Station:
+    error = step.data.get("error") or {}
+    eta = step.data.get("eta")
+    return Station(
+        state=step.state,
+        at=_moment(step.ts),
+        since_start=timedelta(microseconds=step.ts - start),
+        span=timedelta(microseconds=max(0, following.ts - step.ts)) if following else None,
+        worker=str(step.data.get("worker") or ""),
+        error_type=str(error.get("type") or ""),
+        due=_moment(eta) if eta else None,
+        reconciled=step.data.get("source") == Source.RECONCILE,
+    )
+
+
+def _moment(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
