@@ -17,3 +17,19 @@ class AgentState(models.TextChoices):
     ONLINE = "online", "Online"
     SILENT = "silent", "Silent"
     OFFLINE = "offline", "Offline"
+
+    @property
+    def icon(self) -> str:
+        return _LOOKS[self][0]
+
+    @property
+    def hue(self) -> str:
+        """The task state that looks like it: each hue has one place in tokens.css."""
+        return _LOOKS[self][1]
+
+
+_LOOKS = {
+    AgentState.ONLINE: ("circle-check", "succeeded"),
+    AgentState.SILENT: ("circle-question-mark", "lost"),
+    AgentState.OFFLINE: ("ban", "cancelled"),
+}

@@ -18,6 +18,28 @@ class OperationState(models.TextChoices):
     EXPIRED = "expired", "Expired"
     CANCELLED = "cancelled", "Cancelled"
 
+    @property
+    def icon(self) -> str:
+        """The symbol in static/vendor/lucide/icons.svg."""
+        return _STATES[self][0]
+
+    @property
+    def hue(self) -> str:
+        """The task state that looks like it: each hue has one place in tokens.css."""
+        return _STATES[self][1]
+
+
+_STATES = {
+    OperationState.AWAITING_APPROVAL: ("hourglass", "scheduled"),
+    OperationState.PENDING: ("circle-dashed", "queued"),
+    OperationState.RUNNING: ("circle-play", "started"),
+    OperationState.PAUSED: ("circle-pause", "queued"),
+    OperationState.SUCCEEDED: ("circle-check", "succeeded"),
+    OperationState.FAILED: ("failed", "failed"),
+    OperationState.PARTIAL: ("circle-minus", "rejected"),
+    OperationState.EXPIRED: ("hourglass", "expired"),
+    OperationState.CANCELLED: ("ban", "cancelled"),
+}
 
 TERMINAL = frozenset(
     {
@@ -45,11 +67,42 @@ class ItemOutcome(models.TextChoices):
     EXPIRED = "expired", "Expired"
     SET_ASIDE = "set_aside", "Set aside after three tries"
 
+    @property
+    def icon(self) -> str:
+        return _OUTCOMES[self][0]
+
+    @property
+    def hue(self) -> str:
+        return _OUTCOMES[self][1]
+
+
+_OUTCOMES = {
+    ItemOutcome.DONE: ("circle-check", "succeeded"),
+    ItemOutcome.ALREADY_FINAL: ("skip-forward", "skipped"),
+    ItemOutcome.ARGS_UNAVAILABLE: ("circle-minus", "rejected"),
+    ItemOutcome.NOT_FOUND: ("circle-question-mark", "lost"),
+    ItemOutcome.UNSUPPORTED: ("circle-minus", "rejected"),
+    ItemOutcome.REFUSED: ("circle-minus", "rejected"),
+    ItemOutcome.NO_AGENT: ("hourglass", "expired"),
+    ItemOutcome.UNCONFIRMED: ("circle-question-mark", "lost"),
+    ItemOutcome.FAILED: ("failed", "failed"),
+    ItemOutcome.EXPIRED: ("hourglass", "expired"),
+    ItemOutcome.SET_ASIDE: ("dead-letter", "dead_lettered"),
+}
+
 
 class ItemProgress(models.TextChoices):
     WAITING = "waiting", "Waiting"
     REQUESTED = "requested", "Requested"
     SETTLED = "settled", "Settled"
+
+    @property
+    def icon(self) -> str:
+        return "circle-dot" if self is ItemProgress.REQUESTED else "circle-dashed"
+
+    @property
+    def hue(self) -> str:
+        return "received" if self is ItemProgress.REQUESTED else "queued"
 
 
 class CommandState(models.TextChoices):

@@ -6,11 +6,14 @@ an event which arrives late is noticed and the row rebuilt.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import models
+from django.utils import timezone
 
 from z4j_brain.agents.models import Agent
 from z4j_brain.rbac.models import Environment
-from z4j_brain.tasks.states import TaskState
+from z4j_brain.tasks.states import TERMINAL, TaskState
 
 
 class Task(models.Model):
@@ -63,6 +66,30 @@ class Task(models.Model):
             models.Index(fields=["environment", "retry_of"], name="task_retry_of", condition=~models.Q(retry_of="")),
             models.Index(fields=["environment", "parent_id"], name="task_parent", condition=~models.Q(parent_id="")),
         ]
+
+
+    @property
+    def waited(self) -> timedelta | None:
+        """From entering the queue, or its due time, to the start of the last run; so far, while it waits."""
+        since = max((moment for moment in (self.enqueued_at, self.eta) if moment), default=None)
+        if since is None or (self.started_at is None and self.finished_at is not None):
+            return None
+        return max((self.started_at or timezone.now()) - since, timedelta())
+
+    @property
+    def ran(self) -> timedelta | None:
+        """How long the last run took; so far, while it runs."""
+        if self.runtime_ms is not None:
+            return timedelta(milliseconds=self.runtime_ms)
+        if self.started_at is None:
+            return None
+        if self.finished_at is None and self.state != TaskState.STARTED:
+            return None
+        return max((self.finished_at or timezone.now()) - self.started_at, timedelta())
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in TERMINAL
 
 
 class Event(models.Model):

@@ -35,7 +35,7 @@ _ICONS = {
     TaskState.RECEIVED: "circle-dot",
     TaskState.STARTED: "circle-play",
     TaskState.RETRYING: "rotate-cw",
-    TaskState.SUCCEEDED: "check",
+    TaskState.SUCCEEDED: "circle-check",
     TaskState.FAILED: "failed",
     TaskState.DEAD_LETTERED: "dead-letter",
     TaskState.CANCELLED: "ban",
