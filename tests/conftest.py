@@ -1,0 +1,57 @@
+"""What every test of the brain may ask for: a database cloned from a migrated template, the cast, a live brain."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+from django.conf import settings
+from django.db import connections
+
+from tests.brain import Brain
+from tests.cast import Cast
+from tests.store import Store, open_store
+
+# A busy machine must not turn a slow example into a failure.
+hypothesis.settings.register_profile("z4j", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("z4j")
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    root = tmp_path_factory.getbasetemp()
+    return open_store((root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "store")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(store: Store, django_test_environment: None, django_db_blocker: pytest.Item) -> Iterator[None]:
+    """The database of this worker. Tests roll back, so one is enough."""
+    name = f"worker-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    store.clone(name)
+    connections.settings["default"].update(store.django(name))
+    yield
+    with django_db_blocker.unblock():
+        connections.close_all()
+    store.drop(name)
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    return Cast.create()
+
+
+@pytest.fixture
+def live_brain(store: Store, tmp_path: Path) -> Iterator[Brain]:
+    """A real `z4j serve` on a port of its own, with the cast in its own database."""
+    brain = Brain(store, tmp_path / "brain")
+    brain.start()
+    yield brain
+    brain.close()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(settings.Z4J_DATA_DIR, ignore_errors=True)

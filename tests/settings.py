@@ -1,0 +1,16 @@
+"""The brain's settings for its own tests: a data folder of this process, and the store that Z4J_TEST_STORE names."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+os.environ["Z4J_DATA_DIR"] = tempfile.mkdtemp(prefix="z4j-tests-")
+if os.environ.get("Z4J_TEST_STORE", "sqlite") == "postgres":
+    os.environ["Z4J_DATABASE_URL"] = "postgres://postgres@/template"  # tests/conftest.py fills in where
+
+from z4j_brain.settings import *  # noqa: E402, F403
+
+ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
+# Signing in costs what Argon2 costs; the tests that are not about passwords should not.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
