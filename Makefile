@@ -2,18 +2,21 @@
 PYTHON ?= python3
 BRAIN := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo run check test bench bench-long soak docs lock clean
+.PHONY: help python setup system demo run check test bench bench-long soak docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## make the environments (every target below does it by itself; a second time costs nothing)
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "z4j needs Python 3.11 or newer: make PYTHON=...")'
+
+setup: python ## make the environments (every target below does it by itself; a second time costs nothing)
 	@$(PYTHON) tools/environments.py
 
-system: ## make the environments and install the system parts that tests need
+system: python ## make the environments and install the system parts that tests need
 	@$(PYTHON) tools/environments.py --system
 
-demo: setup ## a brain, a Celery worker and lively traffic on Z4J_PORT (7700), until Ctrl-C or for DEMO_SECONDS
+demo: setup ## a brain, a worker and lively traffic on Z4J_PORT (7700), until Ctrl-C or for DEMO_SECONDS
 	@exec $(BRAIN) demo/run.py
 
 run: setup ## the brain alone, on the data in .z4j/run

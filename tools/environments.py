@@ -96,7 +96,10 @@ def _with_siblings(folder: Path) -> list[Path]:
 
 
 def _needs(project: dict[str, dict[str, list[str]]]) -> Iterator[str]:
-    wanted = [*project.get("project", {}).get("dependencies", []), *project.get("dependency-groups", {}).get("test", [])]
+    wanted = [
+        *project.get("project", {}).get("dependencies", []),
+        *project.get("dependency-groups", {}).get("test", []),
+    ]
     for requirement in wanted:
         match = re.match(r"[A-Za-z0-9._-]+", requirement)
         if match:
@@ -194,6 +197,4 @@ def _run(*command: str | Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.version_info < (3, 11):
-        raise SystemExit(f"z4j needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}.")
     raise SystemExit(main())

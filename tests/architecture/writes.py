@@ -1,0 +1,106 @@
+"""Only actions, ingest, the outbox and the ledger write; doors do not even hold a manager."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.architecture.rule import Source, dotted, imported, rule, sources
+
+_WRITES = {"save", "delete", "bulk_create", "bulk_update", "get_or_create", "update_or_create"}
+_WRITES |= {f"a{name}" for name in _WRITES}
+#: Also names of methods of dicts and hashes: outside doors they count on querysets and managers only.
+_AMBIGUOUS = {"create", "update", "acreate", "aupdate"}
+_QUERYSET = (".objects", "_manager", ".filter()", ".exclude()", ".all()", ".select_for_update()", "queryset")
+
+_DOORS = ("z4j_brain/*/pages.py", "z4j_brain/*/api.py", "z4j_brain/*/consumers.py", "z4j_brain/gateway/*.py")
+_WRITERS = ("actions.py", "ingest.py")
+#: Writers that have a name of their own, and what they write.
+_NAMED_WRITERS = {
+    "z4j_brain/operations/outbox.py": "the queue of commands; called by actions, ingest and housekeeping",
+    "z4j_brain/ledger/entries.py": "appends entries in its caller's transaction",
+    "z4j_brain/rbac/action.py": "the decorator that opens the transaction and appends the entry",
+    "z4j_brain/rbac/authentication.py": "when a token was last used: a fact about a request, not an action",
+}
+
+
+@rule
+def doors_never_write(root: Path) -> Iterator[str]:
+    for source in sources(root, *_DOORS):
+        for call in source.calls():
+            if isinstance(call.func, ast.Attribute) and _writes(call.func, everywhere=True):
+                yield source.place(call, f".{call.func.attr}() in a door: call an action or ingest")
+
+
+@rule
+def doors_hold_no_manager(root: Path) -> Iterator[str]:
+    for source in sources(root, *_DOORS):
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Attribute) and node.attr in ("objects", "_default_manager", "_base_manager"):
+                yield source.place(node, f".{node.attr} in a door: ask queries.py, which scopes to the actor")
+
+
+@rule
+def nothing_else_writes(root: Path) -> Iterator[str]:
+    for source in sources(root, "z4j_brain"):
+        if source.path.name in _WRITERS or source.name in _NAMED_WRITERS:
+            continue
+        for call in source.calls():
+            if isinstance(call.func, ast.Attribute) and _writes(call.func, everywhere=False):
+                yield source.place(
+                    call, f".{call.func.attr}(): only actions.py, ingest.py, the outbox and the ledger write"
+                )
+
+
+def _writes(function: ast.Attribute, *, everywhere: bool) -> bool:
+    receiver = dotted(function.value)
+    if function.attr in _WRITES:
+        return receiver != "super()"
+    return function.attr in _AMBIGUOUS and (everywhere or any(part in receiver for part in _QUERYSET))
+
+
+@rule
+def every_public_function_of_actions_is_an_action(root: Path) -> Iterator[str]:
+    for source in sources(root, "z4j_brain/*/actions.py"):
+        for function in _functions(source):
+            if not function.name.startswith("_") and not _is_action(function):
+                yield source.place(
+                    function, f"{function.name} is not an @action(...): nothing authorises or records it"
+                )
+
+
+@rule
+def every_action_takes_a_keyword_only_actor(root: Path) -> Iterator[str]:
+    for source in sources(root, "z4j_brain/*/actions.py"):
+        for function in filter(_is_action, _functions(source)):
+            if "actor" not in _required_keywords(function):
+                yield source.place(function, f"{function.name} must take `actor` by keyword only, without a default")
+
+
+@rule
+def actions_do_not_call_actions(root: Path) -> Iterator[str]:
+    for source in sources(root, "z4j_brain/*/actions.py"):
+        own = {function.name for function in _functions(source) if _is_action(function)}
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Call) and dotted(node.func) in own:
+                yield source.place(node, f"{dotted(node.func)} is an action: call what both share instead")
+            for module in imported(node):
+                if module.endswith(".actions"):
+                    yield source.place(
+                        node, f"imports {module}: an action inside an action is authorised and recorded twice"
+                    )
+
+
+def _functions(source: Source) -> Iterator[ast.FunctionDef]:
+    return (node for node in source.tree.body if isinstance(node, ast.FunctionDef))
+
+
+def _is_action(function: ast.FunctionDef) -> bool:
+    names = (dotted(node.func) if isinstance(node, ast.Call) else "" for node in function.decorator_list)
+    return any(name in ("action", "action.action") for name in names)
+
+
+def _required_keywords(function: ast.FunctionDef) -> set[str]:
+    pairs = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
+    return {argument.arg for argument, default in pairs if default is None}
