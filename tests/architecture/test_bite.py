@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.architecture import boundaries, texts, writes
-from tests.architecture.rule import RULES
+from tests.architecture.rule import ROOT, RULES
 
 assert boundaries and texts and writes  # importing them registers their rules
 
@@ -17,6 +20,7 @@ def package(*dependencies):
 
 
 ACTION = "from z4j_brain.rbac.action import action\n"
+REUSE = Path(sys.executable).parent / "reuse"
 HOOKS = "z4j_agents/z4j-x/src/z4j_x/hooks.py"
 
 # rule, file of a small tree, its content. Each stands alone.
@@ -142,3 +146,13 @@ def test_a_stranger_of_our_name_is_reported(tmp_path):
 def write(root, path, text):
     (root / path).parent.mkdir(parents=True, exist_ok=True)
     (root / path).write_text(text)
+
+
+def test_a_vendored_file_without_a_licence_is_reported(tmp_path):
+    shutil.copytree(ROOT / "LICENSES", tmp_path / "LICENSES")
+    shutil.copy(ROOT / "REUSE.toml", tmp_path)
+    write(tmp_path, "static/vendor/chart/chart.js", "export default 1")
+
+    lint = subprocess.run([REUSE, "--root", tmp_path, "lint", "--lines"], capture_output=True, text=True)
+
+    assert lint.returncode == 1 and "static/vendor/chart/chart.js: no license identifier" in lint.stdout

@@ -1,0 +1,125 @@
+"""Runs every test once and says honestly what happened: on both stores, with every engine, live and in a browser.
+
+Each part is one pytest run in the environment it needs. What cannot run here is reported as not run; with CI=true that
+is a failure, like a part that ends without a report. The last line counts the whole run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tree import BRAIN, CI, ROOT, WORK, packages, run_in_group, stop_on_sigterm
+
+REPORTS = WORK / "tests"
+#: Folders of tests/ that are parts of their own: they start real processes and must not share the cores.
+APART = ("architecture", "browser", "faults", "live", "bench")
+
+
+@dataclass(frozen=True)
+class Part:
+    name: str
+    python: Path
+    arguments: list[str | Path]
+    folder: Path = ROOT
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Outcome:
+    name: str
+    seconds: float
+    passed: int = 0
+    failed: int = 0
+    skipped: list[str] = field(default_factory=list)
+    broken: str = ""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--soak", action="store_true", help="also what is marked soak, with Z4J_SOAK=1")
+    parser.add_argument("only", nargs="*", help="names of parts, all when left out")
+    options = parser.parse_args()
+    stop_on_sigterm()
+    shutil.rmtree(REPORTS, ignore_errors=True)
+    REPORTS.mkdir(parents=True)
+    chosen = [part for part in parts(ROOT) if not options.only or part.name in options.only]
+    outcomes = [run(part, soak=options.soak) for part in chosen]
+    return report(outcomes)
+
+
+def parts(root: Path) -> Iterator[Part]:
+    apart = [f"--ignore=tests/{name}" for name in APART]
+    yield Part("architecture", BRAIN, ["-n2", "tests/architecture"])
+    for store in ("sqlite", "postgres"):
+        chosen = {"Z4J_TEST_STORE": store}
+        yield Part(f"brain-{store}", BRAIN, ["-n2", "tests", *apart], environment=chosen)
+        if _has_tests(root / "tests" / "faults"):
+            yield Part(f"faults-{store}", BRAIN, ["tests/faults"], environment=chosen)
+    for package in packages(root):
+        if _has_tests(package.tests):
+            settings = ["-c", package.folder / "pyproject.toml", "--rootdir", package.folder, "-p", "no:django"]
+            yield Part(package.name, package.python, [*settings, "tests"], folder=package.folder)
+    for name in ("live", "browser"):
+        if _has_tests(root / "tests" / name):
+            yield Part(name, BRAIN, [f"tests/{name}"])
+
+
+def _has_tests(folder: Path) -> bool:
+    return any(folder.rglob("test_*.py"))
+
+
+def run(part: Part, *, soak: bool) -> Outcome:
+    print(f"\n── {part.name} " + "─" * max(0, 100 - len(part.name)), flush=True)
+    path = REPORTS / f"{part.name}.xml"
+    command: list[str | Path] = [part.python, "-m", "pytest", "-q", "-rfEs", "--strict-markers", f"--junitxml={path}"]
+    command += [] if soak else ["-m", "not soak"]
+    started = time.monotonic()
+    limit = 6 * 3600 if soak else 900
+    code = run_in_group([*command, *part.arguments], timeout=limit, environment=part.environment, cwd=part.folder)
+    outcome = Outcome(part.name, time.monotonic() - started)
+    _read(path, outcome)
+    if code not in (0, 1):
+        outcome.broken = "nothing was collected" if code == 5 else f"pytest ended with {code}"
+    elif not path.exists():
+        outcome.broken = "it left no report"
+    return outcome
+
+
+def _read(path: Path, outcome: Outcome) -> None:
+    for case in ElementTree.parse(path).iter("testcase") if path.exists() else ():  # noqa: S314 - written by pytest
+        skipped = case.find("skipped")
+        if case.find("failure") is not None or case.find("error") is not None:
+            outcome.failed += 1
+        elif skipped is not None:
+            outcome.skipped.append(f"{case.get('classname')}.{case.get('name')}: {skipped.get('message')}")
+        else:
+            outcome.passed += 1
+
+
+def report(outcomes: list[Outcome]) -> int:
+    print(f"\n{'part':<18}{'passed':>8}{'failed':>8}{'not run':>9}{'seconds':>9}")
+    for one in outcomes:
+        counts = f"{one.passed:>8}{one.failed:>8}{len(one.skipped):>9}{one.seconds:>9.0f}"
+        print(f"{one.name:<18}{counts}  {one.broken}")
+    missing = [reason for one in outcomes for reason in one.skipped]
+    for reason in missing:
+        print(f"not run: {reason}")
+    passed = sum(one.passed for one in outcomes)
+    failed = sum(one.failed + bool(one.broken) for one in outcomes)
+    if CI:
+        failed += len(missing)
+    print(f"{passed} passed, {failed} failed", flush=True)
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    sys.exit(main())

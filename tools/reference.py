@@ -1,0 +1,168 @@
+"""Writes docs/reference/ from the code: the wire, the settings, the permissions. With --check it only compares."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import inspect
+import sys
+import textwrap
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from z4j_core import wire
+
+from z4j_brain.rbac.states import ROLE_PERMISSIONS, Permission, Role
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "docs" / "reference"
+HEAD = "<!-- Written by `make docs`. Edit the code it comes from instead. -->\n\n"
+
+
+def main() -> int:
+    pages = {"protocol.md": protocol(), "settings.md": settings(), "permissions.md": permissions()}
+    stale = [name for name, text in pages.items() if not _same(FOLDER / name, HEAD + text)]
+    if "--check" in sys.argv:
+        if stale:
+            print(f"docs/reference: {', '.join(stale)} is not what the code says. Run: make docs")
+        return bool(stale)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name in stale:
+        (FOLDER / name).write_text(HEAD + pages[name])
+    return 0
+
+
+def _same(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text() == text
+
+
+# ── The wire ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def protocol() -> str:
+    parts = ["# The wire\n", (wire.__doc__ or "").rsplit(" `docs/", 1)[0].strip(), _values()]
+    parts += [_enum(value) for value in _public() if isinstance(value, type) and issubclass(value, StrEnum)]
+    parts.append("## Messages\n")
+    parts += [_message(value) for value in _public() if isinstance(value, type) and hasattr(value, "__total__")]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _public() -> Iterator[Any]:
+    """Everything z4j_core.wire defines, in the order of the file."""
+    for name, value in vars(wire).items():
+        if not name.startswith("_") and getattr(value, "__module__", "") == wire.__name__:
+            yield value
+
+
+def _values() -> str:
+    """Constants: versions, addresses, limits, the order of states."""
+    rows = ["## Versions, addresses and limits", "", "| name | value |", "|---|---|"]
+    for name, value in vars(wire).items():
+        if name.isupper() and isinstance(value, str | int | tuple | bytes):
+            rows.append(f"| `{name}` | `{_plain(value)}` |")
+    return "\n".join(rows)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, int) and value >= 1024 and value % 1024 == 0:
+        return f"{value} ({value // 1024} KiB)" if value < 1024 * 1024 else f"{value} ({value // (1024 * 1024)} MiB)"
+    return repr(value) if isinstance(value, bytes | tuple) else str(value)
+
+
+def _enum(kind: type[StrEnum]) -> str:
+    if kind is wire.State:
+        table = _table(["word", "rank"], [[f"`{member}`", str(wire.RANK[member])] for member in wire.State])
+    else:
+        table = _table(["word"], [[f"`{member}`"] for member in kind])
+    return f"## {kind.__name__}\n\n{_doc(kind)}\n\n{table}".replace("\n\n\n\n", "\n\n")
+
+
+def _message(kind: type) -> str:
+    source = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    assert isinstance(source, ast.ClassDef)
+    rows = [f"### {kind.__name__}", "", _doc(kind), "", "| field | type | |", "|---|---|---|"]
+    for field in source.body:
+        if isinstance(field, ast.AnnAssign):
+            text = ast.unparse(field.annotation)
+            optional = text.startswith("NotRequired[")
+            text = (text.removeprefix("NotRequired[").removesuffix("]") if optional else text).replace("|", "\\|")
+            rows.append(f"| `{ast.unparse(field.target)}` | {text} | {'optional' if optional else ''} |")
+    return "\n".join(rows)
+
+
+def _doc(kind: type) -> str:
+    text = kind.__doc__ or ""
+    return "" if text.startswith(("str(", "dict(")) else inspect.cleandoc(text)
+
+
+# ── Settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_READERS = {"env": "text", "env_bool": "0 or 1", "env_int": "whole number", "env_list": "list, by commas"}
+
+
+def settings() -> str:
+    """Every Z4J_* variable that the brain and the agent read, found in their source."""
+    parts = ["# Settings\n\nEnvironment variables. For the brain, `Z4J_<NAME>_FILE` names a file that holds the value."]
+    for title, path in _setting_files():
+        rows = list(_settings_of(path))
+        if rows:
+            table = ["| variable | what it takes | default |", "|---|---|---|", *rows]
+            parts.append(f"## {title}\n\n" + "\n".join(table))
+    return "\n\n".join(parts) + "\n"
+
+
+def _setting_files() -> Iterator[tuple[str, Path]]:
+    yield "The brain", ROOT / "z4j_brain" / "settings.py"
+    yield "The agent, in your process", ROOT / "z4j_agents" / "z4j-bare" / "src" / "z4j_bare" / "config.py"
+
+
+def _settings_of(path: Path) -> Iterator[str]:
+    nodes = (
+        [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)] if path.exists() else []
+    )
+    for node in sorted(nodes, key=lambda node: node.lineno):
+        found = _setting(node)
+        if found:
+            yield "| `{}` | {} | {} |".format(*found)
+
+
+def _setting(node: ast.AST) -> tuple[str, str, str] | None:
+    match node:
+        case ast.Call(func=ast.Name(id=reader), args=[ast.Constant(value=str() as name), *rest]) if reader in _READERS:
+            default = f"`{ast.unparse(rest[0])}`" if rest else "none"
+            return f"Z4J_{name.removeprefix('Z4J_')}", _READERS[reader], default
+    return None
+
+
+# ── Permissions ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def permissions() -> str:
+    roles = list(Role)
+    head = ["permission", "what it allows", *(role.label for role in roles)]
+    rows = [
+        [f"`{one.value}`", one.label, *("yes" if one in ROLE_PERMISSIONS[role] else "" for role in roles)]
+        for one in Permission
+    ]
+    text = "# Permissions\n\nRoles are sets of permissions, not a ladder. A token has those permissions of its user that its\n"
+    return f"{text}scopes name, in the project it is bound to.\n\n{_table(head, rows)}\n{_tested()}"
+
+
+def _tested() -> str:
+    """The table that the tests hold every action and every address against."""
+    path = ROOT / "tests" / "rbac" / "permissions.csv"
+    if not path.exists():
+        return ""
+    with path.open() as file:
+        head, *rows = [row for row in csv.reader(file) if row]
+    return f"\n## Who may do what, as tested\n\n{_table(head, rows)}\n"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
