@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 
-#: Set when the server has been told to stop: it answers what it has and wants nothing new.
-draining = threading.Event()
+from z4j_brain.lib import drain
 
 
 def healthz(request: HttpRequest) -> JsonResponse:
@@ -18,7 +15,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 def readyz(request: HttpRequest) -> JsonResponse:
     """The process answers, its database too, and it is not on its way out."""
-    if draining.is_set():
+    if drain.begun():
         return JsonResponse({"status": "draining"}, status=503)
     try:
         with connection.cursor() as cursor:

@@ -1,0 +1,174 @@
+"""The default server: Daphne, with a request that refuses large bodies before they are read, and an orderly end.
+
+Measured: Daphne alone reads a body whole, into a temporary file, before anybody can refuse it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+import time
+from http import HTTPStatus
+from typing import Any
+
+from daphne.http_protocol import HTTPFactory, WebRequest
+from daphne.server import Server, reactor
+from daphne.ws_protocol import WebSocketFactory
+from django.conf import settings
+from twisted.internet.endpoints import serverFromString
+from twisted.logger import STDLibLogObserver, globalLogBeginner
+from z4j_core import wire
+
+from z4j_brain.asgi import application
+from z4j_brain.housekeeping import loops
+from z4j_brain.lib import drain, keys, schema
+from z4j_brain.lib.problem import CONTENT_TYPE, Problem
+from z4j_brain.rbac import actions
+from z4j_brain.rbac.access import INSTANCE
+from z4j_brain.rbac.actor import COMMAND_LINE
+from z4j_brain.rbac.models import Setup
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY = 2_621_440
+AGENT_PREFIX = b"/agent/"
+#: How long a refused sender may go on talking until the connection is cut: closing at once would take the answer along.
+LINGER = 1.0
+#: /readyz says no for at least this long, so that a load balancer may notice, and requests may run on for at most that.
+DRAIN_AT_LEAST, DRAIN_AT_MOST = 0.5, 8.0
+WEBSOCKET_MESSAGE = 64 * 1024
+
+
+def serve() -> None:
+    """Migrate, print the set-up link if nobody owns the instance yet, and answer until told to stop."""
+    schema.migrate()
+    keys.ring()
+    _offer_setup()
+    loops.start()
+    WebServer(application, [f"tcp:port={settings.Z4J_PORT}:interface={_escaped(settings.Z4J_HOST)}"]).run()
+
+
+def _offer_setup() -> None:
+    sys.stdout.write(f"z4j listens on {settings.Z4J_URL}\n")
+    if not Setup.is_done():
+        secret = actions.offer_setup(INSTANCE, actor=COMMAND_LINE)
+        sys.stdout.write(f"Set it up within 15 minutes, once: {settings.Z4J_URL}/set-up/{secret}/\n")
+    sys.stdout.flush()
+
+
+def _escaped(host: str) -> str:
+    return host.replace(":", r"\:")
+
+
+class Request(WebRequest):  # type: ignore[misc]
+    """A request whose headers say too much is answered at once; its body is neither stored nor handed on."""
+
+    refused = False
+
+    def gotLength(self, length: int | None) -> None:
+        problem = _refusal(self.channel._path, length)
+        if problem is None:
+            super().gotLength(length)
+            return
+        self.refused = True
+        self.requestHeaders.removeHeader(b"Expect")  # no 100 Continue
+        self.channel.transport.write(_raw(problem))
+        reactor.callLater(LINGER, self.channel.loseConnection)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if not self.refused:
+            super().handleContentChunk(data)
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        if not self.refused:
+            super().requestReceived(command, path, version)
+
+
+def _refusal(path: bytes, length: int | None) -> Problem | None:
+    cap = wire.MAX_BODY if path.startswith(AGENT_PREFIX) else MAX_BODY
+    if length is None:
+        return Problem(411, "length_required", "Length required", "Send a Content-Length; chunked bodies are not read.")
+    if length > cap:
+        return Problem(413, "body_too_large", "Body too large", f"A body here has {cap} bytes at most.")
+    return None
+
+
+def _raw(problem: Problem) -> bytes:
+    body = json.dumps(problem.body()).encode()
+    head = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\nContent-Type: {CONTENT_TYPE}\r\n"
+    return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+
+
+class Factory(HTTPFactory):  # type: ignore[misc]
+    def buildProtocol(self, address: Any) -> Any:
+        protocol = super().buildProtocol(address)
+        protocol.requestFactory = Request
+        return protocol
+
+
+class WebServer(Server):  # type: ignore[misc]
+    """Daphne's server with our request, which drains before it stops."""
+
+    def run(self) -> None:
+        self.connections: dict[Any, dict[str, Any]] = {}
+        self.http_factory = Factory(self)
+        self.ws_factory = WebSocketFactory(self, server="z4j")
+        self.ws_factory.setProtocolOptions(
+            autoPingTimeout=self.ping_timeout,
+            openHandshakeTimeout=self.websocket_handshake_timeout,
+            maxMessagePayloadSize=WEBSOCKET_MESSAGE,
+            maxFramePayloadSize=WEBSOCKET_MESSAGE,
+        )
+        self.server_name = ""
+        globalLogBeginner.beginLoggingTo([STDLibLogObserver("twisted")], redirectStandardIO=False, discardBuffer=True)
+        asyncio.set_event_loop(reactor._asyncioEventloop)
+        reactor.callLater(1, self.application_checker)
+        reactor.callLater(2, self.timeout_checker)
+        for endpoint in self.endpoints:
+            listening = serverFromString(reactor, endpoint)  # type: ignore[no-untyped-call]
+            listening.listen(self.http_factory).addErrback(self.listen_error)
+        signal.signal(signal.SIGTERM, self._told_to_stop)
+        signal.signal(signal.SIGINT, self._told_to_stop)
+        reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
+        reactor.run(installSignalHandlers=False)
+        if self.failed:
+            sys.exit(1)
+
+    failed = False
+
+    def listen_error(self, failure: Any) -> None:
+        logger.critical("listen_failed error=%s", failure.getErrorMessage())
+        self.failed = True
+        self.stop()
+
+    def _told_to_stop(self, number: int, frame: Any) -> None:
+        """The first signal drains, the second stops at once."""
+        reactor.callFromThread(self.stop if drain.begun() else self._drain)
+
+    def _drain(self) -> None:
+        logger.info("draining requests=%s", self._running())
+        drain.begin()
+        self._stop_when_idle(time.monotonic())
+
+    def _stop_when_idle(self, since: float) -> None:
+        waited = time.monotonic() - since
+        if waited >= DRAIN_AT_MOST or (waited >= DRAIN_AT_LEAST and not self._running()):
+            self.stop()
+        else:
+            reactor.callLater(0.05, self._stop_when_idle, since)
+
+    def _running(self) -> int:
+        """HTTP requests without an answer yet. Websockets do not count: their pages come back by themselves."""
+        return sum(
+            isinstance(protocol, Request) and "application_instance" in details and "disconnected" not in details
+            for protocol, details in self.connections.items()
+        )
+
+    def kill_all_applications(self) -> None:
+        """What still runs has had its time. (Daphne's own stumbles over connections without an application.)"""
+        for details in self.connections.values():
+            if running := details.get("application_instance"):
+                running.cancel()
