@@ -28,7 +28,7 @@ def steps() -> Iterator[Step]:
     yield Step("architecture", [BRAIN, "-m", "pytest", "-q", "tests/architecture"])
     yield Step("unit tests", [BRAIN, "-m", "pytest", "-q", "-m", "not soak", "tests/lib"])
     core = ROOT / "z4j_agents" / "z4j-core"
-    settings = ["-c", core / "pyproject.toml", "--rootdir", core, "-p", "no:django"]
+    settings: list[str | Path] = ["-c", core / "pyproject.toml", "--rootdir", core, "-p", "no:django"]
     yield Step("unit tests of the core", [BRAIN, "-m", "pytest", "-q", "-m", "not soak", *settings, core / "tests"])
     yield Step("lint", [BIN / "ruff", "check", "."])
     yield Step("format", [BIN / "ruff", "format", "--check", "."])
@@ -73,7 +73,7 @@ def agents() -> int:
     codes = []
     for python, modules in by_python.items():
         cache = ROOT / ".mypy_cache" / python.parents[1].name.lstrip(".")
-        options = ["--config-file", config, "--python-executable", python, "--cache-dir", cache]
+        options: list[str | Path] = ["--config-file", config, "--python-executable", python, "--cache-dir", cache]
         codes.append(subprocess.run([BIN / "mypy", *options, *modules], cwd=ROOT).returncode)
     return max(codes, default=0)
 

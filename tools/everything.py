@@ -65,7 +65,14 @@ def parts(root: Path) -> Iterator[Part]:
             yield Part(f"faults-{store}", BRAIN, ["tests/faults"], environment=chosen)
     for package in packages(root):
         if _has_tests(package.tests):
-            settings = ["-c", package.folder / "pyproject.toml", "--rootdir", package.folder, "-p", "no:django"]
+            settings: list[str | Path] = [
+                "-c",
+                package.folder / "pyproject.toml",
+                "--rootdir",
+                package.folder,
+                "-p",
+                "no:django",
+            ]
             yield Part(package.name, package.python, [*settings, "tests"], folder=package.folder)
     for name in ("live", "browser"):
         if _has_tests(root / "tests" / name):

@@ -146,8 +146,10 @@ def permissions() -> str:
         [f"`{one.value}`", one.label, *("yes" if one in ROLE_PERMISSIONS[role] else "" for role in roles)]
         for one in Permission
     ]
-    text = "# Permissions\n\nRoles are sets of permissions, not a ladder. A token has those permissions of its user that its\n"
-    return f"{text}scopes name, in the project it is bound to.\n\n{_table(head, rows)}\n{_tested()}"
+    text = (
+        "Roles are sets of permissions, not a ladder. A token has those permissions of its user that its scopes name,\n"
+    )
+    return f"# Permissions\n\n{text}in the project it is bound to.\n\n{_table(head, rows)}\n{_tested()}"
 
 
 def _tested() -> str:

@@ -1,0 +1,76 @@
+"""Child processes that never outlive us: each leads a group of its own, and the group is ended as a whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+
+
+class Stopped(Exception):
+    """We were asked to end."""
+
+
+class Processes:
+    """Starts processes, watches them, and ends them in reverse order."""
+
+    def __init__(self, logs: Path) -> None:
+        self.logs = logs
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        logs.mkdir(parents=True, exist_ok=True)
+
+    def start(self, name: str, command: list[str], environment: dict[str, str], folder: Path) -> None:
+        with (self.logs / f"{name}.log").open("wb") as log:
+            self.running[name] = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def dead(self) -> str:
+        """The name of one that ended by itself; empty while all live."""
+        return next((name for name, process in self.running.items() if process.poll() is not None), "")
+
+    def tail(self, name: str, lines: int = 30) -> str:
+        return "\n".join((self.logs / f"{name}.log").read_text(errors="replace").splitlines()[-lines:])
+
+    def stop(self, patience: float = 12) -> None:
+        """Ask each politely, the last started first, then kill what is left of every group."""
+        for process in reversed(self.running.values()):
+            with suppress(ProcessLookupError):
+                process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(patience)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        self.running.clear()
+
+
+def stop_on_signals() -> None:
+    """Ctrl-C, SIGTERM and a closed terminal all end the same way: by an exception that unwinds everything."""
+
+    def stop(*_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # cleaning up is not interrupted by impatience
+        raise Stopped
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+
+
+def wait_while(processes: Processes, seconds: float | None) -> str:
+    """Wait until the time is over, whoever started us is gone, or a process died: then its name."""
+    parent, until = os.getppid(), None if seconds is None else time.monotonic() + seconds
+    while (until is None or time.monotonic() < until) and os.getppid() == parent:
+        if name := processes.dead():
+            return name
+        time.sleep(0.2)
+    return ""
