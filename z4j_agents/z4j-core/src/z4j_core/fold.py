@@ -13,12 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from z4j_core.wire import RANK, Kind, Source, State
+from z4j_core.wire import FINAL, RANK, Kind, Source, State
 
 Row = dict[str, Any]
 Key = tuple[int, int, int, int, int, str, int]
-
-FINAL: Final = frozenset(state for state, rank in RANK.items() if rank == 100)
 
 _STATE: Final[dict[str, State]] = {
     Kind.TASK_ENQUEUED: State.QUEUED,

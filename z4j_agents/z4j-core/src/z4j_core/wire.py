@@ -18,7 +18,7 @@ COMMANDS_PATH: Final = "/agent/v1/commands"
 RESULTS_PATH: Final = "/agent/v1/results"
 KEYS_PATH: Final = "/agent/v1/keys"
 
-#: How often an agent has sent this very batch, 1 at first. From `ISOLATE_AFTER` on the brain takes its events one by one.
+#: How often an agent has sent this very batch, 1 at first. From `ISOLATE_AFTER` on its events are taken one by one.
 TRIES_HEADER: Final = "z4j-tries"
 ISOLATE_AFTER: Final = 3
 
@@ -81,15 +81,9 @@ class State(StrEnum):
     LOST = "lost"
 
 
-RANK: Final[dict[State, int]] = {
-    State.SCHEDULED: 5,
-    State.QUEUED: 10,
-    State.RECEIVED: 20,
-    State.STARTED: 30,
-    State.RETRYING: 35,
-} | {
-    state: 100
-    for state in (
+#: States that end a task; only a newer run or a higher attempt opens it again.
+FINAL: Final = frozenset(
+    {
         State.SUCCEEDED,
         State.FAILED,
         State.DEAD_LETTERED,
@@ -98,8 +92,16 @@ RANK: Final[dict[State, int]] = {
         State.REJECTED,
         State.SKIPPED,
         State.LOST,
-    )
-}
+    }
+)
+
+RANK: Final[dict[State, int]] = {
+    State.SCHEDULED: 5,
+    State.QUEUED: 10,
+    State.RECEIVED: 20,
+    State.STARTED: 30,
+    State.RETRYING: 35,
+} | dict.fromkeys(FINAL, 100)
 
 
 class Source(StrEnum):

@@ -1,0 +1,207 @@
+"""Secrets inside running text: URLs with credentials, name=value pairs, tokens by their prefix, keys, cards, addresses.
+
+What is found is replaced, the text around it stays. All patterns are linear: each repetition is bounded or starts only
+at the edge of a run, so a hostile text costs no more than a long one. The prefixes of tokens are public facts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from z4j_core.secret_names import is_secret, words
+
+REDACTED: Final = "[redacted]"
+
+_PEM = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,30}(?:PRIVATE KEY|PGP MESSAGE)[A-Z ]{0,10}-----[\s\S]*?"
+    r"(?:-----END [A-Z0-9 ]{1,50}-----|\Z)"
+)
+_USERINFO = re.compile(r"(?<![A-Za-z0-9])([A-Za-z][A-Za-z0-9+.-]{1,20}://)([^\s/?#\"'<>]{1,512})@")
+_URL = re.compile(r"(https?://)([\w.-]{1,253})(?::\d{1,5})?(/[^\s\"'<>]{1,2000})")
+_QUERY = re.compile(
+    r"(?<=[?&;])(sig|signature|key|code|hash|hmac|auth|state|ticket|assertion|p|k)=([^\s&#\"'<>]{6,2000})"
+)
+_HEADER = re.compile(
+    r"(?i)(?<![\w-])((?:proxy-)?authorization|www-authenticate)(\\{0,3}[\"']?\s{0,3}[:=]\s{0,3}\\{0,3}[\"']?)"
+    r"((?:[A-Za-z][A-Za-z0-9-]{1,20}[ \t]{1,3})?[^\s\"'\\,]{1,4000})"
+)
+_COOKIE = re.compile(r"(?i)(?<![\w-])((?:set-)?cookie2?\s{0,3}:\s{0,3})([^\r\n\"']{1,4000})")
+_SCHEME = re.compile(r"(?i)(?<![\w-])(bearer|basic|token|digest|negotiate|apikey)([ \t]{1,3})([\w.~+/=-]{16,4000})")
+_PAIR = re.compile(
+    r"(?<![\w.-])([^\W\d][\w.-]{0,63})(\]?\\{0,3}[\"']?\s{0,3}(?:=>|:=|[:=])\s{0,3})"
+    r"(?:(\\{0,3}[bu]?[\"'])([^\"'\\\r\n]{1,2000})|([^\s,;&\"'<>]{1,2000}))"
+)
+_OPTION = re.compile(r"(?<![\w-])(--?([A-Za-z][\w-]{0,63})[ \t]{1,3})([\"']?)([^\s\"'-][^\s\"']{0,1000})")
+_USER_OPTION = re.compile(r"(?<![\w-])(-u|--user|--proxy-user)([ =]{1,3}[\"']?)([^\s:\"']{0,200}):([^\s\"']{1,500})")
+_ELEMENT = re.compile(r"<([A-Za-z][\w:.-]{0,63})(\s[^<>]{0,300})?>([^<>]{1,2000})(?=</)")
+_SAID = re.compile(
+    r"(?i)(?<![\w-])(?=[psotak])(password|passwd|pwd|passphrase|passcode|secret|token|pin|otp|api key|key)"
+    r"([ \t]{1,3}(?:is|was|of|=|to)[ \t]{1,3}[\"'`]?|[ \t]{1,3}[\"'`])([^\s\"'`,;]{4,500})"
+)
+_SQL = re.compile(r"(\[parameters: |Failing row contains \()[^\r\n]{1,8000}")
+_UNIQUE = re.compile(r"(Key \([^()]{1,200}\)=\()([^()\r\n]{1,2000})(\))")
+_DUPLICATE = re.compile(r"(Duplicate entry ')([^'\r\n]{1,1000})(')")
+_JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*){0,3}")
+_EMAIL = re.compile(
+    r"(?<![\w.+%-])[\w.+%-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9-]{1,63}){0,6}\.[A-Za-z]{2,24}"
+)
+_DIGITS = re.compile(r"(?<![\w.])\d(?:[ -]?\d){12,18}(?![\w]|\.\d)")
+_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?![A-Za-z0-9])")
+_SSN = re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?![\w-])")
+_RUN = re.compile(r"(?<![A-Za-z0-9_+/=-])[A-Za-z0-9_+/=-]{24,}(?![A-Za-z0-9_+/=-])")
+_HEX = re.compile(r"[0-9a-fA-F-]+")
+
+#: Token formats by prefix; the tail is what follows in the documented alphabet.
+_TOKENS: Final = (
+    r"(?:sk|rk|pk)_(?:live|test|prod)_[A-Za-z0-9]{10,255}", r"whsec_[A-Za-z0-9+/=_-]{16,255}",
+    r"xox[a-z]-[A-Za-z0-9-]{8,255}", r"xoxe\.[A-Za-z0-9.-]{8,255}", r"xapp-[A-Za-z0-9-]{8,255}",
+    r"gh[pousr]_[A-Za-z0-9]{20,255}", r"github_pat_\w{20,255}", r"gl[a-z]{2,6}-[\w.=-]{16,255}",
+    r"(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA|ANVA|AIPA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])",
+    r"AIza[\w-]{30,60}", r"ya29\.[\w-]{16,2000}", r"1//0[\w-]{20,255}", r"GOCSPX-[\w-]{16,64}",
+    r"SG\.[\w-]{10,64}\.[\w-]{10,128}", r"(?:SK|AC)[0-9a-f]{32}(?![A-Za-z0-9])",
+    r"sk-[\w-]{16,255}", r"sess-[\w-]{16,255}", r"npm_[A-Za-z0-9]{20,255}", r"pypi-[\w-]{16,255}",
+    r"rubygems_[a-f0-9]{20,255}", r"\d{6,12}:AA[\w-]{30,40}", r"key-[0-9a-f]{32}(?![A-Za-z0-9])",
+    r"[0-9a-f]{32}-us\d{1,2}(?!\d)", r"do[opr]_v1_[a-f0-9]{32,128}", r"shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{20,64}",
+    r"hf_[A-Za-z0-9]{20,64}", r"gsk_[A-Za-z0-9]{20,128}", r"r8_[A-Za-z0-9]{20,64}", r"xai-[A-Za-z0-9]{20,128}",
+    r"pplx-[A-Za-z0-9]{20,128}", r"lin_(?:api|oauth)_[A-Za-z0-9]{16,128}", r"secret_[A-Za-z0-9]{24,128}",
+    r"ntn_[A-Za-z0-9]{20,128}", r"figd_[\w-]{20,128}", r"dapi[0-9a-f]{32}(?:-\d)?", r"PMAK-[0-9a-f-]{24,128}",
+    r"hv[sbr]\.[\w-]{20,255}", r"atlasv1\.[\w-]{20,255}", r"[A-Za-z0-9]{14}\.atlasv1\.[\w=-]{20,255}",
+    r"ATATT3[\w=-]{20,255}", r"ATBB[A-Za-z0-9]{16,64}", r"sq0[a-z]{3}-[\w-]{16,128}", r"EAAA[\w-]{20,255}",
+    r"EAACEdEose0cBA[A-Za-z0-9]{4,255}", r"AAAA[\w-]{7}:[\w-]{100,255}", r"dckr_pat_[\w-]{16,64}",
+    r"NRAK-[A-Z0-9]{20,64}", r"NRJS-[a-f0-9]{16,64}", r"glsa_\w{24,128}", r"glc_[\w+/=-]{24,400}",
+    r"sntry[su]_[\w+/=.-]{24,400}",
+    r"phc_[A-Za-z0-9]{20,64}", r"pat-(?:na|eu)\d-[0-9a-f-]{20,64}", r"rdme_[a-z0-9]{24,128}", r"sbp_[a-f0-9]{24,128}",
+    r"tfp_[\w-]{20,128}", r"dp\.(?:pt|st|ct|sa)\.[\w.-]{20,128}", r"pul-[a-f0-9]{20,64}", r"sl\.[\w-]{60,255}",
+    r"fo1_[\w-]{20,64}", r"CFPAT-[\w-]{20,64}", r"key-[A-Za-z0-9]{24,64}",
+    r"xkeysib-[a-f0-9]{32,128}(?:-[A-Za-z0-9]{8,32})?", r"mfa\.[\w-]{20,128}",
+    r"[MNO][A-Za-z\d]{23,27}\.[\w-]{6}\.[\w-]{27,40}",
+    r"z4j[a-z]_[\w-]{8,255}", r"AGE-SECRET-KEY-1[A-Z0-9]{20,128}", r"nvapi-[\w-]{20,128}", r"tskey-[a-z]+-[\w-]{8,128}",
+    r"\$2[abxy]\$\d\d\$[./A-Za-z0-9]{53}", r"\$argon2(?:id|i|d)\$[\w=,.+/$-]{20,255}",
+    r"pbkdf2_sha256\$\d+\$[\w+/=$]{20,255}",
+    r"LTAI[A-Za-z0-9]{12,30}(?![A-Za-z0-9])", r"AKID[A-Za-z0-9]{13,40}(?![A-Za-z0-9])", r"vault:v\d+:[\w+/=]{16,2000}",
+)  # fmt: skip
+#: No format is shorter than 13 characters: most words are passed over at once.
+_TOKEN = re.compile(r"(?<![A-Za-z0-9])(?=[\w.$:=+/,-]{13})(?:" + "|".join(_TOKENS) + ")")
+
+
+def redact(text: str) -> str:
+    """The text without its secrets. What it returns is safe to be redacted again: nothing changes."""
+    if len(text) < 13 and text.isalnum():
+        return text
+    if "-----BEGIN" in text:
+        text = _PEM.sub("[private key]", text)
+    if "://" in text:
+        text = _urls(text)
+    text = _names(text)
+    text = _JWT.sub("[jwt]", text) if "eyJ" in text else text
+    text = _TOKEN.sub("[token]", text)
+    text = _EMAIL.sub("[email]", text) if "@" in text else text
+    return _numbers_and_runs(text)
+
+
+def _urls(text: str) -> str:
+    text = _USERINFO.sub(rf"\1{REDACTED}@", text)
+    text = _URL.sub(_webhook, text)
+    return _QUERY.sub(rf"\1={REDACTED}", text)
+
+
+def _webhook(match: re.Match[str]) -> str:
+    """A webhook's path is its secret; so is a bot's."""
+    host, path = match[2].lower(), match[3].lower()
+    if "hook" in host or "hook" in path.split("?")[0] or path.startswith("/bot"):
+        return f"{match[1]}{match[2]}/{REDACTED}"
+    return match[0]
+
+
+def _names(text: str) -> str:
+    """Values that stand beside a name which says what they are."""
+    if ":" in text or "=" in text:
+        text = _HEADER.sub(rf"\1\2{REDACTED}", text)
+        text = _COOKIE.sub(rf"\1{REDACTED}", text)
+        text = _PAIR.sub(_pair, text)
+    if " " in text:
+        text = _SCHEME.sub(rf"\1\2{REDACTED}", text)
+        text = _SAID.sub(_said, text)
+    if "-" in text:
+        text = _USER_OPTION.sub(rf"\1\2\3:{REDACTED}", text)
+        text = _OPTION.sub(_option, text)
+    if "<" in text:
+        text = _ELEMENT.sub(_element, text)
+    if "(" in text or "Duplicate entry" in text:
+        text = _SQL.sub(rf"\1{REDACTED}", text)
+        for pattern in (_UNIQUE, _DUPLICATE):
+            text = pattern.sub(rf"\1{REDACTED}\3", text)
+    return text
+
+
+def _pair(match: re.Match[str]) -> str:
+    name, seam, quote, quoted, bare = match.groups()
+    value = quoted or bare
+    if (
+        not is_secret(name)
+        or value.startswith("[redacted")
+        or value in ("None", "null", "true", "false", "True", "False")
+    ):
+        return match[0]
+    closing = "" if quoted else value[len(value.rstrip(")]}")) :]
+    return f"{name}{seam}{quote or ''}{REDACTED}{closing}"
+
+
+def _said(match: re.Match[str]) -> str:
+    """`the password is hunter2`: only what does not look like a word of the sentence."""
+    value = match[3]
+    if value.startswith("[") or not any(char.isdigit() for char in value):
+        return match[0]
+    return f"{match[1]}{match[2]}{REDACTED}"
+
+
+def _option(match: re.Match[str]) -> str:
+    return f"{match[1]}{match[3]}{REDACTED}" if is_secret(match[2]) and words(match[2]) else match[0]
+
+
+def _element(match: re.Match[str]) -> str:
+    name = match[1].rpartition(":")[2]
+    return f"<{match[1]}{match[2] or ''}>{REDACTED}" if is_secret(name) else match[0]
+
+
+def _numbers_and_runs(text: str) -> str:
+    text = _SSN.sub("[ssn]", text)
+    text = _DIGITS.sub(_when(is_card, "[card]"), text)
+    text = _IBAN.sub(_when(_is_iban, "[iban]"), text)
+    return _RUN.sub(_when(looks_random, "[secret]"), text)
+
+
+def _when(test: Callable[[str], bool], mask: str) -> Callable[[re.Match[str]], str]:
+    return lambda match: mask if test(match[0]) else match[0]
+
+
+def is_card(text: str) -> bool:
+    """Whether the digits are a payment card's: a known first digit, a known length, and the check digit."""
+    digits = [int(char) for char in text if char.isdigit()]
+    if len(digits) not in (13, 14, 15, 16, 18, 19) or digits[0] not in (2, 3, 4, 5, 6) or len(set(digits)) == 1:
+        return False
+    if digits[0] == 2 and not 2221 <= int("".join(map(str, digits[:4]))) <= 2720:
+        return False
+    doubled = sum(sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
+    return (sum(digits[-1::-2]) + doubled) % 10 == 0
+
+
+def _is_iban(text: str) -> bool:
+    plain = text.replace(" ", "")
+    if not 15 <= len(plain) <= 34:
+        return False
+    return int("".join(str(int(char, 36)) for char in plain[4:] + plain[:4])) % 97 == 1
+
+
+def looks_random(run: str) -> bool:
+    """Whether a long run of letters and digits was drawn by lot: its kinds of character change too often for words."""
+    core = run.rstrip("=")
+    if _HEX.fullmatch(core) or ("/" in core and len(core) not in (40, 86, 88) and core.count("/") > len(core) / 20):
+        return False
+    kinds = ["d" if char.isdigit() else "u" if char.isupper() else "l" if char.islower() else "-" for char in core]
+    if min(kinds.count("d"), kinds.count("u"), kinds.count("l")) < 3:
+        return False
+    changes = sum(left != right for left, right in zip(kinds, kinds[1:], strict=False))
+    return changes > len(core) * 0.35

@@ -1,0 +1,276 @@
+"""One bounded pass over one value: how redaction reads what it is given without running anybody's code."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import inspect
+import pathlib
+import types
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from z4j_core import secret_text
+from z4j_core.secret_names import is_secret
+from z4j_core.secret_text import REDACTED
+
+SHAPES: Final = "shapes"
+REDACT: Final = "redact"
+MODES: Final = (SHAPES, REDACT)
+
+CUT: Final = "…"
+MAX_DEPTH: Final = 32
+MAX_NODES: Final = 1000
+#: Text that is searched in one value; past it strings are told by their shape.
+MAX_SCANNED: Final = 32 * 1024
+#: Searched beyond a cut, so that a secret which crosses it is still seen whole.
+OVERLAP: Final = 1024
+
+_PLAIN: Final = (
+    decimal.Decimal, datetime.datetime, datetime.date, datetime.time, datetime.timedelta, uuid.UUID,
+    pathlib.PurePosixPath, pathlib.PosixPath, pathlib.PureWindowsPath,
+)  # fmt: skip
+_PAIR_NAMES: Final = frozenset({"name", "key", "field", "header", "param", "parameter", "k", "label", "id"})
+_PAIR_VALUES: Final = frozenset({"value", "val", "v", "content", "data", "text"})
+
+
+class Walk:
+    """One pass over one value, yielding text. It stops by itself: depth, nodes and text searched are bounded."""
+
+    __slots__ = ("limit", "mode", "nodes", "scanned", "was_cut")
+
+    def __init__(self, mode: str, limit: int) -> None:
+        self.mode = mode
+        self.limit = limit
+        self.nodes = 0
+        self.scanned = 0
+        self.was_cut = False
+
+    def arguments(self, args: Sequence[Any], names: Sequence[str] | None) -> Iterator[str]:
+        yield "("
+        for position, arg in enumerate(args):
+            yield ", " if position else ""
+            if names is None:
+                yield from self.value(arg, 1)
+            elif position >= len(names):
+                yield self.shape(arg)
+            elif is_secret(names[position], arg):
+                yield f"[redacted:{names[position]}]"
+            else:
+                yield from self.value(arg, 1)
+        yield ",)" if len(args) == 1 else ")"
+
+    def joined(self, values: Sequence[Any], depth: int = 1) -> Iterator[str]:
+        """Values side by side; of a pair whose first is the name of a secret, the second is hidden."""
+        hidden = len(values) == 2 and is_kind(values[0], str) and is_secret(values[0], values[1])
+        for position, value in enumerate(values):
+            yield ", " if position else ""
+            if hidden and position == 1:
+                yield REDACTED
+            else:
+                yield from self.value(value, depth)
+
+    def value(self, value: Any, depth: int = 0) -> Iterator[str]:
+        self.nodes += 1
+        if self.nodes > MAX_NODES or depth > MAX_DEPTH:
+            self.was_cut = True
+            yield CUT
+        elif value is None or value is True or value is False:
+            yield repr(value)
+        elif is_kind(value, dict):
+            yield from self._dict(value, depth)
+        elif is_kind(value, (list, tuple, set, frozenset)):
+            yield from self._items(value, depth)
+        elif self.mode == SHAPES:
+            yield from self._object(value, depth) if not _is_leaf(value) else (self.shape(value),)
+        elif is_kind(value, str) and not is_kind(value, enum.Enum):
+            yield repr(self.plain(value))
+        elif is_kind(value, (bytes, bytearray)):
+            yield self._bytes(value)
+        elif is_kind(value, (int, float, complex)) and not is_kind(value, enum.Enum):
+            yield self._number(value)
+        elif type(value) in _PLAIN:
+            yield f"{type(value).__name__}({self.plain(str(value))!r})"
+        else:
+            yield from self._object(value, depth)
+
+    def shape(self, value: Any) -> str:
+        """What a value is, not what it says."""
+        if value is None or is_kind(value, bool):
+            return repr(value)
+        if is_kind(value, str) and not is_kind(value, enum.Enum):
+            return f"str[{str.__len__(value)}]"
+        if is_kind(value, (bytes, bytearray)):
+            return f"bytes[{len(value)}]"
+        if is_kind(value, (dict, list, tuple, set, frozenset)):
+            return f"{type(value).__name__}[{len(value)}]"
+        return qualified(type(value))
+
+    def plain(self, text: str) -> str:
+        """Text without its secrets, cut at the limit."""
+        size = str.__len__(text)
+        if self.scanned > MAX_SCANNED:
+            self.was_cut = True
+            return self.shape(text)
+        window = str.__getitem__(text, slice(0, self.limit + OVERLAP))
+        self.scanned += len(window)
+        clean = secret_text.redact(window)
+        if size > len(window):
+            clean = clean[:-OVERLAP]
+            self.was_cut = True
+            return cut(clean, self.limit) if len(clean) > self.limit else clean + CUT
+        return clean
+
+    def _key(self, key: Any) -> str:
+        """A key may carry data itself; in `shapes` mode only what looks like a name is told."""
+        if self.mode == SHAPES:
+            plain = str.__getitem__(key, slice(0, 64)) if is_kind(key, str) else ""
+            named = plain.replace("-", "_").replace(".", "_").isidentifier() and secret_text.redact(plain) == plain
+            return repr(plain) if named and len(plain) < 64 else self.shape(key)
+        return "".join(self.value(key, MAX_DEPTH))
+
+    def _dict(self, value: dict[Any, Any], depth: int) -> Iterator[str]:
+        yield "{"
+        hidden = _names_a_secret(value)
+        for position, (key, item) in enumerate(dict.items(value)):
+            yield ", " if position else ""
+            yield f"{self._key(key)}: "
+            if is_kind(key, str) and (is_secret(key, item) or (hidden and key.lower() in _PAIR_VALUES)):
+                yield REDACTED
+            else:
+                yield from self.value(item, depth + 1)
+        yield "}"
+
+    def _items(self, value: Any, depth: int) -> Iterator[str]:
+        fields = getattr(type(value), "_fields", None)
+        if is_kind(value, tuple) and isinstance(fields, tuple):
+            yield from self._fields(type(value).__name__, zip(fields, tuple.__iter__(value), strict=False), depth)
+            return
+        opening, closing = ("[", "]") if is_kind(value, list) else ("(", ")") if is_kind(value, tuple) else ("{", "}")
+        yield opening
+        base = next(kind for kind in (list, tuple, set, frozenset) if is_kind(value, kind))
+        many = list(base.__iter__(value)) if len(value) <= MAX_NODES else self._first(base.__iter__(value))
+        yield from self.joined(many, depth + 1)
+        yield ",)" if is_kind(value, tuple) and len(value) == 1 else closing
+
+    def _first(self, items: Iterator[Any]) -> list[Any]:
+        self.was_cut = True
+        return [item for _, item in zip(range(MAX_NODES), items, strict=False)]
+
+    def _fields(self, name: str, fields: Iterator[tuple[str, Any]], depth: int) -> Iterator[str]:
+        yield f"{name}("
+        for position, (field, item) in enumerate(fields):
+            yield f"{', ' if position else ''}{field}="
+            if is_secret(field, item):
+                yield REDACTED
+            else:
+                yield from self.value(item, depth + 1)
+        yield ")"
+
+    def _bytes(self, value: bytes | bytearray) -> str:
+        try:
+            head = bytes(value[: self.limit + OVERLAP])
+            return f"b{self.plain(head.decode())!r}" if len(head) == len(value) else f"<bytes {len(value)}>"
+        except UnicodeDecodeError:
+            return f"<bytes {len(value)}>"
+
+    def _number(self, value: Any) -> str:
+        if not is_kind(value, int):
+            return float.__repr__(value) if is_kind(value, float) else complex.__repr__(value)
+        if value.bit_length() > 256:
+            return f"<int of {value.bit_length()} bits>"
+        digits = int.__repr__(value)
+        return "[card]" if len(digits) > 12 and secret_text.is_card(digits) else digits
+
+    def _object(self, value: Any, depth: int) -> Iterator[str]:
+        kind = type(value)
+        if is_kind(value, enum.Enum):
+            yield f"<{kind.__name__}.{value._name_}>"
+        elif is_kind(value, BaseException):
+            args = BaseException.args.__get__(value)  # type: ignore[attr-defined]
+            yield f"{kind.__name__}("
+            yield from self.joined(args, depth + 1)
+            yield ")"
+        elif names := _declared(kind):
+            found = ((name, item) for name in names if (item := _stored(value, name)) is not _MISSING)
+            yield from self._fields(kind.__name__, found, depth)
+        else:
+            yield _model(value) or f"<{qualified(kind)}>"
+
+
+_MISSING: Final = object()
+
+
+def cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - len(CUT)] + CUT
+
+
+def cut_middle(text: str, limit: int) -> str:
+    """The ends of a traceback say most."""
+    if len(text) <= limit:
+        return text
+    half = (limit - 5) // 2
+    return f"{text[:half]}\n{CUT}\n{text[-half:]}"
+
+
+def is_kind(value: object, kinds: type | tuple[type, ...]) -> bool:
+    """`isinstance` asks an object for its `__class__`, which makes a lazy one run its query; this does not."""
+    return issubclass(type(value), kinds)
+
+
+def _is_leaf(value: object) -> bool:
+    return is_kind(value, (str, bytes, bytearray, int, float, complex)) or type(value) in _PLAIN
+
+
+def qualified(kind: type) -> str:
+    module = kind.__module__
+    return kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
+
+
+def _names_a_secret(value: dict[Any, Any]) -> bool:
+    """Whether a dict is a pair in disguise, `{"name": "password", "value": ...}`, that speaks of a secret."""
+    return any(
+        is_kind(key, str) and key.lower() in _PAIR_NAMES and is_kind(name, str) and is_secret(name)
+        for key, name in list(dict.items(value))[:10]
+    )
+
+
+def _declared(kind: type) -> tuple[str, ...]:
+    """The field names a class declares: dataclass, attrs, pydantic. Read from the class, without running its code."""
+    namespace = vars(kind)
+    if dataclasses.is_dataclass(kind):
+        return tuple(kind.__dataclass_fields__)
+    if "__attrs_attrs__" in namespace:
+        return tuple(attribute.name for attribute in namespace["__attrs_attrs__"])
+    fields = namespace.get("__pydantic_fields__") or namespace.get("model_fields") or namespace.get("__fields__")
+    return tuple(fields) if isinstance(fields, dict) else ()
+
+
+def _stored(value: object, name: str) -> Any:
+    """What an instance holds under a name: from its dictionary or a slot, never through a property."""
+    try:
+        held = object.__getattribute__(value, "__dict__")
+        if name in held:
+            return held[name]
+    except (AttributeError, TypeError):
+        pass
+    slot = inspect.getattr_static(type(value), name, None)
+    if isinstance(slot, types.MemberDescriptorType):
+        try:
+            return slot.__get__(value, type(value))
+        except AttributeError:
+            return _MISSING
+    return _MISSING
+
+
+def _model(value: object) -> str:
+    """`<shop.Order 5>` for a Django model: its label and its key, when that is a number or a UUID."""
+    meta = getattr(type(value), "_meta", None)
+    label = getattr(meta, "label", None)
+    key = _stored(value, getattr(getattr(meta, "pk", None), "attname", "id"))
+    if not isinstance(label, str):
+        return ""
+    return f"<{label} {key}>" if type(key) in (int, uuid.UUID) else f"<{label}>"

@@ -1,0 +1,85 @@
+"""The port tells what an adapter can do, and keeps its troubles from the agent."""
+
+from __future__ import annotations
+
+import logging
+
+from z4j_core import safety
+from z4j_core.engine import Answer, Engine, Target, attach, verb
+from z4j_core.safety import guard, guarded
+from z4j_core.wire import Outcome
+
+
+class Half(Engine):
+    name = "half"
+
+    @verb(note="only on Mondays")
+    def retry(self, target, params):
+        return Answer(Outcome.DONE, new_task_id=target.new_task_id())
+
+
+class Broken(Engine):
+    name = "broken"
+
+    def cancel(self, target, params):
+        raise ConnectionError("redis://:hunter2@cache")
+
+
+TARGET = Target("t1", "c1", 3)
+
+
+def test_a_capability_is_an_overridden_verb():
+    assert Half().capabilities() == {"retry": {"note": "only on Mondays"}}
+    assert Engine().capabilities() == {}
+
+
+def test_a_verb_that_is_not_overridden_is_answered_with_unsupported():
+    assert Half().act("cancel", TARGET, {}).outcome == Outcome.UNSUPPORTED
+    assert Half().act("install", TARGET, {}).outcome == Outcome.UNSUPPORTED
+
+
+def test_a_verb_that_raises_is_answered_with_failed_and_tells_no_data():
+    answer = Broken().act("cancel", TARGET, {})
+    assert answer.outcome == Outcome.FAILED
+    assert "hunter2" not in answer.detail
+    assert "ConnectionError" in answer.detail
+
+
+def test_a_command_delivered_twice_means_the_same_new_task():
+    again = Target("t1", "c1", 3, queue="other")
+    assert TARGET.new_task_id() == again.new_task_id()
+    assert TARGET.new_task_id() != Target("t1", "c2", 3).new_task_id()
+
+
+def test_without_an_agent_attaching_does_nothing(monkeypatch):
+    monkeypatch.setattr("z4j_core.engine.AGENT_GROUP", "z4j.nobody")
+    assert attach(Half()) is False
+
+
+def test_the_net_swallows_counts_and_logs_once(caplog):
+    safety.failures.clear()
+
+    @guarded("here")
+    def fails():
+        raise ValueError("hunter2")
+
+    with caplog.at_level(logging.WARNING):
+        assert fails() is None
+        assert fails() is None
+        with guard("there"):
+            raise KeyError("hunter2")
+    assert safety.failures == {"here": 2, "there": 1}
+    assert len(caplog.records) == 2
+    assert "hunter2" not in caplog.text
+
+
+def test_the_net_lets_pass_what_belongs_to_the_host():
+    @guarded("here")
+    def interrupted():
+        raise KeyboardInterrupt
+
+    try:
+        interrupted()
+    except KeyboardInterrupt:
+        return
+    raise AssertionError("it was swallowed")
