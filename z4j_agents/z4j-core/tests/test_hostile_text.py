@@ -11,8 +11,8 @@ from z4j_core.secret_text import redact
 PROBES = [
     "a@", "eyJ", "a://", "a:b@", "sk-", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "password=", "password: ", "a=",
     "<a ", "<password>", "--a ", "--password ", "1 ", "1-", "AB12 ", "((", "[parameters: ", "Failing row contains (",
-    "Key (", "\\\\\"", "'", "token is ", "bearer ", "x.", "aA1", "a_", "https://hook/", "?sig=", "&key=", "-u a:", "SG.",
-    "0", "Cookie:", "authorization: ", "xoxb-", "eyJaaaaaaaaa.", "$2a$", "a.b@c.", "=\"",
+    "Key (", "\\\\\"", "'", "token is ", "bearer ", "x.", "aA1", "a_", "https://hook/", "?sig=", "&key=", "-u a:",
+    "SG.", "0", "Cookie:", "authorization: ", "xoxb-", "eyJaaaaaaaaa.", "$2a$", "a.b@c.", "=\"",
     "Duplicate entry '", "\n", "é", "\u202e",
 ]  # fmt: skip
 
