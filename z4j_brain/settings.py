@@ -114,6 +114,8 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 GUARDIAN_RAISE_403 = False
 ANONYMOUS_USER_NAME = None
+# Guardian's backend would be a second policy beside rbac.access, which reads guardian's rows itself.
+SILENCED_SYSTEM_CHECKS = ["guardian.W001"]
 
 MIDDLEWARE = [
     "z4j_brain.panel.headers.SecurityHeadersMiddleware",
@@ -126,6 +128,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",
+    "z4j_brain.panel.problems.ProblemMiddleware",
 ]
 
 # In a checkout templates/ and static/ stand beside the package; a wheel carries them inside it.
@@ -181,11 +184,15 @@ SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_CALLABLE = "z4j_brain.panel.signin.locked_out"
 
 ACCOUNT_ADAPTER = "allauth.account.adapter.DefaultAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = False
+# axes counts failed tries, by name and address; one counter is enough.
+ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": None}
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -198,8 +205,26 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "z4j_brain.lib.problem.handler",
     "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
 }
-SPECTACULAR_SETTINGS = {"TITLE": "z4j", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "z4j",
+    "DESCRIPTION": "Tasks of every engine: what happened to them, and what may be done to them.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "z4j_brain.rbac.schema.add_problems",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "TaskState": "z4j_brain.tasks.states.TaskState",
+        "OperationState": "z4j_brain.operations.states.OperationState",
+        "Presence": "z4j_brain.agents.states.AgentState",  # a worker's has the same words
+        "Permission": "z4j_brain.rbac.states.Permission",
+    },
+}
 
 CHANNEL_URL = env("CHANNEL_URL")
 CHANNEL_LAYERS = {

@@ -7,8 +7,14 @@ from importlib.util import find_spec
 from typing import Any
 
 from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularAPIView
 
 from z4j_brain import health
+from z4j_brain.agents import api as agents
+from z4j_brain.fleet import api as fleet
+from z4j_brain.operations import api as operations
+from z4j_brain.rbac import api as rbac
+from z4j_brain.tasks import api as tasks
 
 #: Apps by what they hold, looked up in order: API routers before the panel, whose `/<project>/` catches the rest.
 PARTS = ("gateway", "rbac", "audit", "agents", "operations", "fleet", "tasks", "panel")
@@ -17,12 +23,18 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
 ]
-#: Mounted at /api/v1/: each app's API adds its paths here.
-api: list[URLPattern | URLResolver] = []
+#: Mounted at /api/v1/. The instance's own paths first: their first words are no project's slug.
+api: list[URLPattern | URLResolver] = [
+    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    *rbac.routes,
+    *agents.routes,
+    *fleet.routes,
+    *operations.routes,
+    *tasks.routes,
+]
 websocket_urlpatterns: list[Any] = []
 
-if api:
-    urlpatterns.append(path("api/v1/", include(api)))
+urlpatterns.append(path("api/v1/", include(api)))
 
 for part in PARTS:
     if find_spec(f"z4j_brain.{part}.urls"):

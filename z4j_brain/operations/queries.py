@@ -52,7 +52,7 @@ def shares(operation: Operation) -> list[Share]:
 
 def touching(environment: Environment, target_kind: str, target_ids: Sequence[str]) -> list[Item]:
     """What was asked of these targets, newest first: items with their operation."""
-    # Found by target alone and sifted here: joined in, the environment would lure SQLite into reading all its operations.
+    # By target alone, then sifted: joined in, the environment lures SQLite into reading all its operations.
     rows = Item.objects.filter(target_id__in=target_ids).select_related("operation").order_by("-id")[:SHOWN]
     place = (environment.pk, target_kind)
     return [item for item in rows if (item.operation.environment_id, item.operation.target_kind) == place]

@@ -6,3 +6,14 @@ from django.apps import AppConfig
 class RbacConfig(AppConfig):
     name = "z4j_brain.rbac"
     label = "rbac"
+
+    def ready(self) -> None:
+        from auditlog.registry import auditlog
+
+        from z4j_brain.rbac import schema  # noqa: F401 (registers what OpenAPI says of tokens)
+
+        # Configuration is registered for its diffs alone: rows that auditlog's signals write would escape erasure.
+        auditlog._signals.clear()
+        for name in ("Project", "Environment", "Membership", "User"):
+            auditlog.register(self.get_model(name), exclude_fields=["password", "last_login"])
+        auditlog.register(self.get_model("Token"), exclude_fields=["secret_hash", "last_used_at"])

@@ -17,12 +17,13 @@ from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
-from z4j_brain.tasks.availability import Availability, availability
+from z4j_brain.tasks.availability import VERBS, Availability, availability
 from z4j_brain.tasks.models import Event, Task
 from z4j_brain.tasks.states import TaskState
 from z4j_brain.tasks.timeline import Attempt, Station, timeline
 
 __all__ = [
+    "VERBS",
     "Attempt",
     "Availability",
     "Lineage",

@@ -1,0 +1,80 @@
+"""Rows that tests read: tasks, events, agents, workers and operations, each with a mark to tell tenants apart."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from z4j_brain.agents.models import Agent, AgentKey
+from z4j_brain.fleet.models import Worker
+from z4j_brain.operations.models import Item, Operation
+from z4j_brain.rbac.models import Environment
+from z4j_brain.tasks.models import Event, Task
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_numbers = itertools.count(1)
+
+
+def task(environment: Environment, **fields: Any) -> Task:
+    """A failed task of celery unless told otherwise."""
+    now = timezone.now()
+    usual = {
+        "engine": "celery",
+        "task_id": f"task-{next(_numbers)}",
+        "name": "shop.send_receipt",
+        "queue": "emails",
+        "state": "failed",
+        "first_at": now,
+        "last_at": now,
+    }
+    return Task.objects.create(environment=environment, **usual | fields)
+
+
+def agent(environment: Environment, *, verbs: tuple[str, ...] = ("retry", "cancel"), **fields: Any) -> Agent:
+    """A worker's agent that answers, offers these verbs for celery and allows them."""
+    key = AgentKey.objects.filter(environment=environment).first()
+    usual = {
+        "boot": uuid.uuid4(),
+        "name": "mail-1",
+        "host": "box-1",
+        "role": "worker",
+        "engines": [{"name": "celery", "version": "5", "capabilities": {verb: {"note": ""} for verb in verbs}}],
+        "allowed": list(verbs),
+    }
+    return Agent.objects.create(environment=environment, key=key, **usual | fields)
+
+
+def worker(environment: Environment, **fields: Any) -> Worker:
+    return Worker.objects.create(environment=environment, **{"engine": "celery", "name": "mail-1"} | fields)
+
+
+def event(of: Task, by: Agent, kind: str, at: datetime, **data: Any) -> Event:
+    return Event.objects.create(
+        environment=of.environment,
+        task=of,
+        agent=by,
+        seq=next(_numbers),
+        kind=kind,
+        ts=(at - _EPOCH) // timedelta(microseconds=1),
+        data=data,
+        received_at=at,
+    )
+
+
+def operation(environment: Environment, targets: list[Task], **fields: Any) -> Operation:
+    usual = {
+        "action": "task.retry",
+        "target_kind": "task",
+        "actor_type": "user",
+        "actor_id": "1",
+        "actor_name": "oscar",
+        "expires_at": timezone.now() + timedelta(minutes=10),
+        "total": len(targets),
+    }
+    made = Operation.objects.create(environment=environment, **usual | fields)
+    Item.objects.bulk_create(Item(operation=made, target_id=str(one.pk), label=one.name) for one in targets)
+    return made

@@ -1,0 +1,201 @@
+"""Tasks: lists, one task, its events, and the two actions on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db.models import QuerySet
+from django.urls import path
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import mixins, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from z4j_brain.lib.listing import StrictFilterSet, TextFilter
+from z4j_brain.operations.api import IDEMPOTENCY_KEY, KINDS, AskingDoor, OperationSerializer, ReasonSerializer
+from z4j_brain.operations.models import Operation
+from z4j_brain.rbac.door import Door
+from z4j_brain.tasks import actions, queries
+from z4j_brain.tasks.filters import TaskFilter
+from z4j_brain.tasks.models import Event, Task
+
+KINDS.add("task")
+
+#: Parts of an event that `VIEW_PAYLOAD` guards.
+EVENT_PAYLOAD = ("args", "kwargs", "result", "error", "progress")
+
+
+@extend_schema_field({"type": ["string", "null"]})
+class OrNull(serializers.Field[str, Any, str | None, Any]):
+    """Text, or null where there is none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"read_only": True} | kwargs)
+
+    def to_representation(self, value: Any) -> str | None:
+        return str(value) if value else None
+
+
+class TaskSerializer(serializers.ModelSerializer[Task]):
+    """A task in a list. What `view_payload` guards is null without it."""
+
+    worker = OrNull()
+    root_id = OrNull()
+    parent_id = OrNull()
+    group_id = OrNull()
+    schedule = OrNull()
+    retry_of = OrNull()
+    retried_as = OrNull()
+    error_type = OrNull()
+    error_message = OrNull()
+    error_reason = OrNull()
+    cancel_requested_by = OrNull()
+
+    class Meta:
+        model = Task
+        fields = [
+            "id",
+            "task_id",
+            "engine",
+            "name",
+            "queue",
+            "worker",
+            "state",
+            "attempt",
+            "max_attempts",
+            "priority",
+            "retry_of",
+            "retried_as",
+            "root_id",
+            "parent_id",
+            "group_id",
+            "schedule",
+            "error_type",
+            "error_message",
+            "error_reason",
+            "eta",
+            "expires",
+            "first_at",
+            "enqueued_at",
+            "received_at",
+            "started_at",
+            "finished_at",
+            "last_at",
+            "runtime_ms",
+            "cancel_requested_at",
+            "cancel_requested_by",
+        ]
+
+    def to_representation(self, instance: Task) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        if not self.context["sees_payload"]:
+            shown |= {name: None for name in queries.PAYLOAD if name in shown}
+        return shown
+
+
+class AvailabilitySerializer(serializers.Serializer[queries.Availability]):
+    """`permitted`: the caller may do it at all. `possible`: it can be done now; else `reason` says why not."""
+
+    permitted = serializers.BooleanField()
+    possible = serializers.BooleanField()
+    reason = serializers.CharField()
+    note = serializers.CharField()
+
+
+class TaskDetailSerializer(TaskSerializer):
+    args = OrNull()
+    kwargs = OrNull()
+    result = OrNull()
+    traceback = OrNull()
+    truncated = serializers.ListField(child=serializers.CharField(), read_only=True)
+    actions = serializers.SerializerMethodField()
+
+    class Meta(TaskSerializer.Meta):
+        fields = [*TaskSerializer.Meta.fields, "args", "kwargs", "result", "traceback", "truncated", "actions"]
+
+    @extend_schema_field(serializers.DictField(child=AvailabilitySerializer()))
+    def get_actions(self, task: Task) -> dict[str, Any]:
+        """What can be done to the task now, by verb."""
+        found = queries.availability(self.context["actor"], task)
+        return {verb: AvailabilitySerializer(availability).data for verb, availability in found.items()}
+
+
+class EventSerializer(serializers.ModelSerializer[Event]):
+    """One fact as an agent reported it. `ts`: microseconds since 1970 by the agent's clock."""
+
+    agent = serializers.UUIDField(source="agent_id", read_only=True)
+    data = serializers.SerializerMethodField()  # type: ignore[assignment]
+
+    class Meta:
+        model = Event
+        fields = ["id", "kind", "ts", "received_at", "agent", "seq", "data"]
+
+    @extend_schema_field({"type": "object", "additionalProperties": {}})
+    def get_data(self, event: Event) -> dict[str, Any]:
+        if self.context["sees_payload"]:
+            return dict(event.data)
+        return {name: None if name in EVENT_PAYLOAD else value for name, value in event.data.items()}
+
+
+class PayloadDoor(Door):
+    """A view whose answers depend on whether the caller may see payloads: decided once an answer."""
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        sees = queries.sees_payload(self.actor, self.environment)
+        return {**super().get_serializer_context(), "actor": self.actor, "sees_payload": sees}
+
+
+class TaskView(mixins.ListModelMixin, mixins.RetrieveModelMixin, PayloadDoor, AskingDoor):
+    """Tasks of an environment, newest first."""
+
+    queryset: QuerySet[Task] = QuerySet(Task).none()
+    filterset_class = TaskFilter
+
+    def get_serializer_class(self) -> type[TaskSerializer]:
+        return TaskSerializer if self.action == "list" else TaskDetailSerializer
+
+    def get_queryset(self) -> QuerySet[Task]:
+        return queries.tasks(self.actor, self.environment)
+
+    def get_object(self) -> Task:
+        return queries.detail(self.actor, self.environment, self.kwargs["pk"])
+
+    @extend_schema(request=ReasonSerializer, responses={202: OperationSerializer}, parameters=[IDEMPOTENCY_KEY])
+    def retry(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Run the task again, as a new task with the original arguments."""
+        return self._ask_one(actions.retry)
+
+    @extend_schema(request=ReasonSerializer, responses={202: OperationSerializer}, parameters=[IDEMPOTENCY_KEY])
+    def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Ask for the task to be stopped, or not to be started. It is cancelled once an agent says so."""
+        return self._ask_one(actions.cancel)
+
+    def _ask_one(self, action: Callable[..., Operation]) -> Response:
+        task = self.get_object()
+        return self.ask(action, [task.pk], self.valid(ReasonSerializer)["reason"])
+
+
+class EventFilter(StrictFilterSet):
+    kind = TextFilter(field_name="kind")
+
+
+class EventView(mixins.ListModelMixin, PayloadDoor):
+    """What agents reported about a task, newest first."""
+
+    queryset: QuerySet[Event] = QuerySet(Event).none()
+    serializer_class = EventSerializer
+    filterset_class = EventFilter
+
+    def get_queryset(self) -> QuerySet[Event]:
+        return queries.events(queries.detail(self.actor, self.environment, self.kwargs["pk"]))
+
+
+_PLACE = "<slug:project>/<slug:environment>/tasks/"
+routes = [
+    path(_PLACE, TaskView.as_view({"get": "list"}), name="api-tasks"),
+    path(f"{_PLACE}<int:pk>/", TaskView.as_view({"get": "retrieve"}), name="api-task"),
+    path(f"{_PLACE}<int:pk>/events/", EventView.as_view({"get": "list"}), name="api-task-events"),
+    path(f"{_PLACE}<int:pk>/retry/", TaskView.as_view({"post": "retry"}), name="api-task-retry"),
+    path(f"{_PLACE}<int:pk>/cancel/", TaskView.as_view({"post": "cancel"}), name="api-task-cancel"),
+]
