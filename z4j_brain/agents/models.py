@@ -30,6 +30,10 @@ class AgentKey(models.Model):
     class Meta:
         default_permissions = ()
 
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at <= timezone.now()
+
 
 class Agent(models.Model):
     """One boot of our code in one user process."""

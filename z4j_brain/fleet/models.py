@@ -40,3 +40,9 @@ class Worker(models.Model):
             return WorkerState.OFFLINE
         silent = timezone.now() - self.heartbeat_at > SILENT_AFTER
         return WorkerState.SILENT if silent else WorkerState.ONLINE
+
+    @property
+    def size(self) -> int:
+        """How many tasks it can run at once, as far as it said; never less than it runs."""
+        size = self.concurrency.get("size")
+        return max(size if isinstance(size, int) else 0, len(self.running))

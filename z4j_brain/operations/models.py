@@ -34,6 +34,19 @@ class Operation(models.Model):
         default_permissions = ()
         indexes = [models.Index(fields=["environment", "-id"], name="operation_list")]
 
+    @property
+    def verb(self) -> str:
+        return self.action.rpartition(".")[2]
+
+    @property
+    def missed(self) -> int:
+        """Targets that are settled without the effect that was asked for."""
+        return self.settled - self.succeeded
+
+    @property
+    def open(self) -> int:
+        return self.total - self.settled
+
 
 class Command(models.Model):
     """One instruction for one agent. `fence` grows with each lease: an answer to an older lease is late."""

@@ -1,7 +1,59 @@
+"""What the shell of every page needs: the navigation and the environments to switch to."""
+
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from z4j_brain.rbac import access
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An entry of the navigation: the name of its address, and the key that follows `g`."""
+
+    page: str
+    title: str
+    icon: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    title: str
+    places: tuple[Place, ...]
+
+
+NAVIGATION = (
+    Group("Observe", (Place("tasks", "Tasks", "list-checks", "t"), Place("workers", "Workers", "cpu", "w"))),
+    Group("Operate", (Place("operations", "Operations", "zap", "o"),)),
+    Group("Govern", (Place("agents", "Agents and keys", "key-round", "a"),)),
+)
+
+#: Pages that stand below another one in the navigation.
+PARENTS = {"task": "tasks", "task-retry": "tasks", "task-cancel": "tasks", "operation": "operations"}
 
 
 def shell(request: HttpRequest) -> dict[str, object]:
-    return {}
+    match = request.resolver_match
+    page = match.url_name or "" if match else ""
+    user = getattr(request, "user", None)
+    context: dict[str, object] = {
+        "nav": NAVIGATION,
+        "current": {page, PARENTS.get(page, page)},
+        "source_url": settings.Z4J_SOURCE_URL,
+        "environments": [],
+    }
+    if match and user is not None and user.is_authenticated:
+        actor = SimpleLazyObject(lambda: Actor.of(request))
+        context["environments"] = SimpleLazyObject(lambda: _environments(actor))
+    return context
+
+
+def _environments(actor: Actor) -> list[Environment]:
+    return list(access.environments(actor))

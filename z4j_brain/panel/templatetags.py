@@ -1,5 +1,187 @@
+"""The tags and filters of the panel: icons, states, times, and the way to a page of the environment on the screen."""
+
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from typing import Any
+
 from django import template
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from z4j_brain.fleet.models import Worker
+from z4j_brain.fleet.states import WorkerState
+from z4j_brain.operations.models import Item, Operation
+from z4j_brain.operations.states import ItemOutcome, ItemProgress, OperationState
+from z4j_brain.rbac import queries as rbac
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.tasks.states import TaskState
+from z4j_brain.tasks.timeline import Attempt, Station
 
 register = template.Library()
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+#: Width of a slot with its gap, and how many are drawn.
+SLOT, MAX_SLOTS = 15, 24
+
+
+@register.simple_tag
+def icon(name: str, extra: str = "") -> SafeString:
+    """A symbol of static/vendor/lucide/icons.svg; `extra` holds more classes."""
+    classes = f"i {extra}".strip()
+    sprite = static("vendor/lucide/icons.svg")
+    return format_html('<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>', classes, sprite, name)
+
+
+@register.inclusion_tag("components/state.html")
+def state(value: str, extra: str = "") -> dict[str, object]:
+    """A state of a task: icon, word and hue, always together."""
+    return {"state": TaskState(value), "extra": extra}
+
+
+@register.inclusion_tag("components/mark.html")
+def mark(value: Any, extra: str = "") -> dict[str, object]:
+    """Any other state that has a label, an icon and the hue of a task state: an outcome, a worker's state."""
+    return {"mark": value, "extra": extra}
+
+
+@register.inclusion_tag("components/mark.html")
+def operation_state(operation: Operation, extra: str = "") -> dict[str, object]:
+    return {"mark": OperationState(operation.state), "extra": extra}
+
+
+@register.inclusion_tag("components/mark.html")
+def outcome(item: Item, extra: str = "") -> dict[str, object]:
+    """What became of one target; before that, how far it has come."""
+    return {"mark": ItemOutcome(item.outcome) if item.outcome else ItemProgress(item.progress), "extra": extra}
+
+
+@register.inclusion_tag("components/time.html")
+def when(moment: datetime | None, form: str = "ago") -> dict[str, object]:
+    """A moment: relative ("ago", "age") or absolute ("clock"), with the full time in the title."""
+    return {"moment": moment, "form": form, "text": _moment(moment, form) if moment else ""}
+
+
+@register.inclusion_tag("components/slots.html")
+def slots(worker: Worker) -> dict[str, object]:
+    """A square for each task a worker can run at once."""
+    drawn, busy = min(worker.size, MAX_SLOTS), len(worker.running)
+    free = "idle" if worker.state == WorkerState.ONLINE else "gone"
+    kinds = ["busy" if at < busy and free == "idle" else free for at in range(drawn)]
+    return {
+        "name": worker.name,
+        "busy": busy,
+        "size": worker.size,
+        "width": max(drawn * SLOT - 3, 0),
+        "boxes": [(kind, at * SLOT) for at, kind in enumerate(kinds)],
+        "more": worker.size - drawn,
+    }
+
+
+@register.inclusion_tag("components/tip.html")
+def tip(name: str, text: str, place: str = "") -> dict[str, object]:
+    return {"id": f"tip-{name}", "text": text, "place": place}
+
+
+@register.simple_tag(takes_context=True)
+def to(context: template.Context, page: str, **names: Any) -> str:
+    """The address of a page of the environment that the page at hand shows."""
+    environment = context["environment"]
+    return reverse(page, kwargs={"project": environment.project.slug, "environment": environment.slug, **names})
+
+
+@register.simple_tag(takes_context=True)
+def roles(context: template.Context) -> str:
+    """The reader's roles in the environment on the screen."""
+    return ", ".join(rbac.roles(Actor.of(context["request"]), context["environment"])).lower()
+
+
+@register.filter
+def duration(milliseconds: float | timedelta | None) -> str:
+    """`812 ms`, `4.1 s`, `30 s`, `6 min 12 s`, `2 h 05 min`, `3 d 4 h`; empty for nothing."""
+    if milliseconds is None:
+        return ""
+    if isinstance(milliseconds, timedelta):
+        milliseconds = milliseconds.total_seconds() * 1000
+    if milliseconds < 1000:
+        return f"{max(milliseconds, 0):.0f} ms"
+    if milliseconds < MINUTE * 1000:
+        return f"{milliseconds / 1000:.1f} s"
+    return _long(int(milliseconds / 1000))
+
+
+@register.filter
+def share(part: int, whole: int) -> str:
+    """`part` of `whole` as a percentage for a width of an SVG shape."""
+    return f"{100 * part / whole:.2f}%" if whole else "0%"
+
+
+@register.filter
+def short(identity: object) -> str:
+    """The first characters of an id, as lists show it."""
+    text = str(identity)
+    return text[:8] if len(text) > 12 else text
+
+
+@register.filter
+def tail(identity: object) -> str:
+    """The last characters of an id that begins with its time."""
+    return str(identity)[-8:]
+
+
+@register.filter
+def longest(attempt: Attempt) -> Station:
+    """The station that took most of an attempt: its line is drawn longer."""
+    return max(attempt.stations, key=lambda station: station.span or timedelta())
+
+
+@register.filter
+def last_name(dotted: str) -> str:
+    return dotted.rsplit(".", 1)[-1]
+
+
+@register.filter
+def sum_values(counts: dict[str, int]) -> int:
+    return sum(count for count in counts.values() if isinstance(count, int))
+
+
+@register.filter
+def initials(name: str) -> str:
+    words = [word for word in name.replace("_", ".").replace("-", ".").split(".") if word]
+    return "".join(word[0] for word in words[:2]).upper() or "?"
+
+
+def _moment(moment: datetime, form: str) -> str:
+    if form == "clock":
+        return _clock(moment)
+    seconds = int((timezone.now() - moment).total_seconds())
+    text = _span(abs(seconds))
+    if form == "age":
+        return text
+    return f"in {text}" if seconds < 0 else f"{text} ago"
+
+
+def _clock(moment: datetime) -> str:
+    local = timezone.localtime(moment)
+    today = timezone.localtime().date()
+    return f"{local:%H:%M:%S}" if local.date() == today else f"{local:%d %b %H:%M:%S}"
+
+
+def _span(seconds: int) -> str:
+    """One unit, as a list shows an age. `times.js` counts on with the same words."""
+    if seconds < MINUTE:
+        return f"{seconds} s"
+    if seconds < HOUR:
+        return f"{seconds // MINUTE} min"
+    return f"{seconds // HOUR} h" if seconds < DAY else f"{seconds // DAY} d"
+
+
+def _long(seconds: int) -> str:
+    if seconds < HOUR:
+        return f"{seconds // MINUTE} min {seconds % MINUTE:02d} s"
+    if seconds < DAY:
+        return f"{seconds // HOUR} h {seconds % HOUR // MINUTE:02d} min"
+    return f"{seconds // DAY} d {seconds % DAY // HOUR} h"

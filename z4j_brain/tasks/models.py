@@ -88,16 +88,24 @@ class Task(models.Model):
         return max((self.finished_at or timezone.now()) - self.started_at, timedelta())
 
     @property
+    def took(self) -> timedelta:
+        """From the first thing that is known of it to the last."""
+        return self.last_at - self.first_at
+
+    @property
     def is_final(self) -> bool:
         return self.state in TERMINAL
 
 
 class Event(models.Model):
-    """One fact an agent reported about a task; append-only. `data` is the event as accepted, without its id."""
+    """One fact an agent reported; append-only. `data` is the event as accepted.
+
+    `task` is null for a kind of event this brain does not know and that names no task: kept, and changes nothing.
+    """
 
     id = models.BigAutoField(primary_key=True)
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="events")
-    task = models.ForeignKey(Task, on_delete=models.CASCADE, related_name="events")
+    task = models.ForeignKey(Task, on_delete=models.CASCADE, null=True, related_name="events")
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="events")
     seq = models.BigIntegerField()
     kind = models.CharField(max_length=32)

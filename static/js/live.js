@@ -1,0 +1,107 @@
+// Keeps a page fresh: a nudge over the websocket, or every 10 seconds without one, fetches this same page again and
+// swaps its [data-live] regions. <main data-watch="task operation"> follows kinds, data-watch="task:12" one thing.
+import { morph } from "./morph.js";
+import { mergeRows } from "./rows.js";
+
+const main = document.querySelector("main[data-watch]");
+const LIST = 5000, DETAIL = 400, POLL = 10000, SAFETY = 30000, RETRY = [1000, 2000, 5000, 10000];
+const WORDS = { live: "Live", poll: "Every 10 seconds", off: "Paused", out: "Signed out" };
+
+const watched = (main?.dataset.watch ?? "").split(" ").filter(Boolean).map((entry) => entry.split(":"));
+const fast = watched.some(([, id]) => id);
+let socket = null;
+let tries = 0;
+let open = false;
+let over = false;
+let timer = 0;
+let last = Date.now();
+let busy = false;
+
+const chosen = () => {
+  try { return localStorage.getItem("z4j.live") ?? "live"; } catch { return "live"; }
+};
+
+const state = () => {
+  if (over) return "out";
+  return chosen() === "live" && !open ? "poll" : chosen();
+};
+
+const say = () => {
+  const now = state();
+  for (const word of document.querySelectorAll("[data-live-word]")) word.textContent = WORDS[now];
+  for (const dot of document.querySelectorAll("[data-live-dot]")) dot.className = `live-dot ${now}`;
+  for (const item of document.querySelectorAll("[data-set-live]")) {
+    item.setAttribute("aria-checked", String(item.dataset.setLive === chosen()));
+  }
+  document.documentElement.dataset.live = now;
+};
+
+const swap = (html) => {
+  const fresh = new DOMParser().parseFromString(html, "text/html");
+  for (const region of document.querySelectorAll("[data-live]")) {
+    const next = fresh.getElementById(region.id);
+    if (!next) continue;
+    if (region.dataset.live === "rows" && next.nodeName === region.nodeName) mergeRows(region, next);
+    else morph(region, next);
+  }
+};
+
+const refresh = async () => {
+  clearTimeout(timer);
+  timer = 0;
+  if (document.hidden || busy || over || chosen() === "off") return;
+  busy = true;
+  try {
+    const answer = await fetch(location.href, { headers: { "X-Live": "1" } });
+    over = answer.redirected || answer.status === 403 || answer.status === 404;
+    if (answer.ok && !over) swap(await answer.text());
+  } catch { /* the brain is away: the next turn tries again */ }
+  busy = false;
+  last = Date.now();
+  say();
+};
+
+const soon = () => {
+  if (timer) return;
+  const pause = fast ? DETAIL : LIST;
+  timer = setTimeout(refresh, Math.max(DETAIL, last + pause - Date.now()));
+};
+
+const concerns = ({ kind, ids }) =>
+  watched.some(([name, id]) => name === kind && (!id || !ids.length || ids.includes(id)));
+
+const connect = () => {
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  socket = new WebSocket(`${scheme}//${location.host}/ws/`);
+  socket.onopen = () => socket.send(JSON.stringify({ subscribe: main.dataset.environment }));
+  socket.onmessage = ({ data }) => {
+    const message = JSON.parse(data);
+    if (message.kind === "subscribed") {
+      open = true;
+      if (tries) soon();
+      tries = 0;
+      return say();
+    }
+    if (chosen() === "live" && concerns(message)) soon();
+  };
+  socket.onclose = () => {
+    open = false;
+    say();
+    if (!over) setTimeout(connect, RETRY[Math.min(tries++, RETRY.length - 1)]);
+  };
+};
+
+if (main) {
+  connect();
+  setInterval(() => {
+    if (Date.now() - last >= (state() === "live" ? SAFETY : POLL) - 500) refresh();
+  }, 1000);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
+  document.addEventListener("click", (event) => {
+    const item = event.target.closest("[data-set-live]");
+    if (!item) return;
+    try { localStorage.setItem("z4j.live", item.dataset.setLive); } catch { /* private window */ }
+    say();
+    soon();
+  });
+}

@@ -1,0 +1,76 @@
+"""The pages of agents: those of an environment and their keys, and how to connect the first worker."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from z4j_brain.agents import actions, guides, queries
+from z4j_brain.agents.states import AgentRole
+from z4j_brain.lib import keyset
+from z4j_brain.rbac import queries as rbac
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.states import Permission
+
+SHOWN = 50
+
+
+@require_GET
+@login_required
+def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse:
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    context = {
+        "title": "Agents and keys",
+        "environment": place,
+        "page": keyset.page(queries.agents(actor, place), request.GET.get("cursor"), SHOWN, order="-seen_at"),
+        "keys": queries.keys(actor, place).order_by("-created_at")[:SHOWN],
+        "manages": rbac.may(actor, Permission.MANAGE_AGENTS, place),
+    }
+    return render(request, "agents/list.html", context)
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@login_required
+def connect(request: HttpRequest, project: str, environment: str) -> HttpResponse:
+    """GET shows the steps; POST makes a key and shows its DSN, this once."""
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    dsn = ""
+    if request.method == "POST":
+        name = request.POST.get("name", "").strip()[:128] or "worker"
+        _, dsn = actions.mint_key(place, name=name, actor=actor)
+    heard = queries.agents(actor, place)
+    context = {
+        "title": "Connect an agent",
+        "environment": place,
+        "dsn": dsn,
+        "export": f"export Z4J_DSN='{dsn}'",
+        "guides": guides.found(),
+        "guide": guides.chosen(request.GET.get("with", "")),
+        "has_key": bool(dsn) or queries.keys(actor, place).filter(revoked_at=None).exists(),
+        "worker": heard.filter(role=AgentRole.WORKER).order_by("-seen_at").first(),
+        "is_first": not heard.exists(),
+        "manages": rbac.may(actor, Permission.MANAGE_AGENTS, place),
+    }
+    return render(request, "agents/connect.html", context)
+
+
+@require_POST
+@login_required
+def revoke(request: HttpRequest, project: str, environment: str, id: UUID) -> HttpResponse:
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    key = queries.keys(actor, place).filter(pk=id).first()
+    if key is None:
+        raise Http404
+    actions.revoke_key(key, actor=actor, reason=request.POST.get("reason", "").strip()[:500])
+    messages.success(request, f"{key.name} is revoked. Its agents are refused within 5 s.", extra_tags="good")
+    return redirect("agents", project=project, environment=environment)

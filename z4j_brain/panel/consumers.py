@@ -1,0 +1,112 @@
+"""The panel's websocket: it says that something in an environment has changed, never what. One a tab."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import urlsplit
+
+from channels.auth import get_user
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
+from django.http import Http404
+
+from z4j_brain.lib import nudge
+from z4j_brain.rbac import queries
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import User
+
+#: Nudges of this long are told as one, so that a busy environment costs a tab four messages a second at most.
+GATHER = 0.25
+#: More ids of a kind than this are told as "any".
+MAX_IDS = 100
+
+SIGNED_OUT, NOT_HERE, NOT_UNDERSTOOD = 4401, 4404, 4400
+
+
+class Live(AsyncJsonWebsocketConsumer):
+    """The client says {"subscribe": "project/environment"}, the server {"kind": ..., "ids": [...]}; no ids: any.
+
+    Only a page of this very origin may open it: cookies do not tell ports apart, the Origin header does.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.place: tuple[str, str] | None = None
+        self.group = ""
+        self.gathered: dict[str, set[str] | None] = {}
+        self.teller: asyncio.Task[None] | None = None
+
+    async def connect(self) -> None:
+        if not self._own_origin():
+            await self.close()
+            return
+        await self.accept()
+        if not self.scope["user"].is_authenticated:
+            await self.close(SIGNED_OUT)
+
+    async def disconnect(self, code: int) -> None:
+        if self.teller:
+            self.teller.cancel()
+        await self._leave()
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        place = content.get("subscribe") if isinstance(content, dict) else None
+        parts = place.split("/") if isinstance(place, str) else []
+        if len(parts) != 2:
+            await self.close(NOT_UNDERSTOOD)
+            return
+        await self._leave()
+        self.place = (parts[0], parts[1])
+        environment_id = await self._environment()
+        if environment_id is None:
+            await self.close(NOT_HERE)
+            return
+        self.group = nudge.pages_group(environment_id)
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.send_json({"kind": "subscribed", "ids": []})
+
+    async def nudge(self, event: dict[str, Any]) -> None:
+        known = self.gathered.get(event["kind"], set())
+        ids = None if known is None or not event["ids"] else known | set(event["ids"])
+        self.gathered[event["kind"]] = None if ids is None or len(ids) > MAX_IDS else ids
+        if self.teller is None or self.teller.done():
+            self.teller = asyncio.create_task(self._tell())
+
+    async def _tell(self) -> None:
+        """Pass on what gathered, after asking anew whether this reader may still know."""
+        await asyncio.sleep(GATHER)
+        gathered, self.gathered = self.gathered, {}
+        if await self._environment() is None:
+            await self.close(NOT_HERE)
+            return
+        for kind, ids in gathered.items():
+            await self.send_json({"kind": kind, "ids": sorted(ids or ())})
+
+    def _own_origin(self) -> bool:
+        headers = dict(self.scope["headers"])
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        host = headers.get(b"host", b"").decode("latin-1")
+        return origin == settings.Z4J_URL or urlsplit(origin).netloc == host != ""
+
+    async def _leave(self) -> None:
+        if self.group:
+            await self.channel_layer.group_discard(self.group, self.channel_name)
+            self.group = ""
+
+    async def _environment(self) -> int | None:
+        """The subscribed environment, when the session still stands and its person may still see it."""
+        session = self.scope["session"]
+        # A fresh session object: the one of the scope remembers what it was when the socket opened.
+        user = await get_user({"session": type(session._wrapped)(session.session_key)})
+        if not isinstance(user, User) or self.place is None:
+            return None
+        return await database_sync_to_async(self._visible)(user, *self.place)
+
+    @staticmethod
+    def _visible(user: User, project: str, slug: str) -> int | None:
+        try:
+            return queries.environment(Actor.of_user(user), project, slug).pk
+        except Http404:
+            return None

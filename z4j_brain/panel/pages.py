@@ -1,0 +1,76 @@
+"""The pages of the shell: the way in, the jump to a task, and setting the instance up once."""
+
+from __future__ import annotations
+
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods
+
+from z4j_brain.agents import queries as agents
+from z4j_brain.rbac import access, actions
+from z4j_brain.rbac import queries as rbac
+from z4j_brain.rbac.actor import SETUP_LINK, Actor
+from z4j_brain.rbac.models import Setup
+from z4j_brain.tasks import queries as tasks
+
+#: Tasks that the palette offers.
+FOUND = 6
+
+
+@require_GET
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    """The tasks of the first environment; how to connect a worker while no agent was heard there."""
+    actor = Actor.of(request)
+    place = access.environments(actor).first()
+    if place is None:
+        return render(request, "panel/nowhere.html", {"title": "Nothing to see yet"})
+    page = "tasks" if agents.agents(actor, place).exists() else "connect"
+    return redirect(page, project=place.project.slug, environment=place.slug)
+
+
+@require_GET
+@login_required
+def jump(request: HttpRequest, project: str, environment: str) -> HttpResponse:
+    """What the palette asks: suggestions for htmx; for a person the one task by that id, else a search in the list."""
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    text = request.GET.get("q", "").strip()
+    seen = tasks.tasks(actor, place)
+    found = list(tasks.search(seen, place, text).order_by("-id")[:FOUND]) if text else []
+    if "HX-Request" in request.headers:
+        return render(request, "components/palette_found.html", {"tasks": found, "environment": place})
+    names = {"project": project, "environment": environment}
+    if len(found) == 1:
+        return redirect("task", **names, id=found[0].pk)
+    return redirect(reverse("tasks", kwargs=names) + (f"?{urlencode({'q': text, 'since': 'all'})}" if text else ""))
+
+
+@sensitive_post_parameters("password")
+@never_cache
+@require_http_methods(["GET", "POST"])
+def set_up(request: HttpRequest, link: str) -> HttpResponse:
+    """Behind the one-time link: the first administrator. A used or old link does not exist."""
+    if not Setup.accepts(link):
+        raise Http404
+    name, errors = request.POST.get("username", "").strip(), {}
+    if request.method == "POST":
+        try:
+            password = request.POST.get("password", "")
+            user = actions.create_owner(access.INSTANCE, name, password, link=link, actor=SETUP_LINK)
+        except actions.AlreadySetUp as error:
+            raise Http404 from error
+        except ValidationError as error:
+            errors = error.message_dict if hasattr(error, "error_dict") else {"password": error.messages}
+        else:
+            login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+            return redirect("home")
+    context = {"title": "Set up", "name": name, "errors": errors}
+    return render(request, "panel/set_up.html", context, status=400 if errors else 200)

@@ -1,0 +1,26 @@
+"""Errors as pages: what the API tells as a problem, a person reads as a sentence with a way on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from z4j_brain.lib.problem import Problem
+
+
+class ProblemMiddleware:
+    """Shows a `Problem` that a page raised. The API's handler has answered its own before it comes here."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, Problem) or request.path.startswith("/api/"):
+            return None
+        context = {"title": error.title, "problem": error}
+        return render(request, "problem.html", context, status=error.status)

@@ -1,0 +1,56 @@
+"""Signing in and out: allauth's views with our words, and what is said when a name is locked after too many tries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.forms import LoginForm
+from allauth.account.views import LoginView, LogoutView
+from axes.handlers.proxy import AxesProxyHandler
+from axes.helpers import get_cool_off, get_failure_limit
+from django import forms
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+
+
+class SignInForm(LoginForm):
+    """allauth's form; its refusal tells how many tries are left, or that the name is locked and for how long."""
+
+    def clean(self) -> dict[str, Any]:
+        try:
+            return super().clean() or {}
+        except forms.ValidationError:
+            self.add_error("password", _refusal(self.request, self.cleaned_data.get("login", "")))
+            return self.cleaned_data
+
+
+class SignInView(LoginView):
+    form_class = SignInForm
+    template_name = "account/login.html"
+    extra_context = {"title": "Sign in", "next_field": REDIRECT_FIELD_NAME}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(next=self.get_next_url(), host=self.request.get_host(), **kwargs)
+
+
+class SignOutView(LogoutView):
+    """POST only: a link that signs somebody out would work from anywhere."""
+
+    def get(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        return HttpResponseNotAllowed(["POST"])
+
+
+def locked_out(request: HttpRequest, response: HttpResponse, credentials: dict[str, Any] | None) -> HttpResponse:
+    """axes' answer to a locked name: the sign-in page itself, which says so beside the field."""
+    response.status_code = 429
+    return response
+
+
+def _refusal(request: HttpRequest, name: str) -> str:
+    credentials = {"username": name}
+    if getattr(request, "axes_locked_out", False):
+        cool_off = get_cool_off(request)
+        minutes = round(cool_off.total_seconds() / 60) if cool_off else 0
+        return f"Too many tries with this name. It is locked for {minutes} minutes from here; then try again."
+    left = get_failure_limit(request, credentials) - AxesProxyHandler.get_failures(request, credentials)
+    return f"That name and password don't fit together. {left} {'try' if left == 1 else 'tries'} left."

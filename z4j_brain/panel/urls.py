@@ -1,0 +1,39 @@
+"""The addresses of the panel, and of its websocket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import include, path
+
+from z4j_brain.agents import pages as agents
+from z4j_brain.fleet import pages as fleet
+from z4j_brain.operations import pages as operations
+from z4j_brain.panel import pages
+from z4j_brain.panel.consumers import Live
+from z4j_brain.panel.signin import SignInView, SignOutView
+from z4j_brain.tasks import pages as tasks
+
+inside = [
+    path("tasks/", tasks.listed, name="tasks"),
+    path("tasks/retry/", tasks.retry, name="task-retry"),
+    path("tasks/cancel/", tasks.cancel, name="task-cancel"),
+    path("tasks/<int:id>/", tasks.shown, name="task"),
+    path("operations/", operations.listed, name="operations"),
+    path("operations/<uuid:id>/", operations.shown, name="operation"),
+    path("workers/", fleet.listed, name="workers"),
+    path("agents/", agents.listed, name="agents"),
+    path("agents/keys/<uuid:id>/revoke/", agents.revoke, name="key-revoke"),
+    path("connect/", agents.connect, name="connect"),
+    path("jump/", pages.jump, name="jump"),
+]
+
+urlpatterns = [
+    path("", pages.home, name="home"),
+    path("sign-in/", SignInView.as_view(), name="account_login"),
+    path("sign-out/", SignOutView.as_view(), name="account_logout"),
+    path("set-up/<str:link>/", pages.set_up, name="set-up"),
+    path("<slug:project>/<slug:environment>/", include(inside)),
+]
+
+websocket_urlpatterns: list[Any] = [path("ws/", Live.as_asgi())]

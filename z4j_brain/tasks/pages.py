@@ -1,0 +1,127 @@
+"""The pages of tasks: the list, one task, and what is asked before tasks are retried or cancelled."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods
+
+from z4j_brain.agents import queries as agents
+from z4j_brain.fleet import queries as fleet
+from z4j_brain.lib import keyset
+from z4j_brain.lib.capped import Count
+from z4j_brain.operations import queries as operations
+from z4j_brain.rbac import queries as rbac
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment
+from z4j_brain.tasks import actions, queries, trace
+from z4j_brain.tasks.models import Task
+from z4j_brain.tasks.query_string import View
+from z4j_brain.tasks.states import TaskState
+
+SHOWN = 50
+ACTIONS = {"retry": actions.retry, "cancel": actions.cancel}
+
+
+@require_GET
+@login_required
+def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse:
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    view = View.from_query(request.GET)
+    tasks = queries.tasks(actor, place)
+    counts = queries.state_counts(view.with_state(None).narrow(tasks, place), place)
+    page = keyset.page(view.narrow(tasks, place), view.cursor or None, SHOWN)
+    context = {
+        "title": "Tasks",
+        "environment": place,
+        "view": view,
+        "page": page,
+        "newer": view.at(page.previous).address if page.previous else "",
+        "older": view.at(page.next).address if page.next else "",
+        "all_address": view.with_state(None).address,
+        "chips": [(state, count, view.with_state(state).address) for state, count in counts.items() if count.number],
+        "total": _total(counts, view.state),
+        "is_new": not agents.agents(actor, place).exists(),
+        "may": {verb: rbac.may(actor, permission, place) for verb, permission in queries.VERBS.items()},
+    }
+    return render(request, "tasks/list.html", context)
+
+
+@require_GET
+@login_required
+def shown(request: HttpRequest, project: str, environment: str, id: int) -> HttpResponse:
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    task = queries.detail(actor, place, id)
+    context = _story(actor, task) | {
+        "title": task.name or "Unnamed task",
+        "crumbs": [{"page": "tasks", "title": "Tasks"}],
+        "environment": place,
+        "task": task,
+        "can": queries.availability(actor, task),
+        "worker": fleet.by_name(actor, place, task.engine, task.worker) if task.worker else None,
+    }
+    return render(request, "tasks/detail.html", context)
+
+
+def _story(actor: Actor, task: Task) -> dict[str, Any]:
+    """What happened to a task, what is around it, and who had a hand in it."""
+    sees_payload = queries.sees_payload(actor, task.environment)
+    return {
+        "attempts": queries.timeline(task)[::-1],
+        "lineage": queries.lineage(task),
+        "asked": operations.touching(task.environment, "task", [str(task.pk)])[:1],
+        "touches": queries.touched(task),
+        "sees_payload": sees_payload,
+        "trace": trace.groups(task.traceback) if sees_payload else [],
+    }
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def act(request: HttpRequest, project: str, environment: str, *, verb: str) -> HttpResponse:
+    """GET asks, POST does. One task leads back to it, several lead to their operation."""
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    wanted = (request.POST if request.method == "POST" else request.GET).getlist("task")
+    found = list(queries.tasks(actor, place).filter(pk__in=[pk for pk in wanted if pk.isdigit()][:SHOWN]))
+    if not found:
+        return HttpResponseBadRequest("Name at least one task of this environment.")
+    if request.method == "GET":
+        return render(request, "tasks/act.html", _question(actor, place, verb, found))
+    reason = request.POST.get("reason", "").strip()[:500]
+    operation = ACTIONS[verb](place, [task.pk for task in found], actor=actor, reason=reason)
+    messages.success(request, f"{verb.capitalize()} requested.", extra_tags="good")
+    names = {"project": project, "environment": environment}
+    if len(found) == 1:
+        return redirect("task", **names, id=found[0].pk)
+    return redirect("operation", **names, id=operation.pk)
+
+
+retry = partial(act, verb="retry")
+cancel = partial(act, verb="cancel")
+
+
+def _question(actor: Actor, place: Environment, verb: str, found: list[Task]) -> dict[str, Any]:
+    """What a person is asked before tasks are acted on: which, and which are left out and why."""
+    judged = [(task, queries.availability(actor, task)[verb]) for task in found]
+    return {
+        "title": f"{verb.capitalize()} tasks",
+        "crumbs": [{"page": "tasks", "title": "Tasks"}],
+        "environment": place,
+        "verb": verb,
+        "judged": judged,
+        "able_count": sum(able.possible for _, able in judged),
+    }
+
+
+def _total(counts: dict[TaskState, Count], state: TaskState | None) -> Count:
+    if state is not None:
+        return counts[state]
+    return Count(sum(count.number for count in counts.values()), any(count.capped for count in counts.values()))

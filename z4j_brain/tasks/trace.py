@@ -1,0 +1,70 @@
+"""A Python traceback taken apart: own frames to open, frames of libraries to fold into one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+_FRAME = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+)(?:, in (?P<function>.+))?$')
+_MARKERS = re.compile(r"^[\s~^]+$")
+_LIBRARY = re.compile(r"(site-packages|dist-packages|lib/python3[.\d]*|lib64/python3[.\d]*)/|^<")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    file: str
+    line: int
+    function: str
+    code: str
+
+    @property
+    def is_library(self) -> bool:
+        return bool(_LIBRARY.search(self.file))
+
+    @property
+    def where(self) -> str:
+        """The file as its package knows it, and the line."""
+        return f"{_LIBRARY.split(self.file)[-1]}:{self.line}"
+
+    @property
+    def package(self) -> str:
+        return _LIBRARY.split(self.file)[-1].split("/")[0].removesuffix(".py")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Neighbouring frames that are all own or all of libraries."""
+
+    is_library: bool
+    frames: tuple[Frame, ...]
+
+    @property
+    def packages(self) -> str:
+        names = list(dict.fromkeys(frame.package for frame in self.frames))
+        return ", ".join(names[:3]) + (" and others" if len(names) > 3 else "")
+
+
+def groups(traceback: str) -> list[Group]:
+    """The frames of the last exception in a traceback; none when it does not look like one."""
+    lines = traceback.splitlines()
+    starts = [at for at, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
+    frames = list(_frames(lines[starts[-1] + 1 :] if starts else lines))
+    return [Group(library, tuple(run)) for library, run in groupby(frames, key=lambda frame: frame.is_library)]
+
+
+def _frames(lines: list[str]) -> Iterator[Frame]:
+    for at, line in enumerate(lines):
+        found = _FRAME.match(line)
+        if found:
+            code = [text[4:] for text in _code(lines[at + 1 :])]
+            yield Frame(found["file"], int(found["line"]), found["function"] or "", "\n".join(code))
+
+
+def _code(lines: list[str]) -> Iterator[str]:
+    for line in lines:
+        if not line.startswith("    "):
+            return
+        if not _MARKERS.match(line):
+            yield line
