@@ -91,6 +91,7 @@ def create_user(
     """A person who may sign in, and may see nothing until somebody gives them a role."""
     user = _new_user(username, password, is_staff=False)
     record.target("user", user.pk)
+    record.diff(None, user)
     return user
 
 

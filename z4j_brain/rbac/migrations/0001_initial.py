@@ -257,8 +257,11 @@ class Migration(migrations.Migration):
             options={
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("user", "project", "environment"), name="membership_once", nulls_distinct=False
-                    )
+                        fields=("user", "project"),
+                        condition=models.Q(("environment", None)),
+                        name="membership_of_project",
+                    ),
+                    models.UniqueConstraint(fields=("user", "environment"), name="membership_of_environment"),
                 ],
             },
         ),
