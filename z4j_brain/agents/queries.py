@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -77,3 +78,20 @@ def reach(environment: Environment, engine: str) -> Reach:
 def keys(actor: Actor, environment: Environment) -> QuerySet[AgentKey]:
     """The agent keys of an environment: for those who may mint and revoke them."""
     return rbac.within(AgentKey.objects.all(), actor, environment, Permission.MANAGE_AGENTS)
+
+
+def key_of(kid: str) -> AgentKey | None:
+    """The key with this id, for the gateway: an agent is let in by its key, not by a role."""
+    return AgentKey.objects.filter(kid=kid).first()
+
+
+def of_boot(environment_id: int, boot: UUID) -> Agent | None:
+    """The agent of one boot, for the gateway."""
+    return of_boots([(environment_id, boot)]).get((environment_id, boot))
+
+
+def of_boots(wanted: Collection[tuple[int, UUID]]) -> dict[tuple[int, UUID], Agent]:
+    """The agents of these environments and boots, for the gateway."""
+    rows = Agent.objects.filter(boot__in=[boot for _, boot in wanted]).defer("received")[: len(wanted)]
+    found = {(agent.environment_id, agent.boot): agent for agent in rows}
+    return {one: found[one] for one in wanted if one in found}

@@ -6,3 +6,9 @@ from django.apps import AppConfig
 class TasksConfig(AppConfig):
     name = "z4j_brain.tasks"
     label = "tasks"
+
+    def ready(self) -> None:
+        from z4j_brain.operations import targets
+        from z4j_brain.tasks.targets import KIND, resolve
+
+        targets.register(KIND, resolve)

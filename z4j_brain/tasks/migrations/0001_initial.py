@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ('received_at', models.DateTimeField()),
                 ('agent', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='events', to='agents.agent')),
                 ('environment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='rbac.environment')),
-                ('task', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='tasks.task')),
+                ('task', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='tasks.task')),
             ],
             options={
                 'default_permissions': (),

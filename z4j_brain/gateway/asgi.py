@@ -1,0 +1,221 @@
+"""The two hot routes of the agents' door, as raw ASGI ahead of Django: events in, commands out by long-poll."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+import orjson
+from django.db import InterfaceError, OperationalError
+from z4j_core import wire
+
+from z4j_brain.agents import queries
+from z4j_brain.agents.models import Agent, AgentKey
+from z4j_brain.gateway import bearer, parser
+from z4j_brain.gateway.waiting import Waiter, room
+from z4j_brain.gateway.writer import Busy, reader, writer
+from z4j_brain.lib import canonical, drain, keys
+from z4j_brain.lib.batch import ParsedBatch
+from z4j_brain.lib.problem import CONTENT_TYPE, Problem
+from z4j_brain.operations import outbox
+from z4j_brain.tasks.ingest import ingest
+
+logger = logging.getLogger(__name__)
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+Handler = Callable[[Scope, Receive], Awaitable[bytes]]
+
+#: How long a body may take to arrive.
+SLOW = 10.0
+#: How many commands one poll takes along.
+LEASED_AT_ONCE = 4
+
+
+def route(scope: Scope) -> Application | None:
+    """Who answers this request: one of ours, or None for Django."""
+    return _ROUTES.get(scope["path"])
+
+
+async def _events(scope: Scope, receive: Receive) -> bytes:
+    headers = _headers(scope, "POST")
+    key = await reader.run_urgent(bearer.authenticate, headers.get("authorization", ""))
+    body = await _body(headers, receive)
+    batch = await reader.run(_parse, body, headers.get("content-encoding", ""))
+    return orjson.dumps(await writer.run(ingest, key, batch, _tries(headers)))
+
+
+def _parse(body: bytes, encoding: str) -> ParsedBatch:
+    return parser.parse(parser.unzip(body, encoding.strip().lower()))
+
+
+def _tries(headers: dict[str, str]) -> int:
+    value = headers.get(wire.TRIES_HEADER, "1")
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else 1
+
+
+async def _body(headers: dict[str, str], receive: Receive) -> bytes:
+    """The body, refused by its announced length before any of it is asked for."""
+    length = headers.get("content-length", "")
+    if not (length.isascii() and length.isdigit()):
+        raise Problem(411, "length_required", "Length required", "Send a Content-Length.")
+    if len(length) > 10 or int(length) > wire.MAX_BODY:
+        raise Problem(413, "body_too_large", "Body too large", f"A body here has {wire.MAX_BODY} bytes at most.")
+    try:
+        async with asyncio.timeout(SLOW):
+            return await _read(int(length), receive)
+    except TimeoutError as error:
+        raise Problem(408, "slow_body", "Too slow", f"The body did not arrive within {SLOW:.0f} s.") from error
+
+
+async def _read(length: int, receive: Receive) -> bytes:
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise _Gone
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        more = message.get("more_body", False)
+        if size > length:
+            raise Problem(400, "length", "Wrong length", "The body is longer than its Content-Length.")
+    return b"".join(parts)
+
+
+async def _commands(scope: Scope, receive: Receive) -> bytes:
+    headers = _headers(scope, "GET")
+    boot, wait = _query(scope["query_string"])
+    authorization = headers.get("authorization", "")
+    key = await reader.run_urgent(bearer.authenticate, authorization)
+    here = room()
+    waiter = await here.enter(key.environment_id, boot)
+    try:
+        if await reader.run_urgent(_look, waiter):
+            waiter.flag.set()
+        if waiter.agent_id:
+            here.saw(waiter.agent_id)
+        commands = await _wait(waiter, authorization, wait, receive)
+    finally:
+        here.leave(waiter)
+    return orjson.dumps(wire.Poll(v=wire.VERSION, commands=commands, time=time.time_ns() // 1000))
+
+
+def _query(query_string: bytes) -> tuple[UUID, int]:
+    query = parse_qs(query_string.decode("latin-1"))
+    versions = query.get("v", [str(wire.VERSION)])[0].split(",")
+    if not {str(version) for version in wire.SERVED} & set(versions):
+        raise Problem(400, "version", "Unknown version", f"This brain speaks {', '.join(map(str, wire.SERVED))}.")
+    wait = query.get("wait", ["0"])[0]
+    if not (wait.isascii() and wait.isdigit() and len(wait) < 10):
+        raise Problem(400, "wait", "Bad request", "wait is a number of seconds.")
+    try:
+        return UUID(query.get("boot", [""])[0]), min(int(wait), wire.MAX_WAIT)
+    except ValueError as error:
+        raise Problem(400, "boot", "Bad request", "boot is the agent's UUID.") from error
+
+
+def _look(waiter: Waiter) -> bool:
+    """Learn who waits, and whether something is there for them already."""
+    waiter.know(queries.of_boot(waiter.environment_id, waiter.boot))
+    return any(waiter.suits(queued) for queued in outbox.queued([waiter.environment_id]))
+
+
+async def _wait(waiter: Waiter, authorization: str, wait: int, receive: Receive) -> list[wire.Signed]:
+    """Commands as soon as there are any; none when the time is up, the agent is gone or the server is stopping."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait
+    timer = loop.call_at(deadline, waiter.flag.set)
+    gone = loop.create_task(_gone(receive))
+    gone.add_done_callback(lambda task: waiter.flag.set())
+    try:
+        while True:
+            looking = waiter.flag.is_set()
+            await waiter.flag.wait()
+            waiter.flag.clear()
+            if gone.done() or waiter.superseded or drain.begun():
+                return []
+            timely = looking or loop.time() < deadline
+            if timely and (commands := await writer.run_urgent(_lease, waiter, authorization)):
+                return commands
+            if loop.time() >= deadline:
+                return []
+    finally:
+        timer.cancel()
+        gone.cancel()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _lease(waiter: Waiter, authorization: str) -> list[wire.Signed]:
+    """Lease and sign, if the key is still in force and not only when the poll began."""
+    key: AgentKey = bearer.authenticate(authorization)
+    agent: Agent | None = queries.of_boot(key.environment_id, waiter.boot)
+    waiter.know(agent)
+    commands = outbox.lease(agent, LEASED_AT_ONCE) if agent else []
+    return [keys.ring().sign_command(canonical.encode(command)) for command in commands]
+
+
+class _Gone(Exception):
+    """Nobody is there any more to be answered."""
+
+
+def _headers(scope: Scope, method: str) -> dict[str, str]:
+    if scope["method"] != method:
+        problem = Problem(405, "method", "Method not allowed", f"Send {method}.")
+        problem.headers["Allow"] = method
+        raise problem
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _answering(handler: Handler) -> Application:
+    """Turn what a handler returns or raises into a response."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await _respond(send, 200, await handler(scope, receive), {})
+        except _Gone:
+            return
+        except Problem as problem:
+            await _refuse(send, problem)
+        except Busy:
+            await _refuse(send, unavailable("busy", "The brain has as much to write as it can hold."))
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("store_away error=%s", error)
+            await _refuse(send, unavailable("store_away", "The database cannot be reached."))
+        except Exception:
+            logger.exception("gateway_failed path=%s", scope["path"])
+            await _refuse(send, Problem(500, "internal", "Internal error", "The brain failed; its log says why."))
+
+    return application
+
+
+def unavailable(code: str, detail: str) -> Problem:
+    problem = Problem(503, code, "Not now", detail)
+    problem.headers["Retry-After"] = "1"
+    return problem
+
+
+async def _refuse(send: Send, problem: Problem) -> None:
+    await _respond(send, problem.status, orjson.dumps(problem.body()), problem.headers, CONTENT_TYPE)
+
+
+async def _respond(
+    send: Send, status: int, body: bytes, more: Mapping[str, str], content_type: str = "application/json"
+) -> None:
+    headers = {"Content-Type": content_type, "Content-Length": str(len(body)), "Cache-Control": "no-store", **more}
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})
+
+
+_ROUTES = {wire.EVENTS_PATH: _answering(_events), wire.COMMANDS_PATH: _answering(_commands)}

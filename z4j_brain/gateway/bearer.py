@@ -1,0 +1,62 @@
+"""Who knocks at the agents' door: a bearer against the keys in the database, looked up anew every five seconds."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+
+from django.utils import timezone
+from z4j_core import dsn
+
+from z4j_brain.agents import queries
+from z4j_brain.agents.models import AgentKey
+from z4j_brain.lib.problem import Problem
+
+#: How long a key is believed without asking the database: the longest a revoked key goes on being served.
+TRUSTED_FOR = 4.0
+MAX_REMEMBERED = 10_000
+
+_remembered: dict[str, tuple[float, AgentKey | None]] = {}
+
+
+class Unauthorized(Problem):
+    """The bearer is not in force."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(401, code, "Not signed in", detail)
+        self.headers["WWW-Authenticate"] = "Bearer"
+
+
+def authenticate(header: str) -> AgentKey:
+    """The key behind an Authorization header. Raises Unauthorized."""
+    scheme, _, bearer = header.partition(" ")
+    if scheme.lower() != "bearer" or not bearer:
+        raise Unauthorized("token_missing", "Send Authorization: Bearer, as the DSN says.")
+    prefix, _, rest = bearer.partition("_")
+    kid = rest.partition("_")[0]
+    key = _key(kid) if prefix == dsn.PREFIX and 0 < len(kid) <= 16 else None
+    digest = hashlib.sha256(bearer.encode(errors="replace")).hexdigest()
+    if not hmac.compare_digest(digest, key.bearer_hash if key else "-" * 64) or key is None:
+        raise Unauthorized("token_unknown", "No agent key of this brain belongs to this bearer.")
+    if key.revoked_at is not None:
+        raise Unauthorized("token_revoked", "This agent key was revoked.")
+    if key.expires_at <= timezone.now():
+        raise Unauthorized("token_expired", "This agent key has expired: mint a new one.")
+    return key
+
+
+def forget() -> None:
+    """Ask the database again for every key."""
+    _remembered.clear()
+
+
+def _key(kid: str) -> AgentKey | None:
+    now = time.monotonic()
+    asked_at, key = _remembered.get(kid, (-TRUSTED_FOR, None))
+    if now - asked_at >= TRUSTED_FOR:
+        if len(_remembered) >= MAX_REMEMBERED:
+            _remembered.clear()
+        key = queries.key_of(kid)
+        _remembered[kid] = (now, key)
+    return key

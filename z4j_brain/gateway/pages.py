@@ -1,0 +1,63 @@
+"""The agents' door, the cool half: results, and the keys that agents check commands with."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable
+from functools import wraps
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from z4j_core import wire
+
+from z4j_brain.agents import queries
+from z4j_brain.gateway import bearer, parser
+from z4j_brain.gateway.asgi import unavailable
+from z4j_brain.lib import keys
+from z4j_brain.lib.problem import Problem
+from z4j_brain.operations import outbox
+
+View = Callable[[HttpRequest], HttpResponse]
+
+
+def _answering(method: str) -> Callable[[View], View]:
+    def decorate(view: View) -> View:
+        @csrf_exempt
+        @wraps(view)
+        def answer(request: HttpRequest) -> HttpResponse:
+            try:
+                if request.method != method:
+                    raise Problem(405, "method", "Method not allowed", f"Send {method}.")
+                return view(request)
+            except Problem as problem:
+                return problem.response()
+            except (OperationalError, InterfaceError):
+                return unavailable("store_away", "The database cannot be reached.").response()
+
+        return answer
+
+    return decorate
+
+
+@_answering("POST")
+def results(request: HttpRequest) -> HttpResponse:
+    """What became of a command. `applied` is false when its lease had passed on: the answer is kept, not applied."""
+    key = bearer.authenticate(request.headers.get("Authorization", ""))
+    if int(request.META.get("CONTENT_LENGTH") or 0) > wire.MAX_BODY:
+        raise Problem(413, "body_too_large", "Body too large", f"A body here has {wire.MAX_BODY} bytes at most.")
+    raw = parser.unzip(request.body, request.headers.get("Content-Encoding", "").strip().lower())
+    answered = parser.parse_results(raw)
+    agent = queries.of_boot(key.environment_id, parser.boot_of(answered))
+    if agent is None:
+        raise Problem(404, "agent_unknown", "Unknown agent", "No agent of this boot has reported here.")
+    applied = outbox.settle(agent, answered)
+    return JsonResponse({"applied": applied, "time": time.time_ns() // 1000})
+
+
+@_answering("GET")
+def agent_keys(request: HttpRequest) -> HttpResponse:
+    """The action and log keys, signed by the root that the DSN pins."""
+    ring = keys.ring()
+    return JsonResponse({"root": base64.b64encode(ring.root).decode(), "statement": ring.statement()})

@@ -1,0 +1,52 @@
+"""A batch of events as the gateway hands it on: checked, cleaned, and with what had to be turned away."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedEvent:
+    """An event that is safe to store. `text` is its JSON, written once."""
+
+    seq: int
+    event: dict[str, Any]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedEvent:
+    """An event that is not: why, how big, and which; never what it said. `seq` is -1 when it could not be read."""
+
+    seq: int
+    code: str
+    size: int
+    digest: str
+
+    @classmethod
+    def of(cls, seq: int, code: str, raw: bytes) -> RejectedEvent:
+        return cls(seq, code, len(raw), hashlib.sha256(raw).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """What the agent says of itself in each batch."""
+
+    name: str
+    host: str
+    pid: int
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedBatch:
+    version: int
+    boot: UUID
+    first: int
+    digest: str
+    sender: Sender
+    events: list[ParsedEvent] = field(default_factory=list)
+    rejected: list[RejectedEvent] = field(default_factory=list)
