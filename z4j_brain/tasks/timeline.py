@@ -17,6 +17,7 @@ from z4j_brain.tasks.states import TaskState
 READ = 500
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,13 @@ def _step(data: dict[str, Any]) -> _Step | None:
     state = _state(data)
     if state is None:
         return None
-    return _Step(int(data.get("attempt") or 0) + 1, int(data.get("run") or 0), state, data["ts"], data)
+    return _Step(_whole(data.get("attempt")) + 1, _whole(data.get("run")), state, data["ts"], data)
 
 
 def _state(data: dict[str, Any]) -> TaskState | None:
     """The station an event stands for; progress and kinds unknown here are none."""
     if data["kind"] == Kind.TASK_ENQUEUED:
-        return TaskState.SCHEDULED if (data.get("eta") or 0) > data["ts"] else TaskState.QUEUED
+        return TaskState.SCHEDULED if _whole(data.get("eta")) > data["ts"] else TaskState.QUEUED
     word = str(data["kind"]).removeprefix("task.")
     return TaskState(word) if word in TaskState.values else None
 
@@ -121,19 +122,24 @@ def _attempt(group: list[_Step], following: _Step | None, start: int) -> Attempt
 
 
 def _station(step: _Step, following: _Step | None, start: int) -> Station:
-    error = step.data.get("error") or {}
-    eta = step.data.get("eta")
+    error = step.data.get("error")
+    eta = _whole(step.data.get("eta"))
     return Station(
         state=step.state,
         at=_moment(step.ts),
         since_start=timedelta(microseconds=step.ts - start),
         span=timedelta(microseconds=max(0, following.ts - step.ts)) if following else None,
         worker=str(step.data.get("worker") or ""),
-        error_type=str(error.get("type") or ""),
+        error_type=str(error.get("type") or "") if isinstance(error, dict) else "",
         due=_moment(eta) if eta else None,
         reconciled=step.data.get("source") == Source.RECONCILE,
     )
 
 
+def _whole(value: object) -> int:
+    """A number an agent gave; 0 for anything else, as `fold` has it."""
+    return max(value, 0) if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
 def _moment(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
+    return _EPOCH + timedelta(microseconds=min(micros, _LAST))
