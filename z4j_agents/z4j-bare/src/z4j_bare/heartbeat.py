@@ -1,0 +1,73 @@
+"""What a worker says of itself every ten seconds, so that silence means something."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from z4j_core import safety, wire
+from z4j_core.engine import Engine
+
+from z4j_bare.boot import Boot
+from z4j_bare.clock import now
+
+EVERY: Final = 10.0
+#: While no engine has said yet what runs here: it may still be starting.
+SOON: Final = 1.0
+EXPIRE_EVERY: Final = 3600.0
+
+
+class Heartbeat:
+    """An errand of the sender's thread, so that a brain that does not answer is not told how well we are."""
+
+    def __init__(self, boot: Boot, engines: Mapping[str, Engine]) -> None:
+        self._boot = boot
+        self._engines = engines
+        self._worker = ""
+        self._next = float("inf")
+        self._expire_at = time.monotonic() + EXPIRE_EVERY
+        self._online: set[str] = set()
+
+    def __call__(self) -> None:
+        moment = time.monotonic()
+        if moment >= self._next and not self._boot.failing:
+            self._report()
+            if self._online:
+                self._count()
+            self._next = moment + (EVERY if self._online else SOON)
+        if moment >= self._expire_at:
+            self._expire_at = moment + EXPIRE_EVERY
+            self._boot.spool.expire()
+
+    def begin(self, worker: str) -> None:
+        """This is a worker: report what runs here now, and from here on."""
+        self._worker = worker
+        self._report()
+        self._next = time.monotonic() + (EVERY if self._online else SOON)
+
+    def end(self) -> None:
+        for engine in sorted(self._online):
+            self._say(wire.Kind.WORKER_OFFLINE, engine, self._facts(engine) or {})
+        self._boot.put({"kind": wire.Kind.AGENT_OFFLINE, "ts": now()})
+
+    def _count(self) -> None:
+        counters = self._boot.spool.counters()
+        self._boot.put({"kind": wire.Kind.AGENT_HEARTBEAT, "ts": now(), "data": {"counters": counters}})
+
+    def _report(self) -> None:
+        for engine in list(self._engines):
+            facts = self._facts(engine)
+            if facts is not None:
+                known = engine in self._online
+                self._online.add(engine)
+                self._say(wire.Kind.WORKER_HEARTBEAT if known else wire.Kind.WORKER_ONLINE, engine, facts)
+
+    def _facts(self, engine: str) -> dict[str, Any] | None:
+        with safety.guard(f"{engine}.worker"):
+            return self._engines[engine].worker()
+        return None
+
+    def _say(self, kind: wire.Kind, engine: str, facts: dict[str, Any]) -> None:
+        worker = str(facts.get("name") or self._worker)
+        self._boot.put({"kind": kind, "ts": now(), "engine": engine, "worker": worker, "data": facts})

@@ -1,0 +1,105 @@
+"""Every reason for which a command is not carried out, in the order in which it is looked for.
+
+size, schema, signature, audience, project and environment, expiry, the owner's allow-list.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from z4j_core import wire
+from z4j_core.dsn import DSN
+
+from z4j_bare.allow import AllowList
+from z4j_bare.clock import now
+from z4j_bare.trust import Trust, Untrusted
+
+MAX_COMMAND: Final = 512 * 1024
+#: How far our clock and the brain's may be apart before a command counts as expired.
+SKEW: Final = 60 * 1_000_000
+
+_FIELDS: Final[dict[str, type]] = {
+    "v": int, "id": str, "operation": str, "project": str, "environment": str, "engine": str, "verb": str,
+    "audience": str, "fence": int, "issued": int, "expires": int, "targets": list, "params": dict,
+}  # fmt: skip
+
+
+class Unreadable(Exception):
+    """Nothing that could be answered: it does not even say which command it is."""
+
+
+class Refused(Exception):
+    """A command that is answered, but not carried out."""
+
+    def __init__(self, command: wire.Command, why: str, outcome: wire.Outcome = wire.Outcome.REFUSED) -> None:
+        super().__init__(why)
+        self.command = command
+        self.why = why
+        self.outcome = outcome
+
+
+class Inspection:
+    def __init__(self, dsn: DSN, boot: str, trust: Trust, allow: AllowList) -> None:
+        self._dsn = dsn
+        self._boot = boot
+        self._trust = trust
+        self._allow = allow
+
+    def prepare(self) -> None:
+        """Learn the keys in force before the first command needs them. Raises Unreachable."""
+        self._trust.fetch()
+
+    def inspect(self, signed: wire.Signed) -> wire.Command:
+        """The command, when it may be carried out. Raises Unreadable, Refused, and Unreachable when keys are needed."""
+        command = _read(signed)
+        try:
+            self._trust.body(signed)
+        except (Untrusted, ValueError) as error:
+            why = str(error) if isinstance(error, Untrusted) else "The signature of this command is not readable."
+            raise Refused(command, why) from error
+        if command["audience"] != self._boot:
+            raise Refused(command, "This command is addressed to another agent.")
+        if (command["project"], command["environment"]) != (self._dsn.project, self._dsn.environment):
+            raise Refused(command, "This command belongs to another environment.")
+        if command["expires"] + SKEW < now():
+            raise Refused(command, "This command had expired by this worker's clock.", wire.Outcome.EXPIRED)
+        if why := self._allow.refusal(command["verb"]):
+            raise Refused(command, why)
+        return command
+
+
+def _read(signed: wire.Signed) -> wire.Command:
+    if not isinstance(signed, Mapping) or not all(isinstance(signed.get(part), str) for part in ("body", "kid", "sig")):
+        raise Unreadable("not a signed body")
+    if len(signed["body"]) > MAX_COMMAND:
+        raise Unreadable("too large")
+    try:
+        found = json.loads(base64.b64decode(signed["body"], validate=True))
+    except (ValueError, RecursionError) as error:
+        raise Unreadable("not JSON in base64") from error
+    if not _is_command(found):
+        raise Unreadable("not of the schema")
+    return cast(wire.Command, found)
+
+
+def _is_command(found: Any) -> bool:
+    if not isinstance(found, dict) or not all(type(found.get(name)) is kind for name, kind in _FIELDS.items()):
+        return False
+    if found["v"] not in wire.SERVED or len(found["targets"]) > wire.MAX_TARGETS:
+        return False
+    return all(len(found[name]) <= wire.MAX_ID for name, kind in _FIELDS.items() if kind is str) and all(
+        map(_is_target, found["targets"])
+    )
+
+
+def _is_target(found: Any) -> bool:
+    return (
+        isinstance(found, dict)
+        and type(found.get("item")) is int
+        and isinstance(found.get("task_id"), str)
+        and 0 < len(found["task_id"]) <= wire.MAX_ID
+        and all(isinstance(found.get(name, ""), str) for name in ("name", "queue", "vault"))
+    )

@@ -1,0 +1,103 @@
+"""What this host has been told to do, and what became of it: a command is carried out once, however often it arrives.
+
+An entry is kept until its command has been expired for a day; never evicted to make room, for then a command that
+arrives again would be carried out again. When the journal cannot be written, nothing is carried out.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from z4j_core import wire
+
+from z4j_bare.clock import now
+from z4j_bare.database import Database
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS command (
+    id TEXT PRIMARY KEY, boot TEXT NOT NULL, fence INTEGER NOT NULL, tries INTEGER NOT NULL, expires INTEGER NOT NULL,
+    results TEXT, sent INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS target (
+    command TEXT NOT NULL, item INTEGER NOT NULL, result TEXT NOT NULL, PRIMARY KEY (command, item)
+) WITHOUT ROWID
+"""
+KEEP: Final = 24 * 3600 * 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`tries`: how often it was started before this. `results`: what was answered; None while it is not done."""
+
+    tries: int
+    results: list[wire.Result] | None
+    settled: dict[int, wire.Result]
+
+
+class Journal:
+    def __init__(self, path: Path) -> None:
+        self.file = Database(path, SCHEMA)
+
+    def start(self, command: wire.Command) -> Entry:
+        """On the disk when this returns: from here on the command counts as tried."""
+        return self.file.write(lambda db: _start(db, command), durable=True)
+
+    def settle(self, command: str, result: wire.Result) -> None:
+        """One target is finished, and will not be tried again when the rest is."""
+        values = (command, result["item"], json.dumps(result))
+        self.file.write(lambda db: db.execute("INSERT OR REPLACE INTO target VALUES (?, ?, ?)", values))
+
+    def done(self, command: wire.Command, results: Sequence[wire.Result]) -> None:
+        self.file.write(lambda db: _done(db, command["id"], results), durable=True)
+
+    def unsent(self) -> list[wire.Results]:
+        """Answers the brain has not taken yet, of this boot and of those before it."""
+        query = (
+            "SELECT id, boot, fence, results FROM command WHERE results IS NOT NULL AND NOT sent ORDER BY id LIMIT 100"
+        )
+        return [
+            wire.Results(v=wire.VERSION, boot=boot, command=command, fence=fence, results=json.loads(results))
+            for command, boot, fence, results in self.file.read(lambda db: db.execute(query).fetchall())
+        ]
+
+    def sent(self, answer: wire.Results) -> None:
+        """Unless it has been leased again meanwhile: then the newer lease is still to be answered."""
+        values = (answer["command"], answer["fence"])
+        self.file.write(lambda db: db.execute("UPDATE command SET sent = 1 WHERE id = ? AND fence = ?", values))
+
+    def prune(self) -> None:
+        self.file.write(_prune)
+
+
+def _start(db: sqlite3.Connection, command: wire.Command) -> Entry:
+    found = db.execute("SELECT tries, results FROM command WHERE id = ?", (command["id"],)).fetchone()
+    tries, results = found or (0, None)
+    values = (command["audience"], command["fence"], command["expires"], command["id"])
+    if found is None:
+        db.execute("INSERT INTO command (boot, fence, expires, id, tries) VALUES (?, ?, ?, ?, 1)", values)
+    elif results is None:
+        db.execute("UPDATE command SET boot = ?, fence = ?, expires = ?, tries = tries + 1 WHERE id = ?", values)
+    else:
+        db.execute("UPDATE command SET boot = ?, fence = ?, expires = ?, sent = 0 WHERE id = ?", values)
+    settled = db.execute("SELECT item, result FROM target WHERE command = ?", (command["id"],)).fetchall()
+    return Entry(
+        tries=tries,
+        results=json.loads(results) if results is not None else None,
+        settled={item: json.loads(result) for item, result in settled},
+    )
+
+
+def _done(db: sqlite3.Connection, command: str, results: Sequence[wire.Result]) -> None:
+    db.execute("UPDATE command SET results = ?, sent = 0 WHERE id = ?", (json.dumps(list(results)), command))
+    db.execute("DELETE FROM target WHERE command = ?", (command,))
+
+
+def _prune(db: sqlite3.Connection) -> None:
+    old = (now() - KEEP,)
+    db.execute("DELETE FROM target WHERE command IN (SELECT id FROM command WHERE expires < ?)", old)
+    db.execute("DELETE FROM command WHERE expires < ?", old)

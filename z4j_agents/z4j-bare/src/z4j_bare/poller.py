@@ -1,0 +1,192 @@
+"""From the brain to the engine: waits for commands, checks them, carries them out once, and answers.
+
+The order is what makes a killed process harmless: journal `started`, act, journal `done`, answer. What was done is
+never done again; what may have been done is done again only when the verb says so.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from z4j_core import safety, wire
+from z4j_core.engine import Engine, Target
+
+from z4j_bare.allow import AllowList
+from z4j_bare.backoff import Backoff
+from z4j_bare.database import Unavailable
+from z4j_bare.inspection import Inspection, Refused, Unreadable
+from z4j_bare.journal import Entry, Journal
+from z4j_bare.transport import Transport, Unreachable
+
+logger = logging.getLogger(__name__)
+
+#: Seconds a poll waits at the brain, and how much longer we wait for its answer.
+WAIT: Final = 25
+GRACE: Final = 10
+#: Safe to start again after a crash in the middle: the effect is the same.
+REPEATABLE: Final = frozenset({"retry", "cancel", "ping"})
+MAX_STARTS: Final = 3
+PRUNE_EVERY: Final = 3600.0
+
+
+class Executor:
+    """Carries out one inspected command, with the journal on both sides of the act."""
+
+    def __init__(self, journal: Journal, engines: Mapping[str, Engine], allow: AllowList) -> None:
+        self._journal = journal
+        self._engines = engines
+        self._allow = allow
+
+    def carry_out(self, command: wire.Command) -> None:
+        """Its results are in the journal, to be sent, when this returns. Raises Refused."""
+        try:
+            entry = self._journal.start(command)
+        except Unavailable as error:
+            raise Refused(command, "This worker cannot write its journal, so it does not act.") from error
+        if entry.results is not None:
+            return
+        self._journal.done(command, self._results(command, entry))
+
+    def _results(self, command: wire.Command, entry: Entry) -> list[wire.Result]:
+        if entry.tries >= MAX_STARTS:
+            return _all(command, wire.Outcome.SET_ASIDE, "Started three times, finished never: set aside.")
+        if entry.tries and command["verb"] not in REPEATABLE:
+            return _all(command, wire.Outcome.FAILED, "Started once and cut off; nobody knows whether it took effect.")
+        if not entry.tries and (why := self._allow.excess()):
+            return _all(command, wire.Outcome.REFUSED, why)
+        return [self._one(command, target, entry) for target in command["targets"]]
+
+    def _one(self, command: wire.Command, target: wire.Target, entry: Entry) -> wire.Result:
+        if target["item"] in entry.settled:
+            return entry.settled[target["item"]]
+        result = self._act(command, target)
+        with safety.guard("journal.settle"):
+            self._journal.settle(command["id"], result)
+        return result
+
+    def _act(self, command: wire.Command, target: wire.Target) -> wire.Result:
+        if command["verb"] == "ping":
+            return wire.Result(item=target["item"], outcome=wire.Outcome.DONE)
+        engine = self._engines.get(command["engine"])
+        if engine is None:
+            why = "This agent does not serve that engine."
+            return wire.Result(item=target["item"], outcome=wire.Outcome.UNSUPPORTED, detail=why)
+        answer = engine.act(command["verb"], Target.from_wire(command, target), command["params"])
+        result = wire.Result(item=target["item"], outcome=answer.outcome, detail=answer.detail[: wire.MAX_ID])
+        if answer.new_task_id:
+            result["new_task_id"] = answer.new_task_id
+        return result
+
+
+class Poller:
+    """The thread that waits for commands. One at a time: a worker is not the place for a crowd of actions."""
+
+    def __init__(
+        self, boot: str, transport: Transport, inspection: Inspection, executor: Executor, journal: Journal
+    ) -> None:
+        self._path = f"{wire.COMMANDS_PATH}?{urlencode({'boot': boot, 'wait': WAIT, 'v': wire.VERSION})}"
+        self._boot = boot
+        self._transport = transport
+        self._inspection = inspection
+        self._executor = executor
+        self._journal = journal
+        self._backoff = Backoff()
+        self._told = ""
+        self._prune_at = 0.0
+        self._prepared = False
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="z4j-poller", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def end(self) -> None:
+        self._ended.set()
+        self._transport.interrupt()
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            pause = 1.0
+            with safety.guard("poller"):
+                pause = self._round()
+            self._ended.wait(pause)
+        self._transport.close()
+
+    def _round(self) -> float:
+        """Seconds to wait before the next one."""
+        began = time.monotonic()
+        try:
+            if not self._prepared:
+                self._inspection.prepare()
+                self._prepared = True
+            self._answer()
+            reply = self._transport.get(self._path, wait=WAIT + GRACE)
+        except Unreachable as error:
+            return self._failed(f"is unreachable ({error})", self._backoff.failed())
+        if reply.status == 200:
+            self._backoff.succeeded()
+            self._told = ""
+            commands = _commands(reply.body)
+            for signed in commands:
+                self.handle(signed)
+            # A brain, or a proxy before it, that does not let us wait is not asked in a busy loop.
+            return 0.0 if commands or time.monotonic() - began > 1.0 else 0.5
+        if reply.status in (401, 403, 404, 405):
+            return self._failed(f"refuses us ({reply.status})", self._backoff.refused())
+        return self._failed(f"has no commands for us now ({reply.status})", self._backoff.failed(reply.retry_after))
+
+    def handle(self, signed: wire.Signed) -> None:
+        try:
+            self._executor.carry_out(self._inspection.inspect(signed))
+            self._answer()
+        except Unreadable as error:
+            logger.error("reason=%s a command could not be read", error)
+        except Refused as refused:
+            command = refused.command
+            logger.warning("command=%s verb=%s not carried out: %s", command["id"], command["verb"], refused.why)
+            results = _all(command, refused.outcome, refused.why)
+            self._post(
+                wire.Results(
+                    v=wire.VERSION, boot=self._boot, command=command["id"], fence=command["fence"], results=results
+                )
+            )
+
+    def _answer(self) -> None:
+        """Send what the brain has not taken yet, also what an agent before us left behind."""
+        for answer in self._journal.unsent():
+            if self._post(answer):
+                self._journal.sent(answer)
+        if time.monotonic() >= self._prune_at:
+            self._prune_at = time.monotonic() + PRUNE_EVERY
+            self._journal.prune()
+
+    def _post(self, answer: wire.Results) -> bool:
+        """True: the brain has taken it, or will never want it. Raises Unreachable."""
+        reply = self._transport.post(wire.RESULTS_PATH, json.dumps(answer).encode(), {})
+        if 400 <= reply.status < 500 and reply.status not in (401, 403, 408, 429):
+            logger.error("command=%s status=%s the brain does not want these results", answer["command"], reply.status)
+        return 200 <= reply.status < 300 or (400 <= reply.status < 500 and reply.status not in (401, 403, 408, 429))
+
+    def _failed(self, what: str, wait: float) -> float:
+        if what != self._told:
+            self._told = what
+            logger.warning("The z4j brain %s.", what)
+        return wait
+
+
+def _all(command: wire.Command, outcome: wire.Outcome, why: str) -> list[wire.Result]:
+    return [wire.Result(item=target["item"], outcome=outcome, detail=why) for target in command["targets"]]
+
+
+def _commands(body: bytes) -> list[Any]:
+    try:
+        commands = json.loads(body)["commands"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
+    return commands if isinstance(commands, list) else []

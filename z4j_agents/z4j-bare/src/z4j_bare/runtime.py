@@ -1,0 +1,230 @@
+"""The agent of a process: what adapters talk to. It starts with the first event or the worker role, never before.
+
+Whatever goes wrong in here stays in here: the user's task, its result and its process are not ours to touch.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import platform
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from z4j_core import safety, wire
+from z4j_core.engine import Engine, Store
+from z4j_core.redaction import Redactor
+
+from z4j_bare.allow import AllowList
+from z4j_bare.boot import Boot
+from z4j_bare.clock import now
+from z4j_bare.config import Config
+from z4j_bare.database import Unavailable
+from z4j_bare.engines import discover, fits
+from z4j_bare.gate import gate
+from z4j_bare.heartbeat import Heartbeat
+from z4j_bare.state import State
+from z4j_bare.vault import MAX_RECORD
+from z4j_bare.writer import Original
+
+logger = logging.getLogger(__name__)
+
+PRODUCER: Final = "producer"
+#: Seconds between two attempts to start, when there is no place to write.
+TRY_AGAIN: Final = 60.0
+
+
+class Agent:
+    """Fills `z4j_core.engine.Host`."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.redactor = Redactor(config.redaction)
+        self.state: Store = State(lambda: self._folder / "state.db")
+        self.engines: dict[str, Engine] = {}
+        self._allow = AllowList(config.allow, config.deny, read_only=config.read_only)
+        self._role, self._name = PRODUCER, ""
+        self._boot: Boot | None = None
+        self._entered = 0
+        self._entering = threading.RLock()
+        self._start_at = 0.0
+        self._closed = False
+        self._watching_exit = False
+        gate.register(self)
+
+    def add(self, engine: Engine) -> None:
+        """Install an engine's hooks. One adapter for each engine."""
+        if engine.name not in self.engines and fits(engine):
+            with safety.guard(f"{engine.name}.install"):
+                self.engines[engine.name] = engine
+                engine.install(self)
+                if self._boot is not None and self._boot.is_home:
+                    self._present(self._boot)
+
+    def discover(self) -> None:
+        for engine in discover(self.config.engines, self.engines.keys()):
+            self.add(engine)
+
+    def emit(self, event: Mapping[str, Any]) -> None:
+        try:
+            boot = self._boot if self._entered == os.getpid() else self._enter()
+            if boot is not None:
+                boot.put({"ts": now(), **event})
+        except Exception as error:
+            safety.record("emit", error)
+
+    def keep(self, task_id: str, blob: bytes) -> str:
+        with safety.guard("keep"):
+            boot = self._boot if self._entered == os.getpid() else self._enter()
+            if boot is not None and len(blob) <= MAX_RECORD:
+                vault = boot.vault.id
+                return vault if boot.writer.put(Original(task_id, blob)) else ""
+        return ""
+
+    def original(self, task_id: str) -> bytes | None:
+        with safety.guard("original"):
+            boot = self._boot if self._entered == os.getpid() else self._enter()
+            if boot is not None:
+                boot.writer.flush(0.5)
+                return boot.original(task_id)
+        return None
+
+    def role(self, role: str, name: str = "") -> None:
+        with safety.guard("role"), self._entering:
+            if self._boot is not None and not self._boot.is_home and role != PRODUCER:
+                self._boot = None  # a worker of its own, forked off a process that had something to say before
+                self._entered = 0
+            self._role, self._name = role, name
+            boot = self._boot if self._entered == os.getpid() else None
+            if boot is not None:
+                self._present(boot)
+            elif role != PRODUCER:
+                self._enter()
+
+    def flush(self, timeout: float = 1.0) -> bool:
+        with safety.guard("flush"):
+            boot = self._boot
+            return boot is None or self._entered != os.getpid() or boot.writer.flush(timeout)
+        return False
+
+    def stop(self, timeout: float = 2.0) -> None:
+        with safety.guard("stop"):
+            boot, entered = self._boot, self._entered
+            if boot is None or entered != os.getpid():
+                return
+            if boot.is_home:
+                self._heartbeat.end()
+            self._boot, self._entered = None, 0
+            self._role, self._name = PRODUCER, ""
+            boot.end(timeout)
+
+    def close(self) -> None:
+        """The interpreter ends: what is emitted from here on has nowhere to go."""
+        self._closed = True
+        self.stop()
+
+    def discard(self) -> None:
+        """Other settings are to be used: the engines are as they were before this agent."""
+        self.close()
+        for engine in self.engines.values():
+            with safety.guard(f"{engine.name}.uninstall"):
+                engine.uninstall()
+        self.engines.clear()
+
+    def before_fork(self) -> None:
+        """Nothing of the agent itself is open."""
+
+    def after_fork(self, clean: bool) -> None:
+        # Another thread of the parent may have held the lock; here there is no other thread.
+        self._entering = threading.RLock()
+
+    @cached_property
+    def _folder(self) -> Path:
+        return self.config.folder()
+
+    def _enter(self) -> Boot | None:
+        """The boot this process writes to: a new one, or the one it was forked with. None: there is no place for it."""
+        with self._entering:
+            if self._entered == os.getpid() or self._closed:
+                return self._boot
+            if self._boot is not None and not self._boot.is_home and not self._join(self._boot):
+                self._boot = None
+            if self._boot is None:
+                self._boot = self._begin()
+            if self._boot is not None:
+                self._entered = os.getpid()
+                if self._boot.is_home:
+                    self._present(self._boot)
+            return self._boot
+
+    def _join(self, boot: Boot) -> bool:
+        if not boot.enter():
+            return False
+        if self._role == PRODUCER and boot.inherit():
+            self._lead(boot)
+        return True
+
+    def _begin(self) -> Boot | None:
+        if time.monotonic() < self._start_at:
+            return None
+        try:
+            boot = Boot(self.config, self._folder)
+            boot.introduce(self._identity())
+        except Unavailable as error:
+            self._start_at = time.monotonic() + TRY_AGAIN
+            logger.error("The z4j agent has no place to keep events and stays silent: %s", error)
+            return None
+        self._lead(boot)
+        return boot
+
+    def _lead(self, boot: Boot) -> None:
+        if not self._watching_exit:
+            self._watching_exit = True
+            atexit.register(self.close)
+        self._heartbeat = Heartbeat(boot, self.engines)
+        boot.send(self._heartbeat)
+
+    def _present(self, boot: Boot) -> None:
+        """Say who this is and what may be asked of it; a worker then waits to be asked."""
+        boot.introduce(self._identity())
+        self._say_online(boot)
+        if self._role == PRODUCER:
+            return
+        self._heartbeat.begin(self._name)
+        if any(engine.capabilities() for engine in self.engines.values()):
+            boot.poll(self.engines, self._allow)
+
+    def _say_online(self, boot: Boot) -> None:
+        works = self._role != PRODUCER
+        capabilities = {name: engine.capabilities() if works else {} for name, engine in self.engines.items()}
+        allowed, refused = self._allow.describe({verb for verbs in capabilities.values() for verb in verbs})
+        versions = {"z4j": version("z4j-bare"), "python": platform.python_version()}
+        boot.put(
+            {
+                "kind": wire.Kind.AGENT_ONLINE,
+                "ts": now(),
+                "data": {
+                    "role": self._role,
+                    "versions": versions,
+                    "engines": [
+                        {"name": name, "version": engine.version(), "capabilities": capabilities[name]}
+                        for name, engine in self.engines.items()
+                    ],
+                    "vault": boot.vault.id if works else "",
+                    "allowed": allowed,
+                    "refused": refused,
+                    "redaction": self.config.redaction,
+                },
+            }
+        )
+
+    def _identity(self) -> wire.Identity:
+        host, pid = socket.gethostname(), os.getpid()
+        return wire.Identity(name=self._name or f"{host}:{pid}", host=host, pid=pid, role=self._role)
