@@ -20,7 +20,7 @@ from pathlib import Path
 from processes import Processes, Stopped, stop_on_signals, wait_while
 
 ROOT = Path(__file__).resolve().parent.parent
-WORK = ROOT / ".z4j"
+WORK = Path(os.environ.get("DEMO_FOLDER", ROOT / ".z4j"))
 FOLDER = WORK / "demo"
 ENGINE = ROOT / ".venv-z4j-celery" / "bin"
 PLACE = "default/production"

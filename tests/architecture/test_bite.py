@@ -99,6 +99,7 @@ SEEDS = [
     ("no_document_installs_z4j_by_name", "docs/quickstart.md", "Run `uv pip install -U z4j-celery` first."),
     ("no_document_installs_z4j_by_name", "templates/empty.html", "<code>pip install 'z4j-core[x]>=1' celery</code>"),
     ("no_machine_or_registry_is_named", "Dockerfile", "FROM ghcr" + ".io/z4j/brain"),
+    ("no_machine_or_registry_is_named", "compose.yaml", "image: registry.example" + ".org/z4j"),
     ("no_machine_or_registry_is_named", "tools/x.py", 'ROOT = "/home/' + 'me/z4j"'),
 ]
 

@@ -130,7 +130,9 @@ def no_document_installs_z4j_by_name(root: Path) -> Iterator[str]:
 
 @rule
 def no_machine_or_registry_is_named(root: Path) -> Iterator[str]:
-    hosts = r"docker\.io|ghcr\.io|quay\.io|gcr\.io|pkg\.dev|azurecr\.io|public\.ecr|registry\.\w|pypi\.org|"
+    hosts = (
+        r"docker\.io|ghcr\.io|quay\.io|gcr\.io|pkg\.dev|azurecr\.io|public\.ecr|\bregistry[\w-]*\.[\w-]+\.\w|pypi\.org|"
+    )
     hosts += r"pythonhosted|npmjs\.|unpkg\.com|jsdelivr|cdnjs|deb\.debian\.org|artifactory|nexus\."
     paths = r"(?<![\w.])/(?:root|home/\w+|Users/\w+|work|opt/pypi[\w-]*)/"
     pattern = re.compile(f"{hosts}|{paths}", re.I)
@@ -158,8 +160,10 @@ def every_commit_is_signed_off(root: Path) -> Iterator[str]:
 
 
 def _templates_and_scripts(root: Path) -> Iterator[tuple[str, Path]]:
+    """All but templates/connect/, where each engine has a file of lines to copy: text for people, chosen by them."""
     for name, path in files(root):
         ours = name.startswith(("templates/", "static/", "z4j_brain/")) and "/vendor/" not in name
+        ours = ours and not name.startswith("templates/connect/")
         if ours and path.suffix in (".html", ".js", ".css"):
             yield name, path
 

@@ -1,0 +1,133 @@
+"""The demo keeps its promise: tasks arrive, Retry runs one again, Cancel stops one, and nothing stays behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.brain import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Demo:
+    """`make demo` on a free port, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        environment = os.environ | {"DEMO_FOLDER": str(folder), "Z4J_PORT": str(free_port())}
+        self.process = subprocess.Popen([sys.executable, "demo/run.py"], cwd=ROOT, env=environment)
+        self.facts = self.until(self._facts, 180)
+
+    def _facts(self) -> dict[str, str] | None:
+        assert self.process.poll() is None, "the demo ended"
+        path = self.folder / "demo.json"
+        return dict(json.loads(path.read_text())) if path.exists() else None
+
+    def call(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """GET, or POST with a body, below the demo's environment."""
+        address = f"{self.facts['url']}/api/v1/{self.facts['project']}/{self.facts['environment']}/{path}"
+        headers = {"Authorization": f"Bearer {self.facts['api_token']}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(urllib.request.Request(address, data, headers), timeout=30) as answer:
+            return dict(json.load(answer))
+
+    def first(self, **filters: str) -> dict[str, Any] | None:
+        """The newest task that these filters leave."""
+        query = "&".join(f"{name}={value}" for name, value in filters.items())
+        return next(iter(self.call(f"tasks/?{query}")["results"]), None)
+
+    def until(self, ask: Callable[[], Any], seconds: float) -> Any:
+        """What `ask` answers as soon as it answers something."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if answer := ask():
+                return answer
+            time.sleep(0.3)
+        raise AssertionError(f"{ask} had no answer for {seconds} s")
+
+    def operation(self, task: dict[str, Any], verb: str) -> dict[str, Any]:
+        """Ask for the verb and wait until the operation is over."""
+        operation = self.call(f"tasks/{task['id']}/{verb}/", {"reason": "to see it work"})
+        over = ("succeeded", "failed", "partial", "expired", "cancelled")
+
+        def ended() -> dict[str, Any] | None:
+            now = self.call(f"operations/{operation['id']}/")
+            return now if now["state"] in over else None
+
+        return self.until(ended, 60)
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+    def leftovers(self) -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("DEMO_FOLDER") == str(self.folder):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    demo = Demo(tmp_path_factory.mktemp("demo"))
+    yield demo
+    assert demo.stop() == 0
+    assert demo.leftovers() == []
+
+
+def test_a_success_and_a_failure_arrive_soon(demo):
+    assert demo.until(lambda: demo.first(state="succeeded"), 60)
+    assert demo.until(lambda: demo.first(state="failed"), 90)
+
+
+def test_retry_runs_a_failed_task_again_with_its_original_arguments(demo):
+    failed = demo.until(lambda: demo.first(state="failed", error_type="TerminalOffline"), 90)
+
+    assert demo.operation(failed, "retry")["state"] == "succeeded"
+
+    again = demo.until(lambda: demo.first(retry_of=failed["task_id"]), 30)
+    again = demo.until(lambda: ended(demo.call(f"tasks/{again['id']}/")), 90)
+    before = demo.call(f"tasks/{failed['id']}/")
+    assert again["state"] == "succeeded"
+    assert (again["args"], again["kwargs"]) == (before["args"], before["kwargs"])
+    assert before["retried_as"] == again["task_id"] and again["retry_of"] == before["task_id"]
+
+
+def test_cancel_stops_a_running_task(demo):
+    running = demo.until(lambda: demo.first(state="started", name="shop.export_catalogue"), 60)
+
+    assert demo.operation(running, "cancel")["state"] == "succeeded"
+
+    assert demo.call(f"tasks/{running['id']}/")["state"] == "cancelled"
+
+
+def test_every_kind_of_traffic_is_seen(demo):
+    kinds = {
+        "retrying": {"name": "shop.fetch_rates"},
+        "scheduled": {"name": "shop.send_reminder"},
+        "chain": {"name": "shop.ship"},
+        "group": {"name": "shop.resize_picture"},
+        "chord": {"name": "shop.summarise_day"},
+    }
+    for filters in kinds.values():
+        assert demo.until(lambda filters=filters: demo.first(**filters), 90)
+
+
+def ended(task: dict[str, Any]) -> dict[str, Any] | None:
+    return task if task["state"] in ("succeeded", "failed", "cancelled") else None
