@@ -9,11 +9,11 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from django.conf import settings
 from django.db import connections
 
 from tests.brain import Brain
 from tests.cast import Cast
+from tests.settings import TEST_FOLDER
 from tests.store import Store, open_store
 
 # A busy machine must not turn a slow example into a failure.
@@ -22,9 +22,8 @@ hypothesis.settings.load_profile("z4j")
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    root = tmp_path_factory.getbasetemp()
-    return open_store((root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "store")
+def store() -> Store:
+    return open_store(TEST_FOLDER / "store")
 
 
 @pytest.fixture(scope="session")
@@ -54,4 +53,8 @@ def live_brain(store: Store, tmp_path: Path) -> Iterator[Brain]:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    shutil.rmtree(settings.Z4J_DATA_DIR, ignore_errors=True)
+    """Whoever started the run ends its databases: no worker knows that it is the last."""
+    if os.environ["Z4J_TEST_OWNER"] == str(os.getpid()):
+        if (TEST_FOLDER / "store").exists():
+            open_store(TEST_FOLDER / "store").close()
+        shutil.rmtree(TEST_FOLDER, ignore_errors=True)

