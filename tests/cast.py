@@ -22,7 +22,7 @@ if __name__ == "__main__":
     django.setup()
 
 from z4j_brain.agents.models import AgentKey  # noqa: E402
-from z4j_brain.rbac.actions import write_permissions  # noqa: E402
+from z4j_brain.rbac import guardian_rows  # noqa: E402
 from z4j_brain.rbac.actor import Actor  # noqa: E402
 from z4j_brain.rbac.authentication import new_token  # noqa: E402
 from z4j_brain.rbac.models import Environment, Membership, Project, Setup, Token, User  # noqa: E402
@@ -110,7 +110,7 @@ class Cast:
     def _person(self, name: str, project: Project, role: Role) -> None:
         user = User.objects.create(username=name, email=f"{name}@example.com", password=hashed(PASSWORD))
         Membership.objects.create(user=user, project=project, role=role)
-        write_permissions(user, project)
+        guardian_rows.rewrite(user, project)
         kid, secret_hash, self.tokens[name] = new_token()
         expires_at = timezone.now() + timedelta(days=90)
         Token.objects.create(

@@ -22,6 +22,7 @@ _NAMED_WRITERS = {
     "z4j_brain/operations/idempotency.py": "takes a key in the transaction of the action it belongs to",
     "z4j_brain/ledger/entries.py": "appends entries in its caller's transaction",
     "z4j_brain/rbac/action.py": "the decorator that opens the transaction and appends the entry",
+    "z4j_brain/rbac/guardian_rows.py": "what memberships say, in the transaction of the action that changes one",
     "z4j_brain/rbac/authentication.py": "when a token was last used: a fact about a request, not an action",
 }
 

@@ -7,13 +7,12 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
-from django.contrib.auth.models import Permission as DjangoPermission
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from z4j_brain.ledger.states import Phase
+from z4j_brain.rbac import guardian_rows
 from z4j_brain.rbac.access import Instance
 from z4j_brain.rbac.action import Record, action
 from z4j_brain.rbac.actor import Actor
@@ -21,17 +20,14 @@ from z4j_brain.rbac.authentication import new_token
 from z4j_brain.rbac.models import (
     SETUP_LINK_LIFE,
     Environment,
-    EnvironmentUserObjectPermission,
     Membership,
     Project,
-    ProjectUserObjectPermission,
     Setup,
     Token,
     User,
 )
 from z4j_brain.rbac.states import (
     RESERVED_SLUGS,
-    ROLE_PERMISSIONS,
     EnvironmentKind,
     InstancePermission,
     Permission,
@@ -50,7 +46,7 @@ class AlreadySetUp(ValidationError):
 def offer_setup(instance: Instance, *, actor: Actor, reason: str = "", record: Record) -> str:
     """A new one-time set-up secret, good for 15 minutes; any earlier one ends. Raises AlreadySetUp."""
     secret = secrets.token_urlsafe(32)
-    offer = {"link_hash": hash_link(secret), "link_expires_at": timezone.now() + SETUP_LINK_LIFE}
+    offer = {"link_hash": _hash_link(secret), "link_expires_at": timezone.now() + SETUP_LINK_LIFE}
     Setup.objects.get_or_create(pk=Setup.ONLY)
     # Between two starters and a set-up page in the browser, only an instance without an owner gets a new link.
     if not Setup.objects.filter(pk=Setup.ONLY, done_at=None).update(**offer):
@@ -70,7 +66,7 @@ def create_owner(
     Setup.objects.get_or_create(pk=Setup.ONLY)
     offers = Setup.objects.filter(pk=Setup.ONLY, done_at=None)
     if link:
-        offers = offers.filter(link_hash=hash_link(link), link_expires_at__gt=timezone.now())
+        offers = offers.filter(link_hash=_hash_link(link), link_expires_at__gt=timezone.now())
     # Of two browsers with the same link, one finds the row still open.
     if not offers.update(done_at=timezone.now(), link_hash=""):
         raise AlreadySetUp
@@ -79,7 +75,7 @@ def create_owner(
     if not project.environments.exists():
         Environment.objects.create(project=project, slug="production", name="Production")
     Membership.objects.create(user=user, project=project, role=Role.OWNER)
-    write_permissions(user, project)
+    guardian_rows.rewrite(user, project)
     record.target("user", user.pk)
     return user
 
@@ -105,7 +101,7 @@ def create_project(
     project.full_clean()
     project.save()
     Membership.objects.create(user=owner, project=project, role=Role.OWNER)
-    write_permissions(owner, project)
+    guardian_rows.rewrite(owner, project)
     record.target("project", project.pk)
     record.diff(None, project)
     return project
@@ -150,7 +146,7 @@ def set_membership(
         membership, _ = Membership.objects.update_or_create(
             user=user, project=project, environment=environment, defaults={"role": role}
         )
-    write_permissions(user, place)
+    guardian_rows.rewrite(user, place)
     record.target("user", user.pk)
     record.params({"role": role.value if role else "", "environment": environment.slug if environment else ""})
     record.diff(old, membership)
@@ -192,28 +188,7 @@ def revoke_token(token: Token, *, actor: Actor, reason: str = "", record: Record
     record.params({"kid": token.kid})
 
 
-def write_permissions(user: User, place: Project | Environment) -> None:
-    """Make guardian's rows of `user` on `place` what the membership there says."""
-    if isinstance(place, Project):
-        ProjectUserObjectPermission.objects.filter(user=user, content_object=place).delete()
-        ProjectUserObjectPermission.objects.bulk_create(
-            ProjectUserObjectPermission(user=user, content_object=place, permission=permission)
-            for permission in _held(Membership.objects.filter(user=user, project=place, environment=None), "project")
-        )
-    else:
-        EnvironmentUserObjectPermission.objects.filter(user=user, content_object=place).delete()
-        EnvironmentUserObjectPermission.objects.bulk_create(
-            EnvironmentUserObjectPermission(user=user, content_object=place, permission=permission)
-            for permission in _held(Membership.objects.filter(user=user, environment=place), "environment")
-        )
-
-
-def _held(memberships: QuerySet[Membership], model: str) -> QuerySet[DjangoPermission]:
-    held = {permission.value for one in memberships for permission in ROLE_PERMISSIONS[Role(one.role)]}
-    return DjangoPermission.objects.filter(content_type__app_label="rbac", content_type__model=model, codename__in=held)
-
-
-def hash_link(secret: str) -> str:
+def _hash_link(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
