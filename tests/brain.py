@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from z4j_core.dsn import bearer
+
 from tests.store import ROOT, Store
 from z4j_brain.lib.keys import KeyRing
 
@@ -42,6 +44,9 @@ class Brain:
         kid, secret = self.cast["agent_keys"][f"{project}/{environment}"]
         pin = KeyRing.load(self.data_dir).fingerprint
         return f"http://z4ja_{kid}_{secret}@127.0.0.1:{self.port}/{project}/{environment}?key={pin}"
+
+    def agent_bearer(self, project: str = "harbor", environment: str = "production") -> str:
+        return bearer(*self.cast["agent_keys"][f"{project}/{environment}"])
 
     def environment(self) -> dict[str, str]:
         """The environment variables under which this brain, and any `z4j` command on it, runs."""

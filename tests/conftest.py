@@ -43,6 +43,15 @@ def cast(db: None) -> Cast:
     return Cast.create()
 
 
+@pytest.fixture(scope="session")
+def standing_brain(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brain]:
+    """A live brain for tests that neither stop it nor mind each other's rows."""
+    brain = Brain(store, tmp_path_factory.mktemp("standing") / "brain")
+    brain.start()
+    yield brain
+    brain.close()
+
+
 @pytest.fixture
 def live_brain(store: Store, tmp_path: Path) -> Iterator[Brain]:
     """A real `z4j serve` on a port of its own, with the cast in its own database."""
