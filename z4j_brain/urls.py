@@ -25,7 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 #: Mounted at /api/v1/. The instance's own paths first: their first words are no project's slug.
 api: list[URLPattern | URLResolver] = [
-    path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("schema/", SpectacularAPIView.as_view(authentication_classes=[], metadata_class=None), name="api-schema"),
     *rbac.routes,
     *agents.routes,
     *fleet.routes,

@@ -1,0 +1,82 @@
+"""Every address of the API, filled in with rows of one environment, whose every text carries the environment's mark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from tests import rows
+from z4j_brain.operations.models import Item
+from z4j_brain.rbac.models import Environment, Token
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def names() -> list[str]:
+    """The names of all addresses under /api/v1/, from the URL conf itself."""
+    found = list(_named(get_resolver().url_patterns, ""))
+    assert all(found), "every address of the API has a name"
+    return sorted(found)
+
+
+def _named(patterns: list[URLPattern | URLResolver], prefix: str) -> Iterator[str]:
+    for one in patterns:
+        path = prefix + str(one.pattern)
+        if isinstance(one, URLResolver):
+            yield from _named(one.url_patterns, path)
+        elif path.startswith("api/"):
+            yield one.name or ""
+
+
+@dataclass
+class Furnished:
+    """An environment with one row of everything, full of canaries: the mark stands in every text."""
+
+    environment: Environment
+    mark: str
+    keys: dict[str, Any]
+    bodies: dict[str, Any]
+
+    @classmethod
+    def of(cls, environment: Environment, token: Token) -> Furnished:
+        mark = f"canary-{environment.project.slug}-{environment.slug}"
+        texts = ("name", "queue", "worker", "schedule", "group_id", "root_id", "parent_id")
+        payload = ("args", "kwargs", "result", "error_type", "error_message", "traceback")
+        task = rows.task(environment, task_id=f"{mark}-id", **dict.fromkeys(texts + payload, mark))
+        agent = rows.agent(environment, name=mark, host=mark, versions={"python": mark})
+        rows.event(task, agent, "task.failed", timezone.now(), args=mark, worker=mark)
+        worker = rows.worker(environment, name=mark, host=mark, queues=[mark], agent=agent)
+        operation = rows.operation(environment, [task], reason=mark, actor_name=mark)
+        Item.objects.filter(operation=operation).update(detail=mark, new_task_id=mark)
+        keys = {
+            "api-task": task.pk,
+            "api-task-events": task.pk,
+            "api-task-retry": task.pk,
+            "api-task-cancel": task.pk,
+            "api-agent": agent.pk,
+            "api-worker": worker.pk,
+            "api-operation": operation.pk,
+            "api-operation-items": operation.pk,
+            "api-token": token.pk,
+        }
+        bodies = {
+            "api-operations": {"action": "task.retry", "ids": [task.pk]},
+            "api-tokens": {"name": "script", "scopes": ["view_metadata"]},
+        }
+        return cls(environment, mark, keys, bodies)
+
+    def address(self, name: str, key: Any = None) -> str:
+        """The path of an address here, with a row of this place unless another `key` is given."""
+        place = {"project": self.environment.project.slug, "environment": self.environment.slug}
+        kwargs: dict[str, Any] = {} if name in ("api-schema", "api-projects", "api-tokens") else place
+        if name == "api-project":
+            kwargs = {"slug": place["project"]}
+        if name == "api-token":
+            kwargs = {}
+        if name in self.keys:
+            kwargs |= {"pk": key or self.keys[name]}
+        return reverse(name, kwargs=kwargs)
