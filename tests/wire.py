@@ -16,6 +16,7 @@ from z4j_brain.gateway import parser
 from z4j_brain.lib.batch import ParsedBatch
 
 START = 1_790_000_000_000_000
+BOOT = uuid.UUID("01900000-0000-7000-8000-000000000001")
 CAPABILITIES = {"retry": {"note": ""}, "cancel": {"note": "kills the child process when running"}}
 
 
@@ -35,9 +36,7 @@ def online(seq: int = 1, *, vault: str = "v1", allowed: tuple[str, ...] = ("retr
     return {"seq": seq, "kind": "agent.online", "ts": START + seq, "data": data}
 
 
-def batch(
-    *events: Any, boot: uuid.UUID | None = None, first: int | None = None, role: str = "worker"
-) -> dict[str, Any]:
+def batch(*events: Any, boot: uuid.UUID | None = None, first: int = -1, role: str = "worker") -> dict[str, Any]:
     return {
         "v": wire.VERSION,
         "boot": str(boot or uuid.uuid4()),

@@ -51,7 +51,7 @@ def apply(agent: Agent, events: Iterable[ParsedEvent]) -> None:
                 _introduce(agent, data)
                 nudge.wake_on_commit(agent.environment_id)
             case Kind.AGENT_HEARTBEAT:
-                agent.counters = data.get("counters") if isinstance(data.get("counters"), dict) else {}
+                agent.counters = _dict(data.get("counters"))
                 agent.left_at = None
             case Kind.AGENT_OFFLINE:
                 agent.left_at = timezone.now()
@@ -95,18 +95,18 @@ def _used(key: AgentKey, now: datetime) -> None:
 
 
 def _introduce(agent: Agent, data: dict[str, Any]) -> None:
-    engines, versions = data.get("engines"), data.get("versions")
-    agent.engines = [_engine(entry) for entry in _dicts(engines)[:MAX_ENGINES]]
-    agent.versions = {str(k)[:64]: str(v)[:64] for k, v in versions.items()} if isinstance(versions, dict) else {}
+    entries = [entry for entry in _list(data.get("engines")) if isinstance(entry, dict)]
+    agent.engines = [_engine(entry) for entry in entries[:MAX_ENGINES]]
+    versions = _dict(data.get("versions"))
+    agent.versions = {str(name)[:64]: str(version)[:64] for name, version in versions.items()}
     agent.vault = str(data.get("vault") or "")[:64]
-    agent.allowed = [verb[:32] for verb in data.get("allowed") or () if isinstance(verb, str)][:MAX_VERBS]
+    agent.allowed = [verb[:32] for verb in _list(data.get("allowed")) if isinstance(verb, str)][:MAX_VERBS]
     agent.left_at = None
 
 
 def _engine(entry: dict[str, Any]) -> dict[str, Any]:
-    verbs = entry.get("capabilities")
-    verbs = verbs if isinstance(verbs, dict) else {}
-    notes = {str(verb)[:32]: _note(capability) for verb, capability in list(verbs.items())[:MAX_VERBS]}
+    verbs = list(_dict(entry.get("capabilities")).items())
+    notes = {verb[:32]: {"note": str(_dict(told).get("note") or "")[:200]} for verb, told in verbs[:MAX_VERBS]}
     return {
         "name": str(entry.get("name") or "")[:32],
         "version": str(entry.get("version") or "")[:64],
@@ -114,10 +114,9 @@ def _engine(entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _note(capability: Any) -> dict[str, str]:
-    note = capability.get("note") if isinstance(capability, dict) else None
-    return {"note": str(note or "")[:200]}
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
-def _dicts(values: Any) -> list[dict[str, Any]]:
-    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -155,7 +155,7 @@ def _take_alone(key: AgentKey, batch: ParsedBatch, parsed: ParsedEvent, tally: T
     agent = agents.enrol(key, batch)
     alone = Tally()
     _take(agent, [parsed], alone)
-    agent.save(update_fields=["received"])
+    agent.save()
     _forgive(agent, parsed.seq)
     tally.accepted += alone.accepted
     tally.duplicates += alone.duplicates
