@@ -59,16 +59,23 @@ def outcome(item: Item, extra: str = "") -> dict[str, object]:
     return {"mark": ItemOutcome(item.outcome) if item.outcome else ItemProgress(item.progress), "extra": extra}
 
 
-@register.inclusion_tag("components/time.html")
-def when(moment: datetime | None, form: str = "ago") -> dict[str, object]:
+@register.simple_tag
+def when(moment: datetime | None, form: str = "ago") -> str:
     """A moment: relative ("ago", "age") or absolute ("clock"), with the full time in the title."""
-    return {"moment": moment, "form": form, "text": _moment(moment, form) if moment else ""}
+    if moment is None:
+        return ""
+    local = timezone.localtime(moment)
+    shown = format_html('datetime="{}" title="{:%Y-%m-%d %H:%M:%S.%f %Z}"', local.isoformat(), local)
+    since = "" if form == "clock" else format_html(' data-since="{}"', form)
+    return format_html("<time {}{}>{}</time>", shown, since, _moment(moment, form))
 
 
 @register.inclusion_tag("components/slots.html")
 def slots(worker: Worker) -> dict[str, object]:
     """A square for each task a worker can run at once."""
     drawn, busy = min(worker.size, MAX_SLOTS), len(worker.running)
+    if worker.state == WorkerState.OFFLINE:
+        return {}
     free = "idle" if worker.state == WorkerState.ONLINE else "gone"
     kinds = ["busy" if at < busy and free == "idle" else free for at in range(drawn)]
     return {
@@ -108,15 +115,20 @@ def duration(milliseconds: float | timedelta | None) -> str:
         milliseconds = milliseconds.total_seconds() * 1000
     if milliseconds < 1000:
         return f"{max(milliseconds, 0):.0f} ms"
-    if milliseconds < MINUTE * 1000:
+    if round(milliseconds / 1000, 1) < MINUTE:
         return f"{milliseconds / 1000:.1f} s"
-    return _long(int(milliseconds / 1000))
+    return _long(round(milliseconds / 1000))
 
 
 @register.filter
 def share(part: int, whole: int) -> str:
     """`part` of `whole` as a percentage for a width of an SVG shape."""
     return f"{100 * part / whole:.2f}%" if whole else "0%"
+
+
+@register.filter
+def number(count: int | None) -> str:
+    return "" if count is None else f"{count:,}"
 
 
 @register.filter

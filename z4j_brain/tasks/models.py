@@ -72,7 +72,8 @@ class Task(models.Model):
     def waited(self) -> timedelta | None:
         """From entering the queue, or its due time, to the start of the last run; so far, while it waits."""
         since = max((moment for moment in (self.enqueued_at, self.eta) if moment), default=None)
-        if since is None or (self.started_at is None and self.finished_at is not None):
+        never_started = self.started_at is None and self.finished_at is not None
+        if since is None or never_started or self.state == TaskState.SCHEDULED:
             return None
         return max((self.started_at or timezone.now()) - since, timedelta())
 

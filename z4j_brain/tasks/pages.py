@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
@@ -97,7 +96,6 @@ def act(request: HttpRequest, project: str, environment: str, *, verb: str) -> H
         return render(request, "tasks/act.html", _question(actor, place, verb, found))
     reason = request.POST.get("reason", "").strip()[:500]
     operation = ACTIONS[verb](place, [task.pk for task in found], actor=actor, reason=reason)
-    messages.success(request, f"{verb.capitalize()} requested.", extra_tags="good")
     names = {"project": project, "environment": environment}
     if len(found) == 1:
         return redirect("task", **names, id=found[0].pk)
@@ -112,7 +110,7 @@ def _question(actor: Actor, place: Environment, verb: str, found: list[Task]) ->
     """What a person is asked before tasks are acted on: which, and which are left out and why."""
     judged = [(task, queries.availability(actor, task)[verb]) for task in found]
     return {
-        "title": f"{verb.capitalize()} tasks",
+        "title": f"{verb.capitalize()} {len(found)} task{'s' * (len(found) > 1)}?",
         "crumbs": [{"page": "tasks", "title": "Tasks"}],
         "environment": place,
         "verb": verb,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -51,6 +52,8 @@ PAYLOAD = ("args", "kwargs", "result", "error_message", "traceback")
 NAMES = 1_000
 #: Names that one search takes in.
 MATCHES = 50
+#: What may be the beginning of an id.
+_SHORT_ID = re.compile(r"[0-9a-f][0-9a-f-]{5,}")
 #: Rows that one look-up by task ids may find.
 SAME_ID = 1_000
 #: Hops of a chain of retries, and children, that a page shows.
@@ -77,6 +80,7 @@ class _Cut(Subquery):
     """How many rows a sliced queryset has, as a column."""
 
     template = "(SELECT COUNT(*) FROM (%(subquery)s) AS cut)"
+    empty_result_set_value = 0
 
 
 def tasks(actor: Actor, environment: Environment) -> QuerySet[Task]:
@@ -104,8 +108,8 @@ def events(task: Task) -> QuerySet[Event]:
 
 
 def search(queryset: QuerySet[Task], environment: Environment, text: str) -> QuerySet[Task]:
-    """The task with this id; failing that, tasks whose name begins with `text`; failing that, contains it."""
-    if by_id := with_task_id(environment, [text]):
+    """The task with this id, or ids that begin so; failing that, names that begin with `text`, or contain it."""
+    if by_id := with_task_id(environment, [text]) or _begun_by(environment, text):
         return queryset.filter(pk__in=by_id)
     wanted = text.lower()
     known = [(name, name.lower()) for name in names(environment)]
@@ -118,6 +122,14 @@ def with_task_id(environment: Environment, task_ids: Sequence[str]) -> list[int]
     """Rows by the engines' own ids. By key, so that no list walks all its rows to find one."""
     rows = Task.objects.filter(environment=environment, task_id__in=task_ids)
     return list(rows.values_list("pk", flat=True)[:SAME_ID])
+
+
+def _begun_by(environment: Environment, text: str) -> list[int]:
+    """Rows whose id begins with `text`, as lists and logs shorten ids: by key, one engine at a time."""
+    if not _SHORT_ID.fullmatch(text):
+        return []
+    rows = Task.objects.filter(environment=environment, engine__in=_distinct(environment, "engine"))
+    return list(rows.filter(task_id__gte=text, task_id__lt=f"{text}g").values_list("pk", flat=True)[:SAME_ID])
 
 
 def names(environment: Environment) -> list[str]:
@@ -201,7 +213,7 @@ def _retries(near: QuerySet[Task], task: Task) -> list[Task]:
     return sorted(found.values(), key=lambda row: -row.pk)
 
 
-def _distinct(environment: Environment, column: Literal["name", "queue"]) -> list[str]:
+def _distinct(environment: Environment, column: Literal["name", "queue", "engine"]) -> list[str]:
     """Distinct values of an indexed column: one index step for each value instead of a walk over all rows."""
     table, field = Task._meta.db_table, connection.ops.quote_name(column)
     least = f"SELECT MIN({field}) FROM {table} WHERE environment_id = %s"  # noqa: S608 (names of ours)

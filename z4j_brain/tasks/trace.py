@@ -25,8 +25,9 @@ class Frame:
 
     @property
     def where(self) -> str:
-        """The file as its package knows it, and the line."""
-        return f"{_LIBRARY.split(self.file)[-1]}:{self.line}"
+        """The file as its package knows it, or the end of an own path, and the line."""
+        known = _LIBRARY.split(self.file)[-1] if self.is_library else "/".join(self.file.split("/")[-3:])
+        return f"{known}:{self.line}"
 
     @property
     def package(self) -> str:
