@@ -1,11 +1,14 @@
-"""Writes docs/reference/ from the code: the wire, the settings, the permissions. With --check it only compares."""
+"""Writes docs/reference/ from the code: wire, settings, permissions, API. With --check it only compares."""
 
 from __future__ import annotations
 
 import ast
 import csv
 import inspect
+import os
+import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from enum import StrEnum
@@ -19,18 +22,24 @@ from z4j_brain.rbac.states import ROLE_PERMISSIONS, Permission, Role
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
 HEAD = "<!-- Written by `make docs`. Edit the code it comes from instead. -->\n\n"
+YAML_HEAD = "# Written by `make docs`. Edit the code it comes from instead.\n"
 
 
 def main() -> int:
-    pages = {"protocol.md": protocol(), "settings.md": settings(), "permissions.md": permissions()}
-    stale = [name for name, text in pages.items() if not _same(FOLDER / name, HEAD + text)]
+    pages = {
+        "protocol.md": HEAD + protocol(),
+        "settings.md": HEAD + settings(),
+        "permissions.md": HEAD + permissions(),
+        "openapi.yaml": YAML_HEAD + openapi(),
+    }
+    stale = [name for name, text in pages.items() if not _same(FOLDER / name, text)]
     if "--check" in sys.argv:
         if stale:
             print(f"docs/reference: {', '.join(stale)} is not what the code says. Run: make docs")
         return bool(stale)
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name in stale:
-        (FOLDER / name).write_text(HEAD + pages[name])
+        (FOLDER / name).write_text(pages[name])
     return 0
 
 
@@ -160,6 +169,17 @@ def _tested() -> str:
     with path.open() as file:
         head, *rows = [row for row in csv.reader(file) if row]
     return f"\n## Who may do what, as tested\n\n{_table(head, rows)}\n"
+
+
+# ── The API ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def openapi() -> str:
+    """What /api/v1/schema/ answers, from a brain with a data folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "manage.py", "spectacular", "--validate", "--fail-on-warn"]
+        settings = os.environ | {"Z4J_DATA_DIR": folder, "DJANGO_SETTINGS_MODULE": "z4j_brain.settings"}
+        return subprocess.run(command, cwd=ROOT, env=settings, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
