@@ -25,7 +25,7 @@ MAX_IDS = 100
 SIGNED_OUT, NOT_HERE, NOT_UNDERSTOOD = 4401, 4404, 4400
 
 
-class Live(AsyncJsonWebsocketConsumer):
+class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
     """The client says {"subscribe": "project/environment"}, the server {"kind": ..., "ids": [...]}; no ids: any.
 
     Only a page of this very origin may open it: cookies do not tell ports apart, the Origin header does.
@@ -85,10 +85,10 @@ class Live(AsyncJsonWebsocketConsumer):
             await self.send_json({"kind": kind, "ids": sorted(ids or ())})
 
     def _own_origin(self) -> bool:
-        headers = dict(self.scope["headers"])
+        headers: dict[bytes, bytes] = dict(self.scope["headers"])
         origin = headers.get(b"origin", b"").decode("latin-1")
         host = headers.get(b"host", b"").decode("latin-1")
-        return origin == settings.Z4J_URL or urlsplit(origin).netloc == host != ""
+        return bool(host) and (origin == settings.Z4J_URL or urlsplit(origin).netloc == host)
 
     async def _leave(self) -> None:
         if self.group:
@@ -102,7 +102,8 @@ class Live(AsyncJsonWebsocketConsumer):
         user = await get_user({"session": type(session._wrapped)(session.session_key)})
         if not isinstance(user, User) or self.place is None:
             return None
-        return await database_sync_to_async(self._visible)(user, *self.place)
+        found: int | None = await database_sync_to_async(self._visible)(user, *self.place)
+        return found
 
     @staticmethod
     def _visible(user: User, project: str, slug: str) -> int | None:

@@ -50,10 +50,9 @@ def shell(request: HttpRequest) -> dict[str, object]:
         "environments": [],
     }
     if match and user is not None and user.is_authenticated:
-        actor = SimpleLazyObject(lambda: Actor.of(request))
-        context["environments"] = SimpleLazyObject(lambda: _environments(actor))
+        context["environments"] = SimpleLazyObject(lambda: _environments(request))
     return context
 
 
-def _environments(actor: Actor) -> list[Environment]:
-    return list(access.environments(actor))
+def _environments(request: HttpRequest) -> list[Environment]:
+    return list(access.environments(Actor.of(request)))

@@ -47,10 +47,10 @@ def jump(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     found = list(tasks.search(seen, place, text).order_by("-id")[:FOUND]) if text else []
     if "HX-Request" in request.headers:
         return render(request, "components/palette_found.html", {"tasks": found, "environment": place})
-    names = {"project": project, "environment": environment}
     if len(found) == 1:
-        return redirect("task", **names, id=found[0].pk)
-    return redirect(reverse("tasks", kwargs=names) + (f"?{urlencode({'q': text, 'since': 'all'})}" if text else ""))
+        return redirect("task", project=project, environment=environment, id=found[0].pk)
+    listed = reverse("tasks", kwargs={"project": project, "environment": environment})
+    return redirect(f"{listed}?{urlencode({'q': text, 'since': 'all'})}" if text else listed)
 
 
 @sensitive_post_parameters("password")

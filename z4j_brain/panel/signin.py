@@ -13,27 +13,28 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
 
-class SignInForm(LoginForm):
+class SignInForm(LoginForm):  # type: ignore[misc]
     """allauth's form; its refusal tells how many tries are left, or that the name is locked and for how long."""
 
     def clean(self) -> dict[str, Any]:
         try:
-            return super().clean() or {}
+            super().clean()
         except forms.ValidationError:
             self.add_error("password", _refusal(self.request, self.cleaned_data.get("login", "")))
-            return self.cleaned_data
+        return dict(self.cleaned_data)
 
 
-class SignInView(LoginView):
+class SignInView(LoginView):  # type: ignore[misc]
     form_class = SignInForm
     template_name = "account/login.html"
     extra_context = {"title": "Sign in", "next_field": REDIRECT_FIELD_NAME}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(next=self.get_next_url(), host=self.request.get_host(), **kwargs)
+        context = super().get_context_data(**kwargs)
+        return {**context, "next": self.get_next_url(), "host": self.request.get_host()}
 
 
-class SignOutView(LogoutView):
+class SignOutView(LogoutView):  # type: ignore[misc]
     """POST only: a link that signs somebody out would work from anywhere."""
 
     def get(self, *args: Any, **kwargs: Any) -> HttpResponse:

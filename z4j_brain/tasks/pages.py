@@ -96,10 +96,9 @@ def act(request: HttpRequest, project: str, environment: str, *, verb: str) -> H
         return render(request, "tasks/act.html", _question(actor, place, verb, found))
     reason = request.POST.get("reason", "").strip()[:500]
     operation = ACTIONS[verb](place, [task.pk for task in found], actor=actor, reason=reason)
-    names = {"project": project, "environment": environment}
     if len(found) == 1:
-        return redirect("task", **names, id=found[0].pk)
-    return redirect("operation", **names, id=operation.pk)
+        return redirect("task", project=project, environment=environment, id=found[0].pk)
+    return redirect("operation", project=project, environment=environment, id=operation.pk)
 
 
 retry = partial(act, verb="retry")

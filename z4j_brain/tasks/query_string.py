@@ -55,7 +55,7 @@ class View:
     @classmethod
     def from_query(cls, query: QueryDict) -> View:
         text = query.get("q", "")
-        found = {key: query[key] for key in FILTERS if query.get(key)}
+        found = {key: str(query[key]) for key in FILTERS if query.get(key)}
         found |= {key: value.strip('"') for key, value in _QUALIFIER.findall(text)}
         if state := _STATES.get(found.get("state", "").lower().replace("_", " ")):
             found["state"] = state.value
@@ -120,7 +120,7 @@ class View:
 
     def with_state(self, state: TaskState | None) -> View:
         view = self.without("state")
-        return replace(view, qualifiers=view.qualifiers | {"state": state.value}) if state else view
+        return replace(view, qualifiers={**view.qualifiers, "state": state.value}) if state else view
 
     def at(self, cursor: str) -> View:
         return replace(self, cursor=cursor)
