@@ -87,8 +87,10 @@ class Store(Protocol):
 class Host(Protocol):
     """What the agent does for an adapter. Nothing here blocks on a network or raises."""
 
-    redactor: Redactor
-    state: Store
+    @property
+    def redactor(self) -> Redactor: ...
+    @property
+    def state(self) -> Store: ...
 
     def emit(self, event: Mapping[str, Any]) -> None:
         """Report one fact: a `wire.Event` without `seq`. `ts` defaults to now. Works in any thread and after a fork."""

@@ -1,0 +1,203 @@
+"""Celery's signals, turned into events.
+
+Three kinds of process send them. A *producer* publishes. A worker's *main* process (P) receives, and ends tasks from
+outside: revoked, expired, hard time limit, lost child. Its *children* (C) run tasks; with threads or solo they are P.
+An end that P reports carries a run of its own, so that it stands after the `started` its child may have reported.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from celery import current_app, signals
+from celery.exceptions import Reject
+from z4j_core.engine import Host
+from z4j_core.redaction import Parameters
+from z4j_core.safety import guard, guarded
+from z4j_core.wire import Error, Kind, Reason
+
+from z4j_celery import originals
+from z4j_celery.facts import delivery, engine_error, identity, micros, now, reason
+
+
+class Hooks:
+    """What is connected while the adapter is installed. One signal, one method of the same name."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        #: In C, when each task that runs now was started.
+        self.runs: dict[str, int] = {}
+        #: In P, the requests it received, for as long as Celery itself keeps them.
+        self.requests: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+        self._ended: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._parameters: dict[str, Parameters] = {}
+        self._publishing = threading.local()
+
+    def connect(self) -> None:
+        for signal, handler, uid in self._connections():
+            signal.connect(handler, weak=False, dispatch_uid=uid)
+
+    def disconnect(self) -> None:
+        for signal, _, uid in self._connections():
+            signal.disconnect(dispatch_uid=uid)
+
+    def _connections(self) -> Iterator[tuple[Any, Callable[..., None], str]]:
+        for name, method in vars(Hooks).items():
+            signal = getattr(signals, name, None)
+            if signal is not None and not name.startswith("_"):
+                handler = guarded(f"celery.{name}")(method.__get__(self))
+                yield signal, handler, f"z4j.events.{name}"
+
+    # The producer.
+
+    def before_task_publish(self, headers: Any = None, properties: Any = None, declare: Any = None, **_: Any) -> None:
+        """Priority and queue are told here only; that the broker has the message, only by `after_task_publish`."""
+        self._publishing.facts = {
+            "ts": now(),
+            "priority": (properties or {}).get("priority"),
+            "queue": getattr(declare[0], "name", None) if declare else None,
+        }
+
+    def after_task_publish(
+        self, sender: Any = None, headers: Any = None, body: Any = None, routing_key: str = "", **_: Any
+    ) -> None:
+        if not headers or "id" not in headers:
+            return
+        known = {name: value for name, value in self._publishing.facts.items() if value is not None}
+        event = {"kind": Kind.TASK_ENQUEUED, "name": sender, "queue": routing_key, **identity(headers), **known}
+        if isinstance(body, tuple) and len(body) > 1:
+            event |= self._arguments(sender, body[0], body[1])
+        self.host.emit(event)
+
+    # The worker's main process.
+
+    def task_received(self, request: Any = None, **_: Any) -> None:
+        self.requests[request.id] = request
+        facts = request.request_dict
+        vault = self._keep(request.id, request.message, request.body, facts)
+        self.host.emit(
+            {
+                "kind": Kind.TASK_RECEIVED,
+                "name": facts["task"],
+                "worker": request.hostname,
+                **identity(facts),
+                **delivery(facts),
+                **self._arguments(facts["task"], request.args, request.kwargs),
+                "vault": vault,
+            }
+        )
+
+    def task_unknown(self, sender: Any = None, message: Any = None, name: str = "", id: str = "", **_: Any) -> None:
+        headers = message.headers
+        vault = self._keep(id, message, message.body, headers)
+        error = Error(type="NotRegistered", message=f"No task is called {name!r} here.", reason=Reason.UNKNOWN_TASK)
+        event = {"kind": Kind.TASK_FAILED, "name": name, "worker": sender.hostname, "error": error, "vault": vault}
+        self.host.emit(
+            {**event, **identity({**headers, "id": id}), **delivery({"delivery_info": message.delivery_info})}
+        )
+
+    def task_revoked(
+        self, sender: Any = None, request: Any = None, terminated: bool = False, expired: bool = False, **_: Any
+    ) -> None:
+        kind = Kind.TASK_EXPIRED if expired and not terminated else Kind.TASK_CANCELLED
+        run = now() if terminated else None
+        self.host.emit({"kind": kind, **self._of(sender, request), "run": run})
+        self.host.state.delete(f"celery.revoke.{request.id}")
+
+    # The children, or whoever runs tasks.
+
+    def task_prerun(self, task: Any = None, task_id: str = "", **_: Any) -> None:
+        if task.request.is_eager:
+            return
+        self.runs[task_id] = run = now()
+        self.host.emit({"kind": Kind.TASK_STARTED, **self._of(task, task.request), "ts": run, "run": run})
+
+    def task_success(self, sender: Any = None, result: Any = None, runtime: float | None = None, **_: Any) -> None:
+        event = self._running(sender)
+        if event is None:
+            return
+        event["result"], was_cut = self.host.redactor.value(result)
+        if runtime is not None:
+            event["runtime_ms"] = round(runtime * 1000, 3)
+        self.host.emit({"kind": Kind.TASK_SUCCEEDED, **event, "truncated": ["result"] if was_cut else []})
+
+    def task_retry(self, sender: Any = None, request: Any = None, reason: Any = None, **_: Any) -> None:
+        if request.is_eager:
+            return
+        # Without a run here it is P that tries again what its child left behind.
+        run = self.runs.get(request.id) or now()
+        event = {"kind": Kind.TASK_RETRYING, **self._of(sender, request), "run": run}
+        event["eta"] = micros(getattr(reason, "when", None))
+        if getattr(reason, "exc", None) is not None:
+            event["error"] = self._error(reason.exc)
+        self.host.emit(event)
+
+    def task_failure(self, sender: Any = None, task_id: str = "", exception: Any = None, **_: Any) -> None:
+        event = self._running(sender) or self._ended_outside(sender, task_id)
+        # A rejected task is reported by its child; Celery then calls it failed in P.
+        if event is not None and not isinstance(exception, Reject):
+            self.host.emit({"kind": Kind.TASK_FAILED, **event, "error": self._error(exception)})
+
+    def task_postrun(self, task: Any = None, task_id: str = "", state: str | None = None, **_: Any) -> None:
+        """Two ends have no signal of their own. State None is a child being killed: P will tell."""
+        event = self._running(task)
+        self.runs.pop(task_id, None)
+        kind = {"IGNORED": Kind.TASK_SKIPPED, "REJECTED": Kind.TASK_REJECTED}.get(state or "")
+        if event is not None and kind is not None:
+            self.host.emit({"kind": kind, **event})
+
+    # Processes.
+
+    def worker_process_shutdown(self, **_: Any) -> None:
+        self.host.flush()
+
+    def worker_shutdown(self, **_: Any) -> None:
+        self.host.stop()
+
+    def _keep(self, task_id: str, message: Any, body: Any, facts: Mapping[str, Any]) -> str:
+        with guard("celery.keep"):
+            return self.host.keep(task_id, originals.pack(message, body, facts))
+        return ""
+
+    def _running(self, task: Any) -> dict[str, Any] | None:
+        """The task that this thread runs, as an event. None when it runs none, or eagerly."""
+        run = self.runs.get(task.request.id)
+        return None if run is None else {**self._of(task, task.request), "run": run}
+
+    def _ended_outside(self, task: Any, task_id: str) -> dict[str, Any] | None:
+        """A task that P ends. Celery tells of a hard time limit twice: None the second time."""
+        request = self.requests.get(task_id)
+        if request is None or request in self._ended:
+            return None
+        self._ended.add(request)
+        run = now() if request.time_start else None
+        return {**self._of(task, request.request_dict), "run": run}
+
+    def _of(self, task: Any, request: Any) -> dict[str, Any]:
+        facts: Mapping[str, Any] = request if isinstance(request, dict) else vars(request)
+        return {"name": task.name, "worker": facts.get("hostname"), **identity(facts), **delivery(facts)}
+
+    def _error(self, error: BaseException) -> Error:
+        return engine_error(error) or self.host.redactor.error(error, reason(error))
+
+    def _arguments(self, name: str, args: Any, kwargs: Any) -> dict[str, Any]:
+        told, told_too, truncated = self.host.redactor.call(self._signature(name), args or (), kwargs or {})
+        return {"args": told, "kwargs": told_too, "truncated": truncated}
+
+    def _signature(self, name: str) -> Parameters:
+        """The names of a task's positional arguments. A task that is not known here has none: shapes only."""
+        known = self._parameters.get(name)
+        if known is not None:
+            return known
+        task = None
+        with suppress(AttributeError):
+            # The registry as it is: asking the app for `tasks` would import what is still to be loaded.
+            task = current_app._tasks.get(name)
+        if task is None:
+            return Parameters()
+        self._parameters[name] = found = Parameters.of(task.run)
+        return found

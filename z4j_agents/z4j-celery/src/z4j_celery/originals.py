@@ -1,0 +1,101 @@
+"""The original message of a task: packed when it is received, published again when somebody asks for a retry.
+
+The body is never decoded here. What a chain, a callback or a chord needs is inside it and stays as it was.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from z4j_celery.facts import RETRY_OF, micros, now
+
+#: Set anew for a retry, or true of the first journey only. A received body is already decompressed.
+_OWN_HEADERS: Final = ("compression", "x-death", "redelivered")
+_PROPERTIES: Final = ("priority", "reply_to", "delivery_mode", "app_id", "type", "user_id")
+
+
+def pack(message: Any, body: Any, facts: Mapping[str, Any]) -> bytes:
+    """Everything it takes to publish the message again."""
+    info = message.delivery_info or {}
+    properties = message.properties or {}
+    return dump(
+        {
+            "body": body if isinstance(body, bytes) else str(body).encode(),
+            "content_type": message.content_type,
+            "content_encoding": message.content_encoding,
+            "headers": message.headers,
+            "properties": {name: properties[name] for name in _PROPERTIES if properties.get(name) is not None},
+            "exchange": info.get("exchange") or "",
+            "routing_key": info.get("routing_key") or "",
+            "at": now(),
+            "task_id": facts.get("id", ""),
+        }
+    )
+
+
+def dump(packed: Mapping[str, Any]) -> bytes:
+    return json.dumps(packed, default=_encode).encode()
+
+
+def unpack(blob: bytes) -> dict[str, Any]:
+    return dict(json.loads(blob, object_hook=_decode))
+
+
+def renew(packed: dict[str, Any], task_id: str) -> dict[str, Any]:
+    """The same message under a new id: its first attempt, due now.
+
+    A message that expires gets the time it had left when it was received, from now.
+    """
+    headers = {name: value for name, value in packed["headers"].items() if name not in _OWN_HEADERS}
+    headers |= {"id": task_id, "retries": 0, "eta": None, RETRY_OF: packed["headers"]["id"]}
+    left = max(0, (micros(headers.get("expires")) or 0) - packed["at"])
+    if left:
+        headers["expires"] = (datetime.now(UTC) + timedelta(microseconds=left)).isoformat()
+    # As Celery does: the broker may drop the message when its time has passed.
+    properties = packed["properties"] | ({"expiration": left / 1_000_000} if left else {})
+    return {**packed, "headers": headers, "properties": properties, "at": now(), "task_id": task_id}
+
+
+def publish(app: Any, packed: Mapping[str, Any]) -> None:
+    """Hand the message to the broker, where the first one went. Raises what the broker raises."""
+    with app.producer_pool.acquire(block=True, timeout=5) as producer:
+        producer.publish(
+            packed["body"],
+            content_type=packed["content_type"],
+            content_encoding=packed["content_encoding"],
+            headers=packed["headers"],
+            exchange=packed["exchange"],
+            routing_key=packed["routing_key"],
+            correlation_id=packed["task_id"],
+            retry=True,
+            retry_policy={"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 1},
+            **packed["properties"],
+        )
+
+
+def _encode(value: object) -> dict[str, str]:
+    """What a broker's headers may hold beyond JSON (AMQP has bytes, times and decimals)."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return {"$bytes": base64.b64encode(value).decode()}
+    if isinstance(value, datetime):
+        return {"$time": value.isoformat()}
+    if isinstance(value, Decimal):
+        return {"$decimal": str(value)}
+    raise TypeError(f"A header of type {type(value).__name__} cannot be kept.")
+
+
+def _decode(value: dict[str, Any]) -> Any:
+    if len(value) == 1:
+        ((kind, text),) = value.items()
+        if kind == "$bytes":
+            return base64.b64decode(text)
+        if kind == "$time":
+            return datetime.fromisoformat(text)
+        if kind == "$decimal":
+            return Decimal(text)
+    return value

@@ -1,0 +1,141 @@
+"""A host that writes down what an adapter reports, in a folder that the processes of an engine share.
+
+Not a stand-in for an engine or a broker: those are real. It is the smallest thing that fills `Host`: events become
+lines of a file, originals become files, and whatever is put into `asks/` is carried out as the agent would.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote, unquote
+
+from z4j_core.engine import Answer, Engine, Target
+from z4j_core.redaction import Redactor
+from z4j_core.wire import Event, Outcome
+
+
+class FolderStore:
+    """One file for each key."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def get(self, key: str) -> bytes | None:
+        path = self._path(key)
+        return path.read_bytes() if path.exists() else None
+
+    def put(self, key: str, value: bytes) -> None:
+        _write(self._path(key), value)
+
+    def delete(self, key: str) -> None:
+        self._path(key).unlink(missing_ok=True)
+
+    def items(self, prefix: str) -> list[tuple[str, bytes]]:
+        found = [(unquote(path.name), path) for path in self.folder.iterdir() if not path.name.startswith(".")]
+        return [(key, path.read_bytes()) for key, path in found if key.startswith(prefix)]
+
+    def _path(self, key: str) -> Path:
+        return self.folder / quote(key, safe="")
+
+
+class RecordingHost:
+    """Fills `z4j_core.engine.Host`."""
+
+    def __init__(self, folder: Path, mode: str = "shapes", engine: Engine | None = None) -> None:
+        self.folder = folder
+        self.redactor = Redactor(mode)
+        self.state = FolderStore(folder / "state")
+        self.originals = FolderStore(folder / "originals")
+        self.engine = engine
+        (folder / "asks").mkdir(exist_ok=True)
+
+    def emit(self, event: Mapping[str, Any]) -> None:
+        """One write of one line: processes and threads do not mix theirs."""
+        line = json.dumps({"ts": time.time_ns() // 1000, **event, "pid": os.getpid()}) + "\n"
+        handle = os.open(self.folder / "events.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(handle, line.encode())
+        finally:
+            os.close(handle)
+
+    def keep(self, task_id: str, blob: bytes) -> str:
+        self.originals.put(task_id, blob)
+        return "folder"
+
+    def original(self, task_id: str) -> bytes | None:
+        return self.originals.get(task_id)
+
+    def role(self, role: str, name: str = "") -> None:
+        facts = self.engine.worker() if self.engine else None
+        self.emit({"kind": f"{role}.online", "worker": name, "data": facts})
+        if role == "worker":
+            threading.Thread(target=self._obey, daemon=True, name="z4j-recording").start()
+
+    def flush(self, timeout: float = 1.0) -> bool:
+        return True
+
+    def stop(self, timeout: float = 2.0) -> None:
+        self.emit({"kind": "worker.offline"})
+
+    def _obey(self) -> None:
+        while self.engine is not None:
+            for ask in sorted((self.folder / "asks").glob("*.ask")):
+                order = json.loads(ask.read_text())
+                answer = self.engine.act(order["verb"], Target(**order["target"]), order["params"])
+                _write(ask.with_suffix(".answer"), json.dumps(asdict(answer)).encode())
+                ask.unlink()
+            time.sleep(0.05)
+
+
+class Records:
+    """What a `RecordingHost` wrote, seen from a test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._asked = 0
+
+    def text(self) -> str:
+        path = self.folder / "events.jsonl"
+        return path.read_text() if path.exists() else ""
+
+    def events(self, task_id: str | None = None, kind: str | None = None) -> list[Event]:
+        lines = enumerate(self.text().splitlines(), 1)
+        numbered = [cast(Event, {"seq": number, **json.loads(line)}) for number, line in lines]
+        return [
+            event for event in numbered if task_id in (None, event.get("task_id")) and kind in (None, event["kind"])
+        ]
+
+    def ask(self, verb: str, target: Target, timeout: float = 20) -> Answer:
+        """Have the worker's adapter carry out a verb, as a command would."""
+        self._asked += 1
+        path = self.folder / "asks" / f"{self._asked:04d}.ask"
+        _write(path, json.dumps({"verb": verb, "target": asdict(target), "params": {}}).encode())
+        answer = path.with_suffix(".answer")
+        wait_for(answer.exists, timeout, f"an answer to {verb}")
+        told = json.loads(answer.read_text())
+        return Answer(Outcome(told["outcome"]), told["detail"], told["new_task_id"])
+
+
+def wait_for(condition: Any, timeout: float = 20, what: str = "it") -> Any:
+    """What `condition` returns as soon as that is true. Fails with a sentence when it takes too long."""
+    until = time.monotonic() + timeout
+    while time.monotonic() < until:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"waited {timeout} s for {what}")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all: readers are in other processes."""
+    draft = path.with_name(f".{path.name}.{threading.get_ident()}")
+    draft.write_bytes(content)
+    draft.replace(path)
