@@ -9,12 +9,7 @@ from django.utils import timezone
 
 from tests import rows
 
-HERE = "/api/v1/harbor/production/"
-
-
-@pytest.fixture
-def get(client, cast):
-    return lambda path, who="vera", **query: client.get(path, query, **cast.bearer(who))
+AGENTS = "/api/v1/harbor/production/agents/"
 
 
 @pytest.fixture
@@ -28,14 +23,11 @@ def test_agents_tell_what_they_can_and_whether_they_answer(get, cast):
     rows.agent(cast.production, name="web-1", role="producer", left_at=timezone.now())
     rows.agent(cast.staging, name="elsewhere")
 
-    found = get(f"{HERE}agents/").json()["results"]
-    workers = get(f"{HERE}agents/", role__in="worker").json()["results"]
+    found = get(AGENTS).json()["results"]
+    workers = get(AGENTS, role__in="worker").json()["results"]
 
-    assert [(row["name"], row["state"]) for row in found] == [
-        ("web-1", "offline"),
-        ("mail-2", "silent"),
-        ("mail-1", "online"),
-    ]
+    states = [("web-1", "offline"), ("mail-2", "silent"), ("mail-1", "online")]
+    assert [(row["name"], row["state"]) for row in found] == states
     assert [row["name"] for row in workers] == ["mail-2", "mail-1"]
-    assert set(get(f"{HERE}agents/{online.pk}/").json()["engines"][0]["capabilities"]) == {"retry", "cancel"}
+    assert set(get(f"{AGENTS}{online.pk}/").json()["engines"][0]["capabilities"]) == {"retry", "cancel"}
     assert "received" not in found[0]
