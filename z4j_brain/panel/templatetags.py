@@ -65,7 +65,7 @@ def when(moment: datetime | None, form: str = "ago") -> str:
     if moment is None:
         return ""
     local = timezone.localtime(moment)
-    shown = format_html('datetime="{}" title="{:%Y-%m-%d %H:%M:%S.%f %Z}"', local.isoformat(), local)
+    shown = format_html('datetime="{}" title="{}"', local.isoformat(), f"{local:%Y-%m-%d %H:%M:%S.%f %Z}")
     since = "" if form == "clock" else format_html(' data-since="{}"', form)
     return format_html("<time {}{}>{}</time>", shown, since, _moment(moment, form))
 
