@@ -144,6 +144,9 @@ class Database:
 
     @staticmethod
     def _transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T], durable: bool) -> T:
+        if connection.in_transaction:
+            # A signal handler, on the thread that is in the middle of one: it takes part in that.
+            return work(connection)
         if durable:
             connection.execute("PRAGMA synchronous=FULL")
         connection.execute("BEGIN IMMEDIATE")

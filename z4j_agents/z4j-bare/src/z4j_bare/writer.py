@@ -55,6 +55,7 @@ class Writer:
         self._lost: Counter[tuple[str, str]] = Counter()
         self._held = 0
         self._rows: list[Row] = []
+        self._inside = False
         self._emptying = threading.RLock()
         self._counting = threading.RLock()
         self._starting = threading.RLock()
@@ -135,6 +136,15 @@ class Writer:
 
     def _empty(self) -> bool:
         """One round. False: the disk takes nothing at the moment; what is waiting stays in memory."""
+        if self._inside:
+            return False  # a signal handler, on the thread that is in the middle of a round
+        self._inside = True
+        try:
+            return self._round()
+        finally:
+            self._inside = False
+
+    def _round(self) -> bool:
         originals = self._collect()
         with self._counting:
             lost, self._lost = self._lost, Counter()

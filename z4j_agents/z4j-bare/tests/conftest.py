@@ -1,0 +1,232 @@
+"""A brain in a thread that speaks the wire, and a DSN that leads to it."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import z4j_core
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from z4j_bare.config import Config
+from z4j_bare.runtime import Agent
+from z4j_core import wire
+from z4j_core.dsn import DSN, fingerprint
+
+SECRET = "s" * 43
+
+
+def canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+class Key:
+    def __init__(self) -> None:
+        self.private = Ed25519PrivateKey.generate()
+        self.public = self.private.public_key().public_bytes_raw()
+
+    def sign(self, domain: bytes, body: bytes, kid: str) -> dict[str, str]:
+        signature = self.private.sign(domain + body)
+        return {"body": base64.b64encode(body).decode(), "kid": kid, "sig": base64.b64encode(signature).decode()}
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    brain: Brain
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """An agent may be killed in the middle."""
+
+
+class Brain:
+    """Takes events, hands out commands, takes results. `answer` decides what becomes of a batch."""
+
+    def __init__(self, root: Key) -> None:
+        self.root, self.action = root, Key()
+        self.answer: Callable[[dict[str, Any]], int] = lambda batch: 200
+        self.delay = 0.0
+        self.batches: list[tuple[dict[str, Any], bytes, int]] = []
+        self.stored: dict[tuple[str, int], dict[str, Any]] = {}
+        self.accepted = self.duplicates = 0
+        self.commands: list[dict[str, str]] = []
+        self.results: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self._lock = threading.Lock()
+        self._server: Server | None = None
+        self.port = 0
+
+    def start(self) -> None:
+        self._server = Server(("127.0.0.1", self.port), Handler)
+        self._server.brain = self
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    @property
+    def dsn(self) -> str:
+        pin = fingerprint(self.root.public)
+        return f"http://z4ja_k1_{SECRET}@127.0.0.1:{self.port}/harbor/production?key={pin}"
+
+    def keys(self) -> dict[str, Any]:
+        action = {"a1": base64.b64encode(self.action.public).decode()}
+        body = canonical({"v": 1, "action": action, "log": {}, "issued": 1})
+        return {
+            "root": base64.b64encode(self.root.public).decode(),
+            "statement": self.root.sign(wire.KEYS_DOMAIN, body, "root"),
+        }
+
+    def take(self, body: bytes, tries: int) -> tuple[int, dict[str, Any]]:
+        batch = json.loads(gzip.decompress(body))
+        with self._lock:
+            self.batches.append((batch, body, tries))
+            status = self.answer(batch)
+            if status != 200:
+                return status, {"code": "poison"}
+            known = [event["seq"] for event in batch["events"] if (batch["boot"], event["seq"]) in self.stored]
+            self.stored |= {(batch["boot"], event["seq"]): event for event in batch["events"]}
+            self.accepted += len(batch["events"]) - len(known)
+            self.duplicates += len(known)
+            taken = len(batch["events"]) - len(known)
+        return 200, {"accepted": taken, "duplicates": known, "rejected": [], "time": time.time_ns() // 1000}
+
+    def task_ids(self) -> set[str]:
+        with self._lock:
+            return {event["task_id"] for event in self.stored.values() if "task_id" in event}
+
+    def boots(self) -> set[str]:
+        with self._lock:
+            return {boot for boot, _ in self.stored}
+
+    def kinds(self) -> list[str]:
+        with self._lock:
+            return [event["kind"] for event in self.stored.values()]
+
+    def command(self, boot: str, **changes: Any) -> dict[str, Any]:
+        now = time.time_ns() // 1000
+        return {
+            "v": 1, "id": str(uuid.uuid4()), "operation": str(uuid.uuid4()), "project": "harbor",
+            "environment": "production", "engine": "toy", "verb": "retry", "audience": boot, "fence": 1,
+            "issued": now, "expires": now + 600_000_000,
+            "targets": [{"item": 1, "task_id": "t1"}], "params": {},
+        } | changes  # fmt: skip
+
+    def sign(self, command: dict[str, Any]) -> dict[str, str]:
+        return self.action.sign(wire.COMMAND_DOMAIN, canonical(command), "a1")
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_POST(self) -> None:
+        brain = self.server.brain
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(brain.delay)
+        if self.path == wire.EVENTS_PATH:
+            brain.headers.append(dict(self.headers.items()))
+            self._answer(*brain.take(body, int(self.headers[wire.TRIES_HEADER])))
+        else:
+            brain.results.append(json.loads(body))
+            self._answer(200, {})
+
+    def do_GET(self) -> None:
+        brain = self.server.brain
+        if self.path == wire.KEYS_PATH:
+            self._answer(200, brain.keys())
+            return
+        deadline = time.monotonic() + 1.0
+        while not brain.commands and time.monotonic() < deadline:
+            time.sleep(0.01)
+        commands, brain.commands = brain.commands, []
+        self._answer(200, {"v": 1, "commands": commands, "time": time.time_ns() // 1000})
+
+    def _answer(self, status: int, body: Any) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Tests print their own story."""
+
+
+@pytest.fixture
+def brain() -> Iterator[Brain]:
+    found = Brain(Key())
+    found.start()
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def dsn(brain: Brain) -> DSN:
+    return DSN.parse(brain.dsn)
+
+
+@pytest.fixture
+def make_agent(brain: Brain, tmp_path: Path) -> Iterator[Callable[..., Agent]]:
+    made: list[Agent] = []
+
+    def make(**settings: Any) -> Agent:
+        config = Config.read({"DSN": brain.dsn, "SPOOL_DIR": str(tmp_path / "spool")} | settings, {})
+        assert config is not None
+        made.append(Agent(config))
+        return made[-1]
+
+    yield make
+    for agent in made:
+        agent.discard()
+
+
+@pytest.fixture
+def wait_for() -> Callable[..., None]:
+    def wait(condition: Callable[[], object], seconds: float = 10.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            time.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture
+def program(brain: Brain, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a Python program of its own that has the agent's settings in its environment."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(source: str, **environ: str) -> subprocess.Popen[str]:
+        settings = {"Z4J_DSN": brain.dsn, "Z4J_SPOOL_DIR": str(tmp_path / "spool")} | environ
+        settings = {name: value for name, value in settings.items() if value}
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-c", source], env=os.environ | settings, text=True, bufsize=1,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )
+        )  # fmt: skip
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.kill()
+        each.communicate()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    assert "site-packages" not in str(z4j_core.__file__), "z4j-core is not the one of this tree"

@@ -1,0 +1,323 @@
+"""Commands: only ours, only what the owner allows, and each carried out once, whenever a process dies."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import pytest
+from z4j_bare.allow import AllowList
+from z4j_bare.inspection import Inspection, Refused, Unreadable
+from z4j_bare.journal import Journal
+from z4j_bare.poller import Executor
+from z4j_bare.transport import Transport
+from z4j_bare.trust import Trust
+from z4j_core import wire
+from z4j_core.engine import Answer, Engine, Target
+
+BOOT = "0f7c0b1e-0000-4000-8000-000000000001"
+
+
+class Toy(Engine):
+    name: ClassVar[str] = "toy"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: list[str] = []
+
+    def worker(self) -> dict[str, Any]:
+        return {"host": "h", "pid": 1, "queues": ["q"], "running": []}
+
+    def retry(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        self.done.append(target.task_id)
+        return Answer(wire.Outcome.DONE, "", target.new_task_id())
+
+
+@pytest.fixture
+def inspection(brain, dsn):
+    transport = Transport(dsn)
+    yield Inspection(dsn, BOOT, Trust(dsn.key, transport), AllowList())
+    transport.close()
+
+
+@pytest.fixture
+def worker(make_agent, wait_for, brain):
+    """An agent with the toy engine that waits for commands."""
+
+    def start(**settings):
+        agent = make_agent(**settings)
+        agent.add(Toy())
+        agent.role("worker", "w@h")
+        wait_for(lambda: agent._boot.id in brain.boots())
+        return agent
+
+    return start
+
+
+def refusal(inspection: Inspection, signed: dict[str, str]) -> tuple[str, str]:
+    with pytest.raises(Refused) as found:
+        inspection.inspect(signed)
+    return found.value.outcome, found.value.why
+
+
+def test_a_command_of_the_pinned_brain_to_this_agent_is_taken(inspection, brain):
+    command = brain.command(BOOT)
+    assert inspection.inspect(brain.sign(command)) == command
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome", "word"),
+    [
+        ({"audience": "0f7c0b1e-0000-4000-8000-000000000002"}, "refused", "another agent"),
+        ({"environment": "staging"}, "refused", "another environment"),
+        ({"project": "island"}, "refused", "another environment"),
+        ({"expires": 1}, "expired", "expired"),
+        ({"verb": "restart"}, "refused", "Z4J_ALLOW"),
+        ({"verb": "purge"}, "refused", "Z4J_ALLOW"),
+        ({"verb": "made_up"}, "refused", "Z4J_ALLOW"),
+    ],
+)
+def test_a_command_that_is_not_for_us_now_is_refused_with_a_sentence(inspection, brain, changes, outcome, word):
+    found, why = refusal(inspection, brain.sign(brain.command(BOOT, **changes)))
+    assert found == outcome
+    assert word in why
+
+
+def test_a_signature_must_be_of_this_body_by_a_key_the_pinned_root_vouches_for(inspection, brain):
+    signed = brain.sign(brain.command(BOOT))
+    other = brain.sign(brain.command(BOOT, targets=[{"item": 2, "task_id": "stolen"}]))
+    assert "wrong" in refusal(inspection, signed | {"sig": other["sig"]})[1]
+    assert "readable" in refusal(inspection, signed | {"sig": "%%%"})[1]
+    assert "vouches" in refusal(inspection, signed | {"kid": "a2"})[1]
+    stranger = type(brain.root)()
+    body = base64.b64decode(signed["body"])
+    assert "wrong" in refusal(inspection, stranger.sign(wire.COMMAND_DOMAIN, body, "a1"))[1]
+    assert "wrong" in refusal(inspection, brain.action.sign(wire.KEYS_DOMAIN, body, "a1"))[1]
+
+
+def test_keys_of_another_root_are_not_believed(inspection, brain, caplog):
+    brain.root = type(brain.root)()
+    assert "vouches" in refusal(inspection, brain.sign(brain.command(BOOT)))[1]
+    assert "not signed by the root" in caplog.text
+
+
+def test_a_new_action_key_is_learnt_without_a_new_dsn(inspection, brain):
+    inspection.prepare()
+    inspection.inspect(brain.sign(brain.command(BOOT)))
+    keys, brain.action = brain.keys, type(brain.root)()
+    brain.keys = lambda: (
+        keys()
+        | {
+            "statement": brain.root.sign(
+                wire.KEYS_DOMAIN,
+                json.dumps(
+                    {"v": 1, "action": {"a2": base64.b64encode(brain.action.public).decode()}, "log": {}}
+                ).encode(),
+                "root",
+            )
+        }
+    )
+    body = json.dumps(brain.command(BOOT)).encode()
+    assert inspection.inspect(brain.action.sign(wire.COMMAND_DOMAIN, body, "a2"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{}", b"{" * 100_000, b'{"v":1}', b"\xff", b"x" * 600_000],
+)
+def test_what_is_not_a_command_is_not_even_answered(inspection, brain, body):
+    with pytest.raises(Unreadable):
+        inspection.inspect(brain.action.sign(wire.COMMAND_DOMAIN, body, "a1"))
+    for signed in (None, "x", {"body": body}, {"body": 1, "kid": 2, "sig": 3}):
+        with pytest.raises(Unreadable):
+            inspection.inspect(signed)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"v": 2}, {"fence": "1"}, {"fence": True}, {"targets": [{}]}, {"targets": [{"item": 1, "task_id": ""}]},
+     {"targets": [{"item": i, "task_id": "t"} for i in range(501)]}, {"id": "x" * 256}, {"params": []}],
+)  # fmt: skip
+def test_a_command_of_another_shape_is_not_read(inspection, brain, changes):
+    with pytest.raises(Unreadable):
+        inspection.inspect(brain.sign(brain.command(BOOT, **changes)))
+
+
+def test_the_owner_of_the_worker_decides_and_tells_why():
+    assert AllowList().describe({"retry", "cancel"})[0] == ["cancel", "retry"]
+    assert set(AllowList().describe({"retry"})[1]) == {"restart", "purge", "shutdown", "pool", "reveal", "rate_limit"}
+    assert "Z4J_DENY" in AllowList(deny=["cancel"]).refusal("cancel")
+    assert "Z4J_DENY" in AllowList(allow=["purge"], deny=["purge"]).refusal("purge")
+    assert AllowList(allow=["purge"]).refusal("purge") == ""
+    readonly = AllowList(allow=["purge"], read_only=True)
+    assert all("Z4J_READ_ONLY" in readonly.refusal(verb) for verb in ("retry", "cancel", "purge"))
+    assert readonly.refusal("ping") == ""
+
+
+def test_no_more_than_sixty_commands_a_minute(tmp_path, brain):
+    toy = Toy()
+    executor = Executor(Journal(tmp_path / "journal.db"), {"toy": toy}, AllowList())
+    for _ in range(62):
+        executor.carry_out(brain.command(BOOT))
+    assert len(toy.done) == 60
+    outcomes = [answer["results"][0]["outcome"] for answer in Journal(tmp_path / "journal.db").unsent()]
+    assert (outcomes.count("done"), outcomes.count("refused")) == (60, 2)
+
+
+def test_a_command_from_the_poll_is_carried_out_and_answered(worker, brain, wait_for):
+    agent = worker()
+    command = brain.command(agent._boot.id, targets=[{"item": 4, "task_id": "a"}, {"item": 5, "task_id": "b"}])
+    brain.commands.append(brain.sign(command))
+    wait_for(lambda: brain.results)
+    answer = brain.results[0]
+    assert (answer["command"], answer["fence"], answer["boot"]) == (command["id"], 1, agent._boot.id)
+    assert [(each["item"], each["outcome"]) for each in answer["results"]] == [(4, "done"), (5, "done")]
+    assert len({each["new_task_id"] for each in answer["results"]}) == 2
+
+
+def test_a_refusal_is_an_answer(worker, brain, wait_for):
+    agent = worker(READ_ONLY="1")
+    brain.commands.append(brain.sign(brain.command(agent._boot.id)))
+    brain.commands.append({"body": "junk", "kid": "a1", "sig": "x"})
+    brain.commands.append(brain.sign(brain.command(agent._boot.id, verb="ping", engine="")))
+    wait_for(lambda: len(brain.results) == 2)
+    assert [each["results"][0]["outcome"] for each in brain.results] == ["refused", "done"]
+    assert "Z4J_READ_ONLY" in brain.results[0]["results"][0]["detail"]
+    assert agent.engines["toy"].done == []
+
+
+def test_an_unknown_engine_or_verb_is_unsupported(worker, brain, wait_for):
+    agent = worker(ALLOW="restart")
+    for changes in ({"engine": "rq"}, {"verb": "cancel"}, {"verb": "restart"}):
+        brain.commands.append(brain.sign(brain.command(agent._boot.id, **changes)))
+    wait_for(lambda: len(brain.results) == 3)
+    assert {each["results"][0]["outcome"] for each in brain.results} == {"unsupported"}
+
+
+def test_a_command_delivered_again_is_answered_again_and_not_carried_out_again(worker, brain, wait_for):
+    agent = worker()
+    command = brain.command(agent._boot.id)
+    brain.commands.append(brain.sign(command))
+    wait_for(lambda: len(brain.results) == 1)
+    brain.commands.append(brain.sign(command | {"fence": 2}))
+    wait_for(lambda: len(brain.results) == 2)
+    assert brain.results[1]["fence"] == 2
+    assert brain.results[1]["results"] == brain.results[0]["results"]
+    assert agent.engines["toy"].done == ["t1"]
+
+
+def test_what_an_agent_before_us_did_not_get_to_answer_is_answered(worker, brain, wait_for, tmp_path):
+    journal = Journal((tmp_path / "spool" / "k1") / "journal.db")
+    journal.file.path.parent.mkdir(parents=True, mode=0o700)
+    command = brain.command(BOOT)
+    Executor(journal, {"toy": Toy()}, AllowList()).carry_out(command)
+    worker()
+    wait_for(lambda: brain.results)
+    assert (brain.results[0]["boot"], brain.results[0]["command"]) == (BOOT, command["id"])
+    wait_for(lambda: journal.unsent() == [])
+
+
+def test_an_entry_is_kept_until_its_command_has_been_expired_for_a_day(tmp_path, brain):
+    journal = Journal(tmp_path / "journal.db")
+    executor = Executor(journal, {"toy": Toy()}, AllowList())
+    now = time.time_ns() // 1000
+    for hours in (25, 23):
+        executor.carry_out(brain.command(BOOT, id=f"{hours}", expires=now - hours * 3_600_000_000))
+    journal.prune()
+    assert [answer["command"] for answer in journal.unsent()] == ["23"]
+
+
+PROGRAM = """
+import json, os, sys
+from pathlib import Path
+from z4j_bare.allow import AllowList
+from z4j_bare.journal import Journal
+from z4j_bare.poller import Executor
+from z4j_core.engine import Answer, Engine
+from z4j_core.wire import Outcome
+
+fault, place, command = os.environ.get("FAULT"), Path(os.environ["PLACE"]), json.loads(sys.stdin.readline())
+
+def reached(point):
+    if point == fault:
+        os.kill(os.getpid(), 9)
+
+class Cut(Journal):
+    def start(self, command):
+        reached("before started")
+        entry = super().start(command)
+        reached("after started")
+        return entry
+    def settle(self, command, result):
+        reached("before target")
+        super().settle(command, result)
+        reached("after target")
+    def done(self, command, results):
+        reached("before done")
+        super().done(command, results)
+        reached("after done")
+
+class Toy(Engine):
+    name = "toy"
+    def act(self, verb, target, params):
+        with open(place / "effects", "a") as effects:
+            effects.write(f"{target.task_id} {target.new_task_id()}\\n")
+        return Answer(Outcome.DONE, "", target.new_task_id())
+
+journal = Cut(place / "journal.db")
+Executor(journal, {"toy": Toy()}, AllowList(["restart"])).carry_out(command)
+print(json.dumps(journal.unsent()))
+"""
+POINTS = ["before started", "after started", "after target", "before done", "after done"]
+
+
+@pytest.fixture
+def carry_out(program, tmp_path):
+    def run(command: dict[str, Any], fault: str = "") -> list[dict[str, Any]] | None:
+        process = program(PROGRAM, FAULT=fault, PLACE=str(tmp_path))
+        out, err = process.communicate(json.dumps(command) + "\n")
+        if fault:
+            assert process.returncode == -9, err
+            return None
+        assert process.returncode == 0, err
+        return json.loads(out)[0]["results"]
+
+    return run
+
+
+@pytest.mark.parametrize("fault", POINTS)
+def test_a_retry_cut_off_at_any_point_takes_effect_exactly_once(carry_out, brain, tmp_path, fault):
+    command = brain.command(BOOT, targets=[{"item": i, "task_id": f"t{i}"} for i in range(3)])
+    carry_out(command, fault)
+    results = carry_out(command | {"fence": 2})
+    assert [result["outcome"] for result in results] == ["done"] * 3
+    effects = (tmp_path / "effects").read_text().split("\n")[:-1]
+    assert len(effects) == len(set(effects)) == 3
+
+
+@pytest.mark.parametrize("fault", POINTS[1:4])
+def test_what_must_not_happen_twice_is_not_tried_again(carry_out, brain, tmp_path, fault):
+    command = brain.command(BOOT, verb="restart")
+    carry_out(command, fault)
+    before = (tmp_path / "effects").read_text() if (tmp_path / "effects").exists() else ""
+    results = carry_out(command | {"fence": 2})
+    assert results[0]["outcome"] == "failed"
+    assert "nobody knows" in results[0]["detail"]
+    assert ((tmp_path / "effects").read_text() if (tmp_path / "effects").exists() else "") == before
+
+
+def test_a_retry_cut_off_in_the_act_is_asked_for_again_under_the_same_id(carry_out, brain, tmp_path):
+    command = brain.command(BOOT)
+    carry_out(command, "before target")
+    results = carry_out(command | {"fence": 2})
+    assert set((tmp_path / "effects").read_text().split("\n")[:-1]) == {f"t1 {results[0]['new_task_id']}"}
+
+
+def test_a_command_that_kills_its_agent_three_times_is_set_aside(carry_out, brain):
+    command = brain.command(BOOT)
+    for fence in range(3):
+        carry_out(command | {"fence": fence}, "after started")
+    assert carry_out(command | {"fence": 4})[0]["outcome"] == "set_aside"
