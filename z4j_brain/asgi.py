@@ -19,6 +19,7 @@ from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E40
 
 from z4j_brain.gateway import asgi as gateway  # noqa: E402
 from z4j_brain.lib import nudge  # noqa: E402
+from z4j_brain.lib.arrival import arrive  # noqa: E402
 from z4j_brain.urls import websocket_urlpatterns  # noqa: E402
 
 Scope = dict[str, Any]
@@ -30,6 +31,7 @@ websocket_application = AllowedHostsOriginValidator(AuthMiddlewareStack(URLRoute
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     nudge.bind(asyncio.get_running_loop())
+    scope = arrive(scope)
     if scope["type"] == "websocket":
         await websocket_application(scope, receive, send)
         return

@@ -18,10 +18,12 @@ from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server, reactor
 from daphne.ws_protocol import WebSocketFactory
 from django.conf import settings
+from django.core.checks import run_checks
 from twisted.internet.endpoints import serverFromString
 from twisted.logger import STDLibLogObserver, globalLogBeginner
 from z4j_core import wire
 
+from z4j_brain import checks
 from z4j_brain.asgi import application
 from z4j_brain.housekeeping import loops
 from z4j_brain.lib import drain, keys, schema
@@ -44,11 +46,20 @@ WEBSOCKET_MESSAGE = 64 * 1024
 
 def serve() -> None:
     """Migrate, print the set-up link if nobody owns the instance yet, and answer until told to stop."""
+    _check()
     schema.migrate()
     keys.ring()
     _offer_setup()
     loops.start()
     WebServer(application, [f"tcp:port={settings.Z4J_PORT}:interface={_escaped(settings.Z4J_HOST)}"]).run()
+
+
+def _check() -> None:
+    findings = run_checks(tags=[checks.TAG])
+    for finding in findings:
+        sys.stderr.write(f"{finding}\n")
+    if any(finding.is_serious() for finding in findings):
+        sys.exit(1)
 
 
 def _offer_setup() -> None:
@@ -61,6 +72,10 @@ def _offer_setup() -> None:
 
 def _escaped(host: str) -> str:
     return host.replace(":", r"\:")
+
+
+#: Of Twisted's own log, what `logging` lets through: warnings and failures.
+_twisted_log: Any = STDLibLogObserver("twisted")
 
 
 class Request(WebRequest):  # type: ignore[misc]
@@ -123,7 +138,7 @@ class WebServer(Server):  # type: ignore[misc]
             maxFramePayloadSize=WEBSOCKET_MESSAGE,
         )
         self.server_name = ""
-        globalLogBeginner.beginLoggingTo([STDLibLogObserver("twisted")], redirectStandardIO=False, discardBuffer=True)
+        globalLogBeginner.beginLoggingTo([_twisted_log], redirectStandardIO=False, discardBuffer=True)
         asyncio.set_event_loop(reactor._asyncioEventloop)
         reactor.callLater(1, self.application_checker)
         reactor.callLater(2, self.timeout_checker)

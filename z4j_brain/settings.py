@@ -77,7 +77,6 @@ ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 SECURE = Z4J_URL.startswith("https://")
 
 INSTALLED_APPS = [
-    "daphne",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -115,7 +114,12 @@ USE_TZ = True
 GUARDIAN_RAISE_403 = False
 ANONYMOUS_USER_NAME = None
 # Guardian's backend would be a second policy beside rbac.access, which reads guardian's rows itself.
-SILENCED_SYSTEM_CHECKS = ["guardian.W001"]
+SILENCED_SYSTEM_CHECKS = [
+    "guardian.W001",
+    "security.W005",  # HSTS for subdomains, and
+    "security.W021",  # preloading it: both are for the owner of the whole domain to decide
+    "security.W008",  # redirecting to TLS is done where TLS ends: by the proxy
+]
 
 MIDDLEWARE = [
     "z4j_brain.panel.headers.SecurityHeadersMiddleware",
@@ -124,6 +128,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -208,6 +213,24 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }
+Z4J_LOG = env("LOG", "json" if SECURE else "text")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {"()": "z4j_brain.lib.logs.JSONFormatter"},
+        "text": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": Z4J_LOG}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {
+        "z4j_brain": {"level": env("LOG_LEVEL", "INFO")},
+        "django": {"handlers": [], "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+        "django.request": {"level": "ERROR"},  # what was not found is no news, and its address may be a secret
+    },
+}
+
 SPECTACULAR_SETTINGS = {
     "TITLE": "z4j",
     "DESCRIPTION": "Tasks of every engine: what happened to them, and what may be done to them.",

@@ -1,10 +1,6 @@
-"""The address book: health, the agents' door, the API, and the panel. Each app with addresses has a `urls.py`."""
+"""The address book: health, the agents' door, the API, and the panel."""
 
 from __future__ import annotations
-
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
 
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
@@ -13,16 +9,12 @@ from z4j_brain import health
 from z4j_brain.agents import api as agents
 from z4j_brain.fleet import api as fleet
 from z4j_brain.operations import api as operations
+from z4j_brain.panel.urls import websocket_urlpatterns
 from z4j_brain.rbac import api as rbac
 from z4j_brain.tasks import api as tasks
 
-#: Apps by what they hold, looked up in order: API routers before the panel, whose `/<project>/` catches the rest.
-PARTS = ("gateway", "rbac", "audit", "agents", "operations", "fleet", "tasks", "panel")
+__all__ = ["handler404", "handler500", "urlpatterns", "websocket_urlpatterns"]
 
-urlpatterns: list[URLPattern | URLResolver] = [
-    path("healthz", health.healthz, name="healthz"),
-    path("readyz", health.readyz, name="readyz"),
-]
 #: Mounted at /api/v1/. The instance's own paths first: their first words are no project's slug.
 api: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(authentication_classes=[], metadata_class=None), name="api-schema"),
@@ -32,14 +24,14 @@ api: list[URLPattern | URLResolver] = [
     *operations.routes,
     *tasks.routes,
 ]
-websocket_urlpatterns: list[Any] = []
 
-urlpatterns.append(path("api/v1/", include(api)))
-
-for part in PARTS:
-    if find_spec(f"z4j_brain.{part}.urls"):
-        urlpatterns.append(path("", include(f"z4j_brain.{part}.urls")))
-        websocket_urlpatterns += getattr(import_module(f"z4j_brain.{part}.urls"), "websocket_urlpatterns", [])
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("", include("z4j_brain.gateway.urls")),
+    path("api/v1/", include(api)),
+    path("", include("z4j_brain.panel.urls")),
+]
 
 handler404 = "z4j_brain.lib.problem.not_found"
 handler500 = "z4j_brain.lib.problem.server_error"

@@ -27,7 +27,10 @@ class Page(Generic[Row]):
 
 
 def page(queryset: QuerySet[Row], cursor: str | None, size: int, order: str = "-id") -> Page[Row]:
-    """`size` rows (1 to 200) of `queryset` by `order`, from `cursor` on. A tampered cursor is a 400."""
+    """`size` rows (1 to 200) of `queryset` by `order`, from `cursor` on. A tampered cursor is a 400.
+
+    `order` names a column that is never null.
+    """
     size = max(1, min(size, MAX_SIZE))
     field, falling = order.removeprefix("-"), order.startswith("-")
     back, start = _read(cursor, order, queryset) if cursor else (False, None)
@@ -69,7 +72,10 @@ def _read(cursor: str, order: str, queryset: QuerySet[Row]) -> tuple[bool, tuple
         if made_for != order:
             raise ValueError("The cursor belongs to another order.")
         model = queryset.model
-        return bool(back), (_field(model, order.removeprefix("-")).to_python(text), _field(model, "pk").to_python(pk))
+        start = _field(model, order.removeprefix("-")).to_python(text), _field(model, "pk").to_python(pk)
+        if None in start:
+            raise ValueError("A cursor names a row.")
+        return bool(back), start
     except (signing.BadSignature, ValueError, TypeError, ValidationError) as error:
         fault = Fault(pointer="cursor", detail="Use `next` or `previous` of a page as they are.")
         raise Problem(400, "cursor", "Unknown cursor", "The cursor was not made by this list.", [fault]) from error

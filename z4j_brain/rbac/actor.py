@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,6 +9,7 @@ from typing import Any, Literal
 from django.http import HttpRequest
 from rest_framework.request import Request
 
+from z4j_brain.lib import arrival
 from z4j_brain.rbac.models import Token, User
 
 ActorType = Literal["user", "token", "agent", "system"]
@@ -33,7 +33,7 @@ class Actor:
         if not isinstance(user, User):
             raise ValueError("Nobody is signed in: a door must ask for that first.")
         ip = str(request.META.get("REMOTE_ADDR") or "")
-        request_id = str(request.META.get("HTTP_X_REQUEST_ID") or uuid.uuid4())[:64]
+        request_id = arrival.request_id.get()
         if isinstance(token, Token):
             return cls.of_token(token, ip=ip, request_id=request_id)
         return cls.of_user(user, ip=ip, request_id=request_id)

@@ -1,0 +1,86 @@
+"""What must hold before the brain may start; `z4j check` and `z4j serve` ask here. Each finding says what to do."""
+
+from __future__ import annotations
+
+import ipaddress
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+TAG = "z4j"
+SHORTEST_SECRET = 50
+
+
+@register(TAG)
+def secret_key(**kwargs: Any) -> Iterable[CheckMessage]:
+    if len(settings.SECRET_KEY) < SHORTEST_SECRET or len(set(settings.SECRET_KEY)) < 5:
+        hint = "Leave Z4J_SECRET_KEY out: the brain makes a key of its own in the data folder."
+        yield Error(f"Z4J_SECRET_KEY has fewer than {SHORTEST_SECRET} characters or repeats few.", hint, id="z4j.E001")
+
+
+@register(TAG)
+def secret_files(**kwargs: Any) -> Iterable[CheckMessage]:
+    files = [path for path in _secret_files() if stat.S_IMODE(path.stat().st_mode) & 0o077]
+    for path in files:
+        yield Error(f"Others may read {path}.", f"chmod 600 {path}, and think about a new secret.", id="z4j.E002")
+
+
+@register(TAG)
+def secrets_differ(**kwargs: Any) -> Iterable[CheckMessage]:
+    contents = [path.read_bytes() for path in _secret_files()]
+    if len(set(contents)) < len(contents):
+        hint = "Each secret has a purpose of its own: remove the copy, and let the brain make a new one."
+        yield Error(f"Two secrets in {settings.Z4J_DATA_DIR} are the same.", hint, id="z4j.E003")
+
+
+@register(TAG)
+def hosts(**kwargs: Any) -> Iterable[CheckMessage]:
+    if "*" in settings.ALLOWED_HOSTS:
+        yield Error("Z4J_ALLOWED_HOSTS accepts every name.", "List the names under which people come.", id="z4j.E004")
+
+
+@register(TAG)
+def address(**kwargs: Any) -> Iterable[CheckMessage]:
+    if not settings.Z4J_URL.startswith(("http://", "https://")):
+        hint = "Write the address that people and agents use, such as https://z4j.example.com."
+        yield Error(f"Z4J_URL={settings.Z4J_URL} is no address.", hint, id="z4j.E005")
+    elif not settings.SECURE and not _loopback(settings.Z4J_HOST):
+        hint = "Put a proxy with TLS before it, and set Z4J_URL to https://..."
+        yield Warning("Passwords and tokens would travel unencrypted.", hint, id="z4j.W001")
+
+
+@register(TAG)
+def proxies(**kwargs: Any) -> Iterable[CheckMessage]:
+    for name in settings.Z4J_TRUSTED_PROXIES:
+        try:
+            ipaddress.ip_network(name, strict=False)
+        except ValueError:
+            hint = "Write addresses or networks, such as 10.0.0.0/8."
+            yield Error(f"Z4J_TRUSTED_PROXIES: {name} is no network.", hint, id="z4j.E006")
+
+
+@register(TAG)
+def channel_layer(**kwargs: Any) -> Iterable[CheckMessage]:
+    layer: dict[str, Any] = settings.CHANNEL_LAYERS["default"]
+    if "redis" not in layer["BACKEND"]:
+        return
+    for host in layer["CONFIG"]["hosts"]:
+        # redis-py 8 gives up an idle read after 5 s by default, and channels then closes every idle websocket.
+        if not isinstance(host, dict) or not host.get("socket_timeout"):
+            yield Error("The channel layer sets no socket_timeout.", "Write one of at least 30 s.", id="z4j.E007")
+
+
+def _secret_files() -> list[Path]:
+    folders = [settings.Z4J_DATA_DIR / name for name in ("secrets", "keys")]
+    return sorted(path for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_file())
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
