@@ -37,6 +37,7 @@ class CeleryEngine(Actions):
         super().install(host)
         self._hooks = Hooks(host)
         self._hooks.connect()
+        signals.worker_init.connect(self._on_init, weak=False, dispatch_uid="z4j.init")
         signals.worker_ready.connect(self._on_worker, weak=False, dispatch_uid="z4j.worker")
         signals.beat_init.connect(self._on_beat, weak=False, dispatch_uid="z4j.beat")
 
@@ -45,6 +46,7 @@ class CeleryEngine(Actions):
             return
         signals.beat_init.disconnect(dispatch_uid="z4j.beat")
         signals.worker_ready.disconnect(dispatch_uid="z4j.worker")
+        signals.worker_init.disconnect(dispatch_uid="z4j.init")
         self._hooks.disconnect()
         self._hooks = None
         super().uninstall()
@@ -78,6 +80,12 @@ class CeleryEngine(Actions):
         """prefork, threads, solo, gevent, eventlet: the module that the pool comes from."""
         kind = type(self.pool).__module__.rpartition(".")[2]
         return _POOLS.get(kind, kind)
+
+    @guarded("celery.init")
+    def _on_init(self, sender: Any = None, **_: Any) -> None:
+        """Nothing has been forked yet: the children will write to the spool of this process, which sends."""
+        assert self.host is not None
+        self.host.role("worker", sender.hostname)
 
     @guarded("celery.worker")
     def _on_worker(self, sender: Any = None, **_: Any) -> None:
