@@ -57,8 +57,8 @@ class Demo:
             time.sleep(0.3)
         raise AssertionError(f"{ask} had no answer for {seconds} s")
 
-    def operation(self, task: dict[str, Any], verb: str) -> dict[str, Any]:
-        """Ask for the verb and wait until the operation is over."""
+    def settle(self, task: dict[str, Any], verb: str) -> list[str]:
+        """Ask for the verb, wait until the operation is over, and say how it ended, with what each item says."""
         operation = self.call(f"tasks/{task['id']}/{verb}/", {"reason": "to see it work"})
         over = ("succeeded", "failed", "partial", "expired", "cancelled")
 
@@ -66,7 +66,9 @@ class Demo:
             now = self.call(f"operations/{operation['id']}/")
             return now if now["state"] in over else None
 
-        return self.until(ended, 60)
+        state = self.until(ended, 60)["state"]
+        items = self.call(f"operations/{operation['id']}/items/")["results"]
+        return [state, *(f"{item['outcome']}: {item['detail']}" for item in items if state != "succeeded")]
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -97,9 +99,9 @@ def test_a_success_and_a_failure_arrive_soon(demo):
 
 
 def test_retry_runs_a_failed_task_again_with_its_original_arguments(demo):
-    failed = demo.until(lambda: demo.first(state="failed", error_type="TerminalOffline"), 90)
+    failed = demo.until(lambda: demo.first(state="failed", error_type="shop.tasks.TerminalOffline"), 90)
 
-    assert demo.operation(failed, "retry")["state"] == "succeeded"
+    assert demo.settle(failed, "retry") == ["succeeded"]
 
     again = demo.until(lambda: demo.first(retry_of=failed["task_id"]), 30)
     again = demo.until(lambda: ended(demo.call(f"tasks/{again['id']}/")), 90)
@@ -112,7 +114,7 @@ def test_retry_runs_a_failed_task_again_with_its_original_arguments(demo):
 def test_cancel_stops_a_running_task(demo):
     running = demo.until(lambda: demo.first(state="started", name="shop.export_catalogue"), 60)
 
-    assert demo.operation(running, "cancel")["state"] == "succeeded"
+    assert demo.settle(running, "cancel") == ["succeeded"]
 
     assert demo.call(f"tasks/{running['id']}/")["state"] == "cancelled"
 
