@@ -11,7 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from celery import current_app, signals
 from celery.exceptions import Reject
@@ -22,6 +22,8 @@ from z4j_core.wire import Error, Kind, Reason
 
 from z4j_celery import originals
 from z4j_celery.facts import delivery, engine_error, identity, micros, now, reason
+
+_SILENT_ENDS: Final = {"IGNORED": Kind.TASK_SKIPPED, "REJECTED": Kind.TASK_REJECTED}
 
 
 class Hooks:
@@ -71,7 +73,7 @@ class Hooks:
         event = {"kind": Kind.TASK_ENQUEUED, "name": sender, "queue": routing_key, **identity(headers), **known}
         if isinstance(body, tuple) and len(body) > 1:
             event |= self._arguments(sender, body[0], body[1])
-        self.host.emit(event)
+        self._emit(event)
 
     # The worker's main process.
 
@@ -79,7 +81,7 @@ class Hooks:
         self.requests[request.id] = request
         facts = request.request_dict
         vault = self._keep(request.id, request.message, request.body, facts)
-        self.host.emit(
+        self._emit(
             {
                 "kind": Kind.TASK_RECEIVED,
                 "name": facts["task"],
@@ -96,16 +98,14 @@ class Hooks:
         vault = self._keep(id, message, message.body, headers)
         error = Error(type="NotRegistered", message=f"No task is called {name!r} here.", reason=Reason.UNKNOWN_TASK)
         event = {"kind": Kind.TASK_FAILED, "name": name, "worker": sender.hostname, "error": error, "vault": vault}
-        self.host.emit(
-            {**event, **identity({**headers, "id": id}), **delivery({"delivery_info": message.delivery_info})}
-        )
+        self._emit({**event, **identity({**headers, "id": id}), **delivery({"delivery_info": message.delivery_info})})
 
     def task_revoked(
         self, sender: Any = None, request: Any = None, terminated: bool = False, expired: bool = False, **_: Any
     ) -> None:
         kind = Kind.TASK_EXPIRED if expired and not terminated else Kind.TASK_CANCELLED
         run = now() if terminated else None
-        self.host.emit({"kind": kind, **self._of(sender, request), "run": run})
+        self._emit({"kind": kind, **self._of(sender, request), "run": run})
         self.host.state.delete(f"celery.revoke.{request.id}")
 
     # The children, or whoever runs tasks.
@@ -114,7 +114,7 @@ class Hooks:
         if task.request.is_eager:
             return
         self.runs[task_id] = run = now()
-        self.host.emit({"kind": Kind.TASK_STARTED, **self._of(task, task.request), "ts": run, "run": run})
+        self._emit({"kind": Kind.TASK_STARTED, **self._of(task, task.request), "ts": run, "run": run})
 
     def task_success(self, sender: Any = None, result: Any = None, runtime: float | None = None, **_: Any) -> None:
         event = self._running(sender)
@@ -123,7 +123,7 @@ class Hooks:
         event["result"], was_cut = self.host.redactor.value(result)
         if runtime is not None:
             event["runtime_ms"] = round(runtime * 1000, 3)
-        self.host.emit({"kind": Kind.TASK_SUCCEEDED, **event, "truncated": ["result"] if was_cut else []})
+        self._emit({"kind": Kind.TASK_SUCCEEDED, **event, "truncated": ["result"] if was_cut else []})
 
     def task_retry(self, sender: Any = None, request: Any = None, reason: Any = None, **_: Any) -> None:
         if request.is_eager:
@@ -134,21 +134,20 @@ class Hooks:
         event["eta"] = micros(getattr(reason, "when", None))
         if getattr(reason, "exc", None) is not None:
             event["error"] = self._error(reason.exc)
-        self.host.emit(event)
+        self._emit(event)
 
     def task_failure(self, sender: Any = None, task_id: str = "", exception: Any = None, **_: Any) -> None:
         event = self._running(sender) or self._ended_outside(sender, task_id)
         # A rejected task is reported by its child; Celery then calls it failed in P.
         if event is not None and not isinstance(exception, Reject):
-            self.host.emit({"kind": Kind.TASK_FAILED, **event, "error": self._error(exception)})
+            self._emit({"kind": Kind.TASK_FAILED, **event, "error": self._error(exception)})
 
     def task_postrun(self, task: Any = None, task_id: str = "", state: str | None = None, **_: Any) -> None:
         """Two ends have no signal of their own. State None is a child being killed: P will tell."""
-        event = self._running(task)
+        kind = _SILENT_ENDS.get(state or "")
+        if kind is not None and (event := self._running(task)) is not None:
+            self._emit({"kind": kind, **event})
         self.runs.pop(task_id, None)
-        kind = {"IGNORED": Kind.TASK_SKIPPED, "REJECTED": Kind.TASK_REJECTED}.get(state or "")
-        if event is not None and kind is not None:
-            self.host.emit({"kind": kind, **event})
 
     # Processes.
 
@@ -157,6 +156,12 @@ class Hooks:
 
     def worker_shutdown(self, **_: Any) -> None:
         self.host.stop()
+
+    def _emit(self, event: Mapping[str, Any]) -> None:
+        """What Celery says nothing about is left out."""
+        self.host.emit(
+            {name: value for name, value in event.items() if value is not None and value != "" and value != []}
+        )
 
     def _keep(self, task_id: str, message: Any, body: Any, facts: Mapping[str, Any]) -> str:
         with guard("celery.keep"):

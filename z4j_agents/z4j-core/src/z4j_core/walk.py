@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import functools
 import inspect
 import pathlib
 import types
@@ -128,8 +129,7 @@ class Walk:
         """A key may carry data itself; in `shapes` mode only what looks like a name is told."""
         if self.mode == SHAPES:
             plain = str.__getitem__(key, slice(0, 64)) if is_kind(key, str) else ""
-            named = plain.replace("-", "_").replace(".", "_").isidentifier() and secret_text.redact(plain) == plain
-            return repr(plain) if named and len(plain) < 64 else self.shape(key)
+            return repr(plain) if _is_name(plain) else self.shape(key)
         return "".join(self.value(key, MAX_DEPTH))
 
     def _dict(self, value: dict[Any, Any], depth: int) -> Iterator[str]:
@@ -202,6 +202,11 @@ class Walk:
 
 
 _MISSING: Final = object()
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_name(key: str) -> bool:
+    return len(key) < 64 and key.replace("-", "_").replace(".", "_").isidentifier() and secret_text.redact(key) == key
 
 
 def cut(text: str, limit: int) -> str:
