@@ -136,11 +136,15 @@ class StrictFilterSet(filters.FilterSet):
         models.IntegerField: {"filter_class": WholeFilter},
         models.AutoField: {"filter_class": WholeFilter},
     }
+    base_filters: dict[str, filters.Filter]
     #: Parameters that are no filters.
     also = frozenset({"cursor", "page_size"})
 
-    def __init__(self, *args: Any, environment: Any = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, data: Any, *args: Any, environment: Any = None, **kwargs: Any) -> None:
+        # Only what is asked for is made: a list has dozens of filters, and each costs a form field.
+        self.every = self.base_filters
+        self.base_filters = {name: one for name, one in self.every.items() if name in data}
+        super().__init__(data, *args, **kwargs)
         self.environment = environment
 
     def faults(self) -> list[Fault]:
@@ -156,10 +160,11 @@ class StrictFilterSet(filters.FilterSet):
         return narrowed
 
     def _strange(self) -> Iterable[Fault]:
-        for name in sorted(set(self.data) - set(self.filters) - self.also):
+        names = self.every
+        for name in sorted(set(self.data) - set(names) - self.also):
             field, _, operator = name.partition("__")
-            known = sorted(f"__{other.partition('__')[2]}" for other in self.filters if other.startswith(f"{field}__"))
-            if operator and (known or field in self.filters):
+            known = sorted(f"__{other.partition('__')[2]}" for other in names if other.startswith(f"{field}__"))
+            if operator and (known or field in names):
                 detail = f"Unknown operator; {field} takes {', '.join(known) or 'none'}."
             else:
                 detail = "Unknown filter."
