@@ -136,6 +136,25 @@ def test_the_first_start_makes_its_secrets_and_prints_one_link(tmp_path):
     assert len({path.read_bytes() for path in files if path.parent.name in ("keys", "secrets")}) == 4
 
 
+def test_of_two_who_set_up_an_empty_brain_at_once_one_owns_it(tmp_path):
+    environment = os.environ | {
+        "Z4J_DATA_DIR": str(tmp_path / "data"),
+        "Z4J_DATABASE_URL": "",
+        "DJANGO_SETTINGS_MODULE": "z4j_brain.settings",
+    }
+    (tmp_path / "password").write_text("correct horse battery")
+    command = [sys.executable, "-m", "z4j_brain.cli", "createadmin", "--password-file", str(tmp_path / "password")]
+    rivals = [
+        subprocess.Popen([*command, "--username", name], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+        for name in ("olive", "mallory")
+    ]
+
+    errors = [rival.communicate(timeout=60)[1] for rival in rivals]
+
+    assert sorted(rival.returncode for rival in rivals) == [0, 1]
+    assert "Traceback" not in "".join(errors)
+
+
 def test_scripts_set_up_a_brain_without_a_browser(tmp_path):
     environment = os.environ | {
         "Z4J_DATA_DIR": str(tmp_path / "data"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any, NotRequired, TypedDict
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
 from rest_framework import exceptions
@@ -66,16 +66,25 @@ def of(error: Exception) -> Problem | None:
         case Http404():  # before PermissionDenied: what is hidden is both
             return Problem(404, "not_found", "Not found", "There is no such thing here.")
         case PermissionDenied():
-            return Problem(
-                403, getattr(error, "rule", "") or "refused", "Refused", str(error) or "You may not do this."
-            )
+            rule = getattr(error, "rule", "refused")
+            return Problem(403, rule, "Refused", str(error) or "You may not do this.")
         case exceptions.ValidationError():
-            return Problem(
-                400, "invalid", "Invalid request", "Some of what was sent is not valid.", [*_faults(error.detail)]
-            )
+            return _invalid(error.detail)
+        case ValidationError():
+            return _of_action(error)
         case exceptions.APIException():
             return _of_framework(error)
     return None
+
+
+def _invalid(detail: Any) -> Problem:
+    return Problem(400, "invalid", "Invalid request", "Some of what was sent is not valid.", list(_faults(detail)))
+
+
+def _of_action(error: ValidationError) -> Problem:
+    if hasattr(error, "error_dict"):
+        return _invalid(error.message_dict)
+    return Problem(400, getattr(error, "code", None) or "invalid", "Invalid request", " ".join(error.messages))
 
 
 def _of_framework(error: exceptions.APIException) -> Problem:
