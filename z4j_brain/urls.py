@@ -33,5 +33,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("z4j_brain.panel.urls")),
 ]
 
+handler400 = "z4j_brain.lib.problem.bad_request"
 handler404 = "z4j_brain.lib.problem.not_found"
 handler500 = "z4j_brain.lib.problem.server_error"

@@ -79,6 +79,21 @@ def test_the_table_decides_and_other_methods_are_not_there(ask, production, name
             assert answer["Cache-Control"] == "no-store"
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/api/v1/nowhere/", {}, 404),
+        ("/api/v1/projects/", {"Host": "evil.example"}, 400),
+        ("/api/v1/projects/", {"Accept": "image/png"}, 406),
+        ("/api/v1/projects/", {"Authorization": "Bearer \xff"}, 401),
+    ],
+)
+def test_what_no_view_answers_is_a_problem_too(cast, path, headers, status):
+    answer = Client().get(path, headers={"Authorization": f"Bearer {cast.tokens['vera']}"} | headers)
+
+    assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
+
+
 @pytest.mark.parametrize("action", ["task.retry", "task.cancel"])
 def test_an_action_is_decided_alike_by_address_and_by_name(action):
     address = f"api-{action.replace('.', '-')}"

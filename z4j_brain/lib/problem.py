@@ -117,6 +117,13 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return defaults.page_not_found(request, exception)
 
 
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler400: a Host that is not ours, a request it could not read."""
+    if request.path.startswith("/api/"):
+        return Problem(400, "bad_request", "Bad request", "The brain could not read this request.").response()
+    return defaults.bad_request(request, exception)
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     if request.path.startswith("/api/"):
         return Problem(500, "internal", "Internal error", "The brain failed to answer; its log says why.").response()
