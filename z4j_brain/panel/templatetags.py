@@ -127,8 +127,9 @@ def share(part: int, whole: int) -> str:
 
 
 @register.filter
-def number(count: int | None) -> str:
-    return "" if count is None else f"{count:,}"
+def number(count: object) -> str:
+    """`12,345`; empty for what an agent did not tell, or not as a number."""
+    return f"{count:,}" if isinstance(count, int) else ""
 
 
 @register.filter

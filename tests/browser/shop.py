@@ -1,0 +1,93 @@
+"""A worker of a made-up shop, as the brain knows one: its events come in by the agents' door."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import time
+import uuid
+from typing import Any
+
+from tests.brain import Brain
+
+SECOND = 1_000_000
+TRACEBACK = """Traceback (most recent call last):
+  File "/srv/.venv/lib/python3.12/site-packages/engine/trace.py", line 453, in trace_task
+    R = retval = fun(*args, **kwargs)
+  File "/srv/shop/notifications/tasks.py", line 88, in send_receipt
+    connection.send_messages([message])
+smtplib.SMTPServerDisconnected: timed out
+"""
+ENGINE = {
+    "name": "celery",
+    "version": "5.7.0",
+    "capabilities": {"retry": {"note": ""}, "cancel": {"note": "kills the child process"}},
+}
+
+
+def now() -> int:
+    return time.time_ns() // 1000
+
+
+class Worker:
+    def __init__(self, brain: Brain, environment: str = "production", name: str = "mail-1") -> None:
+        self.brain, self.environment, self.name = brain, environment, name
+        self.boot = str(uuid.uuid4())
+        self.seq = itertools.count(1)
+        self.told: list[dict[str, Any]] = []
+
+    def tell(self, kind: str, **event: Any) -> None:
+        self.told.append({"seq": next(self.seq), "kind": kind, "ts": now(), **event})
+
+    def send(self) -> None:
+        events, self.told = self.told, []
+        batch = {
+            "v": 1,
+            "boot": self.boot,
+            "first": events[0]["seq"],
+            "agent": {"name": self.name, "host": "box-1", "pid": 4711, "role": "worker"},
+            "events": events,
+        }
+        headers = {
+            "Authorization": f"Bearer {self.brain.agent_bearer('harbor', self.environment)}",
+            "Content-Type": "application/json",
+            "Content-Encoding": "gzip",
+        }
+        status, _, body = self.brain.request(
+            "POST", "/agent/v1/events", gzip.compress(json.dumps(batch).encode()), headers=headers
+        )
+        assert status == 200, body
+        assert json.loads(body)["accepted"] == len(events), body
+
+    def online(self) -> Worker:
+        data = {"role": "worker", "engines": [ENGINE], "vault": "v1", "allowed": ["retry", "cancel"], "refused": {}}
+        self.tell("agent.online", data=data)
+        worker = {"host": "box-1", "pid": 4711, "queues": ["emails"], "running": [], "started": now()}
+        worker["concurrency"] = {"kind": "prefork", "size": 4}
+        self.tell("worker.online", engine="celery", worker=self.name, data=worker)
+        self.send()
+        return self
+
+    def task(self, end: str = "succeeded", name: str = "shop.send_receipt", **fields: Any) -> str:
+        """The whole life of a task, up to the state `end`, told at once."""
+        task_id = str(uuid.uuid4())
+        base = {"engine": "celery", "task_id": task_id, "name": name, "queue": "emails", "attempt": 0, **fields}
+        self.tell("task.enqueued", **base, args="(<int>,)", kwargs="{'locale': <str 5>}", vault="v1")
+        if end != "queued":
+            run = now()
+            self.tell("task.started", **base, run=run, worker=self.name)
+            if end != "started":
+                self.end(end, base | {"run": run})
+        self.send()
+        return task_id
+
+    def end(self, end: str, base: dict[str, Any]) -> None:
+        error = {"type": "smtplib.SMTPServerDisconnected", "message": "timed out", "traceback": TRACEBACK}
+        told = {"error": error} if end == "failed" else {}
+        self.tell(f"task.{end}", **base, worker=self.name, runtime_ms=812.5, **told)
+
+    def row(self, task_id: str) -> int:
+        """The brain's own id of a task."""
+        path = f"/api/v1/harbor/{self.environment}/tasks/?task_id={task_id}"
+        return int(json.loads(self.brain.request("GET", path, who="olive")[2])["results"][0]["id"])

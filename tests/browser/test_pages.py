@@ -1,0 +1,158 @@
+"""Every page in a real browser: strict policy, no error, nothing from elsewhere, readable by everybody, 390 px up."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.shop import Worker
+
+HERE = "/harbor/production"
+PAGES = ["tasks", "task", "act", "operations", "operation", "workers", "agents", "connect"]
+
+#: What a screen reader and a keyboard need of any page; each returns what offends.
+BASICS = {
+    "one h1": "[...document.querySelectorAll('h1')].length === 1 ? [] : ['h1']",
+    "a title": "document.title.endsWith('z4j') ? [] : [document.title]",
+    "a language": "document.documentElement.lang ? [] : ['lang']",
+    "names of controls": """[...document.querySelectorAll('a, button, summary, input:not([type=hidden]), textarea')]
+        .filter(e => e.checkVisibility() && !(e.ariaLabel || e.textContent.trim() || e.labels?.length
+            || e.getAttribute('aria-labelledby')))
+        .map(e => e.outerHTML.slice(0, 120))""",
+    "unique ids": """[...document.querySelectorAll('[id]')].map(e => e.id)
+        .filter((id, at, all) => all.indexOf(id) !== at)""",
+    "references": """[...document.querySelectorAll('[aria-labelledby], [aria-describedby], [for]')]
+        .flatMap(e => ['aria-labelledby', 'aria-describedby', 'for'].flatMap(n => (e.getAttribute(n) ?? '').split(' ')))
+        .filter(id => id && !document.getElementById(id))""",
+    "headings in order": """[...document.querySelectorAll('main :is(h1, h2, h3)')].map(e => +e.tagName[1])
+        .filter((level, at, all) => at && level > all[at - 1] + 1)""",
+    "names of tables": """[...document.querySelectorAll('main table')].filter(e => !e.caption && !e.ariaLabel)
+        .map(e => e.outerHTML.slice(0, 120))""",
+    "no sideways scroll": "[document.documentElement.scrollWidth].filter(width => width > innerWidth)",
+}
+
+
+def contrast(page: Page) -> list[str]:
+    """Words whose contrast with what lies behind them is below 4.5."""
+    return page.evaluate("""() => {
+        const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+        const rgba = (colour) => {
+            canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+            return [...canvas.getImageData(0, 0, 1, 1).data];
+        };
+        const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+            .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, v, at) => sum + v * [0.2126, 0.7152, 0.0722][at], 0);
+        const behind = (element) => {
+            for (let e = element; e; e = e.parentElement) {
+                const colour = rgba(getComputedStyle(e).backgroundColor);
+                if (colour[3] > 250) return colour;
+            }
+            return rgba('white');
+        };
+        const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+        const bad = new Set();
+        while (walker.nextNode()) {
+            const e = walker.currentNode.parentElement;
+            const text = walker.currentNode.data.trim(), style = getComputedStyle(e);
+            if (!text || !e.checkVisibility() || e.closest('[aria-disabled], .sr, svg')) continue;
+            if (parseFloat(style.fontSize) < 1) continue;
+            const [a, b] = [light(rgba(style.color)), light(behind(e))].sort((x, y) => y - x);
+            const ratio = (a + 0.05) / (b + 0.05);
+            if (ratio < 4.5) bad.add(`${ratio.toFixed(2)} ${e.className} ${text.slice(0, 30)}`);
+        }
+        return [...bad];
+    }""")
+
+
+@pytest.fixture(scope="module")
+def stage(brain):
+    worker = Worker(brain, name="mail-page").online()
+    task_id = worker.task("failed")
+    for end in ("succeeded", "started", "queued", "failed"):
+        worker.task(end)
+    row = worker.row(task_id)
+    answer = brain.request("POST", f"/api/v1{HERE}/tasks/{row}/retry/", {"reason": "once more"}, who="oscar")
+    operation = answer[1]["Location"].rstrip("/").rsplit("/", 1)[-1]
+    return {"task": f"tasks/{row}", "act": f"tasks/cancel/?task={row}", "operation": f"operations/{operation}"}
+
+
+@pytest.fixture
+def address(stage):
+    def address(page: str) -> str:
+        path = f"{HERE}/{stage.get(page, page)}"
+        return path if "?" in path else f"{path}/"
+
+    return address
+
+
+def offences(page: Page) -> dict[str, list[str]]:
+    found = {name: page.evaluate(script) for name, script in BASICS.items()}
+    found["contrast"] = contrast(page)
+    return {name: what for name, what in found.items() if what}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_keeps_the_policy_and_is_for_everybody(name, width, scheme, visit, address):
+    page = visit("olive", address(name), width=width, color_scheme=scheme)
+    if name != "act":
+        expect(page.locator("html")).to_have_attribute("data-live", "live")
+    assert not offences(page)
+
+
+@pytest.mark.parametrize("path", ["/sign-in/", "/nowhere/"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_page_before_the_door_is_for_everybody_too(path, width, browser, brain):
+    context = browser.new_context(base_url=brain.url, viewport={"width": width, "height": 800})
+    page = context.new_page()
+    page.goto(path)
+    assert not offences(page)
+    context.close()
+
+
+@pytest.mark.parametrize("name", ["tasks", "task", "connect"])
+def test_whoever_tabs_sees_where_they_are(name, visit, address):
+    page = visit("olive", address(name))
+    unseen = []
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        seen = page.evaluate("""() => {
+            const e = document.activeElement, style = getComputedStyle(e);
+            const box = e.closest('.search') ?? e, shown = getComputedStyle(box);
+            return e === document.body || style.outlineStyle !== 'none' || shown.outlineStyle !== 'none'
+                ? '' : e.outerHTML.slice(0, 100);
+        }""")
+        if seen:
+            unseen.append(seen)
+    assert not unseen
+
+
+def test_without_script_everything_can_be_read_and_a_task_retried(visit, address, worker):
+    row = worker.row(worker.task("failed"))
+    page = visit("oscar", f"{HERE}/tasks/", java_script_enabled=False)
+    page.locator(f"#task-{row} a").click()
+    expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
+    expect(page.locator(".jump")).to_be_hidden()
+    page.locator("#do-retry").click()
+    page.get_by_label("Reason").fill("the relay is back")
+    page.get_by_role("button", name="Retry 1 task").click()
+    expect(page.locator("#task-asked")).to_contain_text("Retry requested")
+    expect(page.locator("#task-asked")).to_contain_text("the relay is back")
+
+
+def test_the_theme_is_kept(visit):
+    page = visit("vera", f"{HERE}/tasks/", color_scheme="light")
+    page.get_by_label("Appearance").first.click()
+    page.get_by_role("menuitemradio", name="Dark").click()
+    page.reload()
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+
+
+def test_the_environment_is_switched_from_the_navigation(visit):
+    page = visit("vera", f"{HERE}/tasks/")
+    page.locator(".env").click()
+    page.get_by_role("link", name="Staging").click()
+    expect(page.locator(".env")).to_contain_text("staging")
+    expect(page.get_by_role("link", name="Connect the first worker")).to_be_visible()
