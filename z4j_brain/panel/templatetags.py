@@ -36,27 +36,28 @@ def icon(name: str, extra: str = "") -> SafeString:
     return format_html('<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>', classes, sprite, name)
 
 
-@register.inclusion_tag("components/state.html")
-def state(value: str, extra: str = "") -> dict[str, object]:
+@register.simple_tag
+def state(value: str, extra: str = "") -> SafeString:
     """A state of a task: icon, word and hue, always together."""
-    return {"state": TaskState(value), "extra": extra}
+    task_state = TaskState(value)
+    return _marked(task_state.value, task_state.icon, task_state.label, extra)
 
 
-@register.inclusion_tag("components/mark.html")
-def mark(value: Any, extra: str = "") -> dict[str, object]:
-    """Any other state that has a label, an icon and the hue of a task state: an outcome, a worker's state."""
-    return {"mark": value, "extra": extra}
+@register.simple_tag
+def mark(value: Any, extra: str = "") -> SafeString:
+    """Any other state that has a label, an icon and the hue of a task state: an agent's, a worker's."""
+    return _marked(value.hue, value.icon, value.label, extra)
 
 
-@register.inclusion_tag("components/mark.html")
-def operation_state(operation: Operation, extra: str = "") -> dict[str, object]:
-    return {"mark": OperationState(operation.state), "extra": extra}
+@register.simple_tag
+def operation_state(operation: Operation, extra: str = "") -> SafeString:
+    return mark(OperationState(operation.state), extra)
 
 
-@register.inclusion_tag("components/mark.html")
-def outcome(item: Item, extra: str = "") -> dict[str, object]:
+@register.simple_tag
+def outcome(item: Item, extra: str = "") -> SafeString:
     """What became of one target; before that, how far it has come."""
-    return {"mark": ItemOutcome(item.outcome) if item.outcome else ItemProgress(item.progress), "extra": extra}
+    return mark(ItemOutcome(item.outcome) if item.outcome else ItemProgress(item.progress), extra)
 
 
 @register.simple_tag
@@ -165,6 +166,10 @@ def sum_values(counts: dict[str, int]) -> int:
 def initials(name: str) -> str:
     words = [word for word in name.replace("_", ".").replace("-", ".").split(".") if word]
     return "".join(word[0] for word in words[:2]).upper() or "?"
+
+
+def _marked(hue: str, symbol: str, label: str, extra: str) -> SafeString:
+    return format_html('<span class="{}">{}{}</span>', f"state {hue} {extra}".rstrip(), icon(symbol), label)
 
 
 def _moment(moment: datetime, form: str) -> str:
