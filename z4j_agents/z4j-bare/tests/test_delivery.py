@@ -31,7 +31,7 @@ def test_events_arrive_with_who_sent_them(make_agent, brain, wait_for):
 
 
 def test_a_brain_that_is_down_then_slow_then_broken_loses_nothing(make_agent, brain, wait_for, monkeypatch):
-    monkeypatch.setattr("z4j_bare.backoff.LAST", 0.3)
+    monkeypatch.setattr("z4j_bare.outage.LAST", 0.3)
     agent = make_agent()
     ids = emit(agent, 300, "up")
     wait_for(lambda: brain.task_ids() == ids)
@@ -55,7 +55,7 @@ def test_a_brain_that_is_down_then_slow_then_broken_loses_nothing(make_agent, br
 
 
 def test_a_batch_that_got_no_answer_is_sent_again_byte_for_byte(make_agent, brain, wait_for, monkeypatch):
-    monkeypatch.setattr("z4j_bare.backoff.LAST", 0.2)
+    monkeypatch.setattr("z4j_bare.outage.LAST", 0.2)
     answers = iter([500, 502, 503])
     brain.answer = lambda batch: next(answers, 200)
     agent = make_agent()
@@ -78,7 +78,7 @@ def test_one_event_the_brain_refuses_does_not_hold_up_the_others(make_agent, bra
 
 
 def test_with_a_revoked_key_events_wait_and_the_log_says_it_once(make_agent, brain, wait_for, monkeypatch, caplog):
-    monkeypatch.setattr("z4j_bare.backoff.SLOW", (0.05, 0.1))
+    monkeypatch.setattr("z4j_bare.outage.SLOW", (0.05, 0.1))
     brain.answer = lambda batch: 401
     agent = make_agent()
     ids = emit(agent, 20)

@@ -76,6 +76,5 @@ def test_a_setting_that_cannot_be_used_stops_nothing_and_check_names_it(manage, 
 def test_a_task_that_django_sends_starts_the_agent(manage, tmp_path):
     emit = "import z4j_bare; z4j_bare.agent().emit({'kind': 'task.enqueued', 'task_id': 't'})"
     code, out, err = manage({"DSN": DSN}, "shell", "-v", "0", "-c", emit)
-    assert (code, out) == (0, "")
-    assert "unreachable" in err
+    assert (code, out, err) == (0, "", "")
     assert len(list((tmp_path / "spool" / "k1").glob("*.lock"))) == 1

@@ -55,7 +55,7 @@ class Boot:
     @property
     def failing(self) -> bool:
         """The brain did not take the last batch."""
-        return self._sender is not None and self._sender.delivery.failing
+        return self._sender is not None and self._sender.delivery.outage.failing
 
     def introduce(self, identity: wire.Identity) -> None:
         self.spool.introduce(identity)
@@ -75,6 +75,8 @@ class Boot:
             inspection = Inspection(self._config.dsn, self.id, Trust(self._config.dsn.key, transport), allow)
             executor = Executor(journal, engines, allow)
             self._poller = Poller(self.id, transport, inspection, executor, journal)
+            if self._sender is not None:
+                self._poller.outage.stand_beside(self._sender.delivery.outage)
             self._poller.start()
 
     def enter(self) -> bool:

@@ -27,7 +27,7 @@ class Heartbeat:
         self._worker = ""
         self._next = float("inf")
         self._expire_at = time.monotonic() + EXPIRE_EVERY
-        self._online: set[str] = set()
+        self._online: dict[str, dict[str, Any]] = {}
 
     def __call__(self) -> None:
         moment = time.monotonic()
@@ -47,8 +47,11 @@ class Heartbeat:
         self._next = time.monotonic() + (EVERY if self._online else SOON)
 
     def end(self) -> None:
-        for engine in sorted(self._online):
-            self._say(wire.Kind.WORKER_OFFLINE, engine, self._facts(engine) or {})
+        """As it was last seen: the engine is being taken apart."""
+        for engine, facts in self._online.items():
+            self._say(wire.Kind.WORKER_OFFLINE, engine, facts | {"running": []})
+        if self._online:
+            self._count()
         self._boot.put({"kind": wire.Kind.AGENT_OFFLINE, "ts": now()})
 
     def _count(self) -> None:
@@ -60,7 +63,7 @@ class Heartbeat:
             facts = self._facts(engine)
             if facts is not None:
                 known = engine in self._online
-                self._online.add(engine)
+                self._online[engine] = facts
                 self._say(wire.Kind.WORKER_HEARTBEAT if known else wire.Kind.WORKER_ONLINE, engine, facts)
 
     def _facts(self, engine: str) -> dict[str, Any] | None:

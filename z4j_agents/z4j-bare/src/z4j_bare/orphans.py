@@ -29,7 +29,7 @@ class Orphans:
         self._adopted: tuple[BootLock, Spool] | None = None
 
     def __call__(self) -> None:
-        if self._delivery.resting or not self._adopt():
+        if self._delivery.outage.resting or not self._adopt():
             return
         assert self._adopted is not None
         with safety.guard("orphans"):

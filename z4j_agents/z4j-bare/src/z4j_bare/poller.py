@@ -18,10 +18,10 @@ from z4j_core import safety, wire
 from z4j_core.engine import Engine, Target
 
 from z4j_bare.allow import AllowList
-from z4j_bare.backoff import Backoff
 from z4j_bare.database import Unavailable
 from z4j_bare.inspection import Inspection, Refused, Unreadable
 from z4j_bare.journal import Entry, Journal
+from z4j_bare.outage import Outage
 from z4j_bare.transport import Transport, Unreachable
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ GRACE: Final = 10
 REPEATABLE: Final = frozenset({"retry", "cancel", "ping"})
 MAX_STARTS: Final = 3
 PRUNE_EVERY: Final = 3600.0
+LOOK: Final = 0.5
 
 
 class Executor:
@@ -96,8 +97,7 @@ class Poller:
         self._inspection = inspection
         self._executor = executor
         self._journal = journal
-        self._backoff = Backoff()
-        self._told = ""
+        self.outage = Outage()
         self._prune_at = 0.0
         self._prepared = False
         self._ended = threading.Event()
@@ -116,10 +116,13 @@ class Poller:
             with safety.guard("poller"):
                 pause = self._round()
             self._ended.wait(pause)
+            while self.outage.resting and not self._ended.wait(LOOK):
+                pass
+        self._journal.file.close()
         self._transport.close()
 
     def _round(self) -> float:
-        """Seconds to wait before the next one."""
+        """Seconds to wait before the next one, when nothing is wrong."""
         began = time.monotonic()
         try:
             if not self._prepared:
@@ -128,18 +131,20 @@ class Poller:
             self._answer()
             reply = self._transport.get(self._path, wait=WAIT + GRACE)
         except Unreachable as error:
-            return self._failed(f"is unreachable ({error})", self._backoff.failed())
+            self.outage.failed(f"is unreachable ({error})")
+            return 0.0
         if reply.status == 200:
-            self._backoff.succeeded()
-            self._told = ""
+            self.outage.over()
             commands = _commands(reply.body)
             for signed in commands:
                 self.handle(signed)
             # A brain, or a proxy before it, that does not let us wait is not asked in a busy loop.
             return 0.0 if commands or time.monotonic() - began > 1.0 else 0.5
         if reply.status in (401, 403, 404, 405):
-            return self._failed(f"refuses us ({reply.status})", self._backoff.refused())
-        return self._failed(f"has no commands for us now ({reply.status})", self._backoff.failed(reply.retry_after))
+            self.outage.refused(f"refuses us ({reply.status})")
+        else:
+            self.outage.failed(f"hands out no commands now ({reply.status})", reply.retry_after)
+        return 0.0
 
     def handle(self, signed: wire.Signed) -> None:
         try:
@@ -172,12 +177,6 @@ class Poller:
         if 400 <= reply.status < 500 and reply.status not in (401, 403, 408, 429):
             logger.error("command=%s status=%s the brain does not want these results", answer["command"], reply.status)
         return 200 <= reply.status < 300 or (400 <= reply.status < 500 and reply.status not in (401, 403, 408, 429))
-
-    def _failed(self, what: str, wait: float) -> float:
-        if what != self._told:
-            self._told = what
-            logger.warning("The z4j brain %s.", what)
-        return wait
 
 
 def _all(command: wire.Command, outcome: wire.Outcome, why: str) -> list[wire.Result]:

@@ -17,8 +17,8 @@ from typing import Any, Final, Protocol
 
 from z4j_core import safety, wire
 
-from z4j_bare.backoff import Backoff
 from z4j_bare.batch import Frozen
+from z4j_bare.outage import Outage
 from z4j_bare.spool import Spool
 from z4j_bare.transport import Transport, Unreachable
 
@@ -46,21 +46,11 @@ class Errand(Protocol):
 
 
 class Delivery:
-    """Sends batches of spools over one connection. `resting` after a failure: the brain is left alone for a while."""
+    """Sends batches of spools over one connection."""
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
-        self._backoff = Backoff()
-        self._told = ""
-        self._quiet_until = 0.0
-
-    @property
-    def failing(self) -> bool:
-        return self._backoff.failures > 0
-
-    @property
-    def resting(self) -> bool:
-        return time.monotonic() < self._quiet_until
+        self.outage = Outage()
 
     def step(self, spool: Spool) -> Step:
         """Send the oldest batch. Raises Unavailable when the spool cannot be used."""
@@ -72,17 +62,20 @@ class Delivery:
         try:
             reply = self.transport.post(wire.EVENTS_PATH, frozen.body, headers)
         except Unreachable as error:
-            return self._failed(f"is unreachable ({error})", self._backoff.failed())
+            self.outage.failed(f"is unreachable ({error}); events wait in the spool")
+            return Step.FAILED
         if reply.status == 200 and self._settled(spool, frozen, reply.body):
-            self._backoff.succeeded()
-            self._told = ""
+            self.outage.over()
             return Step.SENT if len(frozen.seqs) < FULL else Step.SENT_FULL
         if reply.status in DEFINITIVE:
+            self.outage.over()
             self._refused(spool, frozen, _code(reply.body, reply.status))
             return Step.SENT_FULL
         if reply.status in FORBIDDEN:
-            return self._failed(f"refuses us ({_code(reply.body, reply.status)})", self._backoff.refused())
-        return self._failed(f"cannot take events now ({reply.status})", self._backoff.failed(reply.retry_after))
+            self.outage.refused(f"refuses us ({_code(reply.body, reply.status)}); events wait in the spool")
+        else:
+            self.outage.failed(f"takes no events now ({reply.status}); they wait in the spool", reply.retry_after)
+        return Step.FAILED
 
     def _settled(self, spool: Spool, frozen: Frozen, body: bytes) -> bool:
         try:
@@ -100,13 +93,6 @@ class Delivery:
         else:
             logger.warning("boot=%s seq=%s code=%s the brain refused an event", spool.boot, frozen.first, code)
             spool.settle(frozen, (), {frozen.first: code})
-
-    def _failed(self, what: str, wait: float) -> Step:
-        self._quiet_until = time.monotonic() + wait
-        if what != self._told:
-            self._told = what
-            logger.warning("The z4j brain %s; events wait in the spool.", what)
-        return Step.FAILED
 
 
 class Sender:
@@ -145,14 +131,14 @@ class Sender:
             self._rest(step)
         # A brain that did not answer before will hardly do so now, and somebody is waiting for this process to end.
         with safety.guard("sender"):
-            while not self.delivery.failing and self.delivery.step(self.spool) in (Step.SENT, Step.SENT_FULL):
+            while not self.delivery.outage.failing and self.delivery.step(self.spool) in (Step.SENT, Step.SENT_FULL):
                 pass
         self.delivery.transport.close()
 
     def _round(self) -> Step:
         for errand in self._errands:
             errand()
-        return Step.FAILED if self.delivery.resting else self.delivery.step(self.spool)
+        return Step.FAILED if self.delivery.outage.resting else self.delivery.step(self.spool)
 
     def _rest(self, step: Step) -> None:
         """A moment longer after a small batch: a busy worker sends few large ones instead of many small ones."""
