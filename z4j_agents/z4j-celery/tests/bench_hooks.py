@@ -9,49 +9,21 @@ events (in this process, whose time does not count). With and without the agent 
 from __future__ import annotations
 
 import argparse
-import gzip
-import http.server
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import psutil
 import z4j_bare
 from celery_rig import HERE, CeleryRig
+from sink import listening
 from z4j_celery import CeleryEngine
 from z4j_core.conformance.recording import wait_for
-
-
-class Sink(http.server.BaseHTTPRequestHandler):
-    """Takes events as the brain does, and has no commands."""
-
-    protocol_version = "HTTP/1.1"
-    events = 0
-
-    def do_POST(self):
-        batch = json.loads(gzip.decompress(self.rfile.read(int(self.headers["Content-Length"]))))
-        Sink.events += len(batch["events"])
-        self._answer(200, {"accepted": len(batch["events"]), "duplicates": [], "rejected": [], "time": 0})
-
-    def do_GET(self):
-        self._answer(503, {"title": "no commands here"})
-
-    def _answer(self, status, body):
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("Retry-After", "30")
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_):
-        pass
 
 
 class BenchRig(CeleryRig):
@@ -132,17 +104,12 @@ def main():
         with BenchRig(Path(tempfile.mkdtemp(dir=asked.folder))) as rig:
             print(json.dumps(hooks(rig, asked.hooks)))
         return
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sink)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    dsn = f"http://z4ja_bench_secret@127.0.0.1:{server.server_port}/bench/local?key=none"
-    with tempfile.TemporaryDirectory() as folder, BenchRig(Path(folder)) as rig:
-        without, with_hooks = hooks_apart(folder, dsn)
+    with listening() as sink, tempfile.TemporaryDirectory() as folder, BenchRig(Path(folder)) as rig:
+        without, with_hooks = hooks_apart(folder, sink.dsn)
         plain, seen = [], []
         for _ in range(asked.pairs):
             plain.append(rig.work(asked.tasks, ""))
-            seen.append(rig.work(asked.tasks, dsn))
-    server.shutdown()
-    server.server_close()
+            seen.append(rig.work(asked.tasks, sink.dsn))
     report = {
         "hooks_us_median": round(statistics.median(with_hooks) - statistics.median(without), 1),
         "hooks_us_p99": round(percentile(with_hooks, 0.99) - percentile(without, 0.99), 1),
@@ -150,7 +117,7 @@ def main():
         "cpu_ms_per_task_without": [round(cost, 3) for cost in plain],
         "cpu_ms_per_task_with": [round(cost, 3) for cost in seen],
         "cpu_ms_per_task_added": round(statistics.median(seen) - statistics.median(plain), 3),
-        "events_received": Sink.events,
+        "events_received": len(sink.events),
     }
     for name, value in report.items():
         print(f"{name:28} {value}")

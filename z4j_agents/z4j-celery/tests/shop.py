@@ -19,6 +19,7 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_transport_options={"queue_order_strategy": "priority"},
     task_send_sent_event=False,
+    beat_schedule={"tick": {"task": "shop.ok", "schedule": 1.0, "args": (1,)}},
 )
 
 

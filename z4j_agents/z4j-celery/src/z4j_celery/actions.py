@@ -29,6 +29,9 @@ class Actions(Engine):
     def pool_kind(self) -> str:
         raise NotImplementedError
 
+    def awaits_worker(self) -> bool:
+        raise NotImplementedError
+
     @verb(note="publishes the original message again, under a new id")
     def retry(self, target: Target, params: Mapping[str, Any]) -> Answer:
         assert self.host is not None
@@ -50,7 +53,7 @@ class Actions(Engine):
     def cancel(self, target: Target, params: Mapping[str, Any]) -> Answer:
         """A broadcast: whichever worker has the task drops it, or ends the process that runs it."""
         assert self.host is not None
-        if self.pool is None:
+        if not self.awaits_worker():
             return Answer(Outcome.UNSUPPORTED, "Only a worker can cancel; this process sends tasks.")
         running = any(request.id == target.task_id for request in self.running())
         if running and not self._terminates():

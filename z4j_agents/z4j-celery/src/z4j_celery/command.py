@@ -10,24 +10,32 @@ from typing import Any
 
 import click
 from celery import signals
-from z4j_core.engine import AGENT_GROUP
+from z4j_core.engine import AGENT_GROUP, attach
 
 import z4j_celery
+from z4j_celery.engine import CeleryEngine
 
 
-def on_start(sender: Any = None, **_: Any) -> None:
-    """A worker or beat is starting in this process; the app is loaded, nothing has been forked yet."""
+def on_worker(**_: Any) -> None:
+    """A worker is starting in this process; the app is loaded, nothing has been forked yet."""
     z4j_celery.install()
 
 
-signals.celeryd_init.connect(on_start, weak=False, dispatch_uid="z4j.celeryd_init")
-signals.beat_init.connect(on_start, weak=False, dispatch_uid="z4j.beat_init")
+def on_beat(sender: Any = None, **_: Any) -> None:
+    engine = CeleryEngine()
+    if attach(engine) and engine.host is not None:
+        # Connected while this very signal is being sent, so it would not hear of it.
+        engine.on_beat(sender)
+
+
+signals.celeryd_init.connect(on_worker, weak=False, dispatch_uid="z4j.celeryd_init")
+signals.beat_init.connect(on_beat, weak=False, dispatch_uid="z4j.beat_init")
 
 
 @click.command()
 def z4j() -> None:
     """Tell what z4j would report from this environment."""
-    engine = z4j_celery.CeleryEngine()
+    engine = CeleryEngine()
     click.echo(f"celery {engine.version()}: {', '.join(engine.capabilities())}")
     agents = [f"{agent.dist.name} {agent.dist.version}" for agent in entry_points(group=AGENT_GROUP) if agent.dist]
     click.echo(f"agent: {', '.join(agents) or 'none installed'}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import socket
+import threading
 from typing import Any, ClassVar, Final
 
 import celery
@@ -17,6 +18,8 @@ from z4j_celery.actions import REVOKES, Actions
 from z4j_celery.facts import ENGINE, now
 from z4j_celery.hooks import Hooks
 
+#: Seconds a worker may take from its first sign of life to its first message.
+STARTS: Final = 20.0
 _POOLS: Final = {"thread": "threads"}
 
 
@@ -27,6 +30,8 @@ class CeleryEngine(Actions):
         self._hooks: Hooks | None = None
         self._consumer: Any = None
         self._started = 0
+        self._starting = False
+        self._ready = threading.Event()
 
     def version(self) -> str:
         return str(celery.__version__)
@@ -38,8 +43,8 @@ class CeleryEngine(Actions):
         self._hooks = Hooks(host)
         self._hooks.connect()
         signals.worker_init.connect(self._on_init, weak=False, dispatch_uid="z4j.init")
-        signals.worker_ready.connect(self._on_worker, weak=False, dispatch_uid="z4j.worker")
-        signals.beat_init.connect(self._on_beat, weak=False, dispatch_uid="z4j.beat")
+        signals.worker_ready.connect(self.on_worker, weak=False, dispatch_uid="z4j.worker")
+        signals.beat_init.connect(self.on_beat, weak=False, dispatch_uid="z4j.beat")
 
     def uninstall(self) -> None:
         if self._hooks is None:
@@ -76,6 +81,10 @@ class CeleryEngine(Actions):
     def pool(self) -> Any:
         return self._consumer.pool if self._consumer is not None else None
 
+    def awaits_worker(self) -> bool:
+        """Whether this is a worker. One that is still starting is waited for: a command may arrive that early."""
+        return self._starting and self._ready.wait(STARTS)
+
     def pool_kind(self) -> str:
         """prefork, threads, solo, gevent, eventlet: the module that the pool comes from."""
         kind = type(self.pool).__module__.rpartition(".")[2]
@@ -85,10 +94,11 @@ class CeleryEngine(Actions):
     def _on_init(self, sender: Any = None, **_: Any) -> None:
         """Nothing has been forked yet: the children will write to the spool of this process, which sends."""
         assert self.host is not None
+        self._starting = True
         self.host.role("worker", sender.hostname)
 
     @guarded("celery.worker")
-    def _on_worker(self, sender: Any = None, **_: Any) -> None:
+    def on_worker(self, sender: Any = None, **_: Any) -> None:
         """The worker is about to take its first message. `sender` is its consumer."""
         assert self.host is not None
         self._consumer = sender
@@ -96,9 +106,10 @@ class CeleryEngine(Actions):
         self._warm_up()
         self.host.role("worker", sender.hostname)
         self._renew_revokes()
+        self._ready.set()
 
     @guarded("celery.beat")
-    def _on_beat(self, sender: Any = None, **_: Any) -> None:
+    def on_beat(self, sender: Any = None, **_: Any) -> None:
         assert self.host is not None
         self.host.role("scheduler", f"beat@{platform.node()}")
 

@@ -69,7 +69,8 @@ class Hooks:
     ) -> None:
         if not headers or "id" not in headers:
             return
-        known = {name: value for name, value in self._publishing.facts.items() if value is not None}
+        before = getattr(self._publishing, "facts", {})
+        known = {name: value for name, value in before.items() if value is not None}
         event = {"kind": Kind.TASK_ENQUEUED, "name": sender, "queue": routing_key, **identity(headers), **known}
         if isinstance(body, tuple) and len(body) > 1:
             event |= self._arguments(sender, body[0], body[1])
@@ -132,6 +133,7 @@ class Hooks:
         run = self.runs.get(request.id) or now()
         event = {"kind": Kind.TASK_RETRYING, **self._of(sender, request), "run": run}
         event["eta"] = micros(getattr(reason, "when", None))
+        event["max_attempts"] = None if sender.max_retries is None else sender.max_retries + 1
         if getattr(reason, "exc", None) is not None:
             event["error"] = self._error(reason.exc)
         self._emit(event)
@@ -164,14 +166,18 @@ class Hooks:
         )
 
     def _keep(self, task_id: str, message: Any, body: Any, facts: Mapping[str, Any]) -> str:
+        """Messages of Celery's first protocol carry their id in the body, which is not ours to read."""
         with guard("celery.keep"):
-            return self.host.keep(task_id, originals.pack(message, body, facts))
+            if len(body) <= originals.LARGEST and "id" in message.headers:
+                return self.host.keep(task_id, originals.pack(message, body, facts))
         return ""
 
     def _running(self, task: Any) -> dict[str, Any] | None:
         """The task that this thread runs, as an event. None when it runs none, or eagerly."""
         run = self.runs.get(task.request.id)
-        return None if run is None else {**self._of(task, task.request), "run": run}
+        if run is None:
+            return None
+        return {**self._of(task, task.request), "run": run, "runtime_ms": (now() - run) / 1000}
 
     def _ended_outside(self, task: Any, task_id: str) -> dict[str, Any] | None:
         """A task that P ends. Celery tells of a hard time limit twice: None the second time."""

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from z4j_celery.facts import RETRY_OF, micros, now
 
+#: Bytes of a body past which no original is kept.
+LARGEST: Final = 256 * 1024
 #: Set anew for a retry, or true of the first journey only. A received body is already decompressed.
 _OWN_HEADERS: Final = ("compression", "x-death", "redelivered")
 _PROPERTIES: Final = ("priority", "reply_to", "delivery_mode", "app_id", "type", "user_id")

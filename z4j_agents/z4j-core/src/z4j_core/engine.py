@@ -102,8 +102,9 @@ class Host(Protocol):
         """What was kept of a task."""
 
     def role(self, role: str, name: str = "") -> None:
-        """This process is a "worker", "producer" or "scheduler" called `name`. A worker's agent starts now and then
-        reports `Engine.worker()` as worker.online, every 10 s as worker.heartbeat, and worker.offline at `stop`.
+        """This process is a "worker", "producer" or "scheduler" called `name`. A worker's agent starts now: say it
+        before the first child is forked, and again when `Engine.worker()` has facts. Those it reports as worker.online,
+        every 10 s as worker.heartbeat, and worker.offline at `stop`.
         """
 
     def flush(self, timeout: float = 1.0) -> bool:

@@ -75,6 +75,8 @@ class RecordingHost:
 
     def role(self, role: str, name: str = "") -> None:
         facts = self.engine.worker() if self.engine else None
+        if role == "worker" and facts is None:
+            return  # it is still starting, and will say so again
         self.emit({"kind": f"{role}.online", "worker": name, "data": facts})
         if role == "worker":
             threading.Thread(target=self._obey, daemon=True, name="z4j-recording").start()

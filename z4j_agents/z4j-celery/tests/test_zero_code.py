@@ -1,0 +1,95 @@
+"""`celery worker` with the real agent, and not a line of code in the app."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from celery_rig import HERE, CeleryRig
+from sink import listening
+from z4j_core.conformance.recording import wait_for
+
+
+class PlainRig(CeleryRig):
+    """The shop without any mention of z4j. The environment alone decides."""
+
+    def start(self, mode=""):
+        pass
+
+    def worker(self, **environ):
+        return self.celery("worker", "-c2", "-nw1@test", "-lWARNING", **environ)
+
+    def celery(self, *command, **environ):
+        with (self.folder / "celery.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "celery", "-A", "shop", *command],
+                cwd=HERE,
+                env={**os.environ, "Z4J_SPOOL_DIR": str(self.folder / "spool"), **environ},
+                stdout=log,
+                stderr=log,
+            )
+
+    def run(self, task, *args):
+        return self.app.send_task(f"shop.{task}", args)
+
+
+@pytest.fixture
+def rig(tmp_path):
+    with PlainRig(tmp_path) as rig:
+        yield rig
+
+
+def test_a_dsn_is_all_it_takes(rig):
+    with listening() as sink:
+        worker = rig.worker(Z4J_DSN=sink.dsn)
+        try:
+            sent = rig.run("count", "ran")
+            wait_for(lambda: sink.of("task.succeeded", sent.id), 30, "the events")
+            (online,) = sink.of("worker.online")
+            assert online["data"]["queues"] == ["orders"]
+            agent = sink.of("agent.online")[-1]
+            assert (
+                agent["data"]["engines"][0]["capabilities"]["cancel"]["note"] == "kills the child process when running"
+            )
+            assert sink.of("task.received", sent.id)[0]["vault"] == agent["data"]["vault"]
+            assert sink.of("task.received", sent.id)[0]["args"] == "(str[3],)"
+        finally:
+            worker.terminate()
+            assert worker.wait(20) == 0
+        assert sink.of("worker.offline")
+
+
+def test_a_brain_that_is_away_changes_nothing(rig):
+    worker = rig.worker(Z4J_DSN="http://z4ja_away_secret@127.0.0.1:9/shop/production?key=none")
+    try:
+        assert rig.run("ok", 7).get(timeout=30) == 7
+    finally:
+        started = time.monotonic()
+        worker.terminate()
+        assert worker.wait(20) == 0
+    assert time.monotonic() - started < 6
+
+
+def test_without_a_dsn_there_is_nothing(rig):
+    worker = rig.worker()
+    try:
+        assert rig.run("ok", 7).get(timeout=30) == 7
+        assert not (rig.folder / "spool").exists()
+    finally:
+        worker.terminate()
+        assert worker.wait(20) == 0
+
+
+def test_beat_reports_what_it_sends(rig):
+    with listening() as sink:
+        beat = rig.celery("beat", "-s", str(rig.folder / "schedule"), Z4J_DSN=sink.dsn)
+        try:
+            wait_for(lambda: sink.of("task.enqueued"), 30, "the first tick")
+            assert sink.of("agent.online")[-1]["data"]["role"] == "scheduler"
+            assert sink.of("task.enqueued")[0]["name"] == "shop.ok"
+        finally:
+            beat.terminate()
+            beat.wait(20)
