@@ -27,7 +27,7 @@ MAX_RATIO = 200
 RATIO_FREE = 64 * 1024
 
 #: What names something: longer is refused, because cutting would make two things one.
-_IDS = {"kind": 32, "engine": 32, "vault": 64, "source": 16} | dict.fromkeys(
+_IDS = {"kind": 32, "engine": 32, "vault": 64, "source": 32} | dict.fromkeys(
     ("task_id", "root_id", "parent_id", "group_id", "retry_of", "schedule"), wire.MAX_ID
 )
 #: What is shown: cut to the width of its column.
@@ -40,6 +40,8 @@ _NUMBERS = {
     "max_attempts": (0, 2**31 - 1),
     "priority": (-(2**31), 2**31 - 1),
 } | dict.fromkeys(("ts", "run", "eta", "expires"), (0, MAX_TIME))
+#: The narrowest column: a shorter string fits wherever a string may stand.
+_SHORT = 32
 _SHAPES: dict[str, type] = {"error": dict, "progress": dict, "data": dict, "truncated": list}
 
 _HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -216,7 +218,8 @@ def _check_fields(event: dict[str, Any]) -> list[Any]:
     nested = []
     for key, value in event.items():
         if type(value) is str:
-            _check_text(event, key, value)
+            if len(value) > _SHORT or key not in _TEXTS:
+                _check_text(event, key, value)
         elif type(value) is int:
             least, most = _NUMBERS.get(key, (-strictjson.MAX_INT - 1, strictjson.MAX_INT))
             if not least <= value <= most or key in _TEXTS or key in _SHAPES:

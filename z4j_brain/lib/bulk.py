@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -23,14 +24,14 @@ _MICROSECOND = timedelta(microseconds=1)
 Rows = Sequence[Sequence[Any]]
 
 
+@cache
 def on_postgres() -> bool:
     return connection.vendor == "postgresql"
 
 
-def stored_time(micros: int | None) -> str | None:
+@lru_cache(maxsize=16_384)  # the same moment goes into several columns
+def stored_time(micros: int) -> str:
     """Microseconds since the epoch as a timestamp column takes them: on SQLite as Django writes them there."""
-    if micros is None:
-        return None
     text = (_NAIVE + timedelta(microseconds=micros)).isoformat(" ")
     return text + "+00:00" if on_postgres() else text
 

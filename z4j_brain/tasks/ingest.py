@@ -13,8 +13,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, ParamSpec, TypeVar
 
 import orjson
@@ -39,7 +40,11 @@ DEADLOCK_TRIES = 5
 _DEADLOCK = frozenset({"40P01", "40001"})
 
 _TIMES = frozenset(("eta", "expires", "first_at", "enqueued_at", "received_at", "started_at", "finished_at", "last_at"))
-FIELDS = tuple(folding.empty())
+#: What needs another form in its column, after all that does not.
+_CONVERTED = tuple(name for name in folding.empty() if name in _TIMES or name == "truncated")
+_PLAINS = tuple(name for name in folding.empty() if name not in _CONVERTED)
+_PLAIN = itemgetter(*_PLAINS)
+FIELDS = _PLAINS + _CONVERTED
 _IDENTITY = ("id", "environment", "engine", "task_id")
 _EVENT_FIELDS = ("environment", "task", "agent", "seq", "kind", "ts", "data", "received_at")
 
@@ -300,17 +305,24 @@ def _as_row(values: list[Any]) -> folding.Row:
 
 
 def _stored(name: str, value: Any) -> Any:
+    """A field that is neither text nor number, as its column takes it."""
+    if value is None:
+        return None
     if name in _TIMES:
         return bulk.stored_time(value)
-    return orjson.dumps(value).decode() if name == "truncated" and not bulk.on_postgres() else value
+    return value if bulk.on_postgres() else orjson.dumps(value).decode()
+
+
+def _values(row: folding.Row, names: Iterable[str]) -> list[Any]:
+    return [_stored(name, row[name]) if name in _CONVERTED else row[name] for name in names]
 
 
 def _insert(environment_id: int, new: dict[Identity, folding.Row]) -> dict[Identity, int]:
     """Insert these tasks: ids by the order of arrival, inserts by that of names, so that two writers do not tangle."""
     ids = dict(zip(new, bulk.reserve(Task, len(new)), strict=True))
     rows = [
-        (ids[identity], environment_id, *identity, *(_stored(name, new[identity][name]) for name in FIELDS), "")
-        for identity in sorted(new)
+        (ids[identity], environment_id, *identity, *_PLAIN(row), *_values(row, _CONVERTED), "")
+        for identity, row in sorted(new.items(), key=itemgetter(0))
     ]
     names = (*_IDENTITY, *FIELDS, "cancel_requested_by")
     made = bulk.insert(Task, names, rows, unique=("environment", "engine", "task_id"))
@@ -326,7 +338,7 @@ def _update(environment_id: int, known: dict[Identity, Known], groups: dict[Iden
     for identity, found in known.items():
         row = _refold(found, groups[identity], earlier)
         changed = tuple(name for name in FIELDS if row[name] != found.row[name])
-        changes[changed].append((found.id, *(_stored(name, row[name]) for name in changed)))
+        changes[changed].append((found.id, *_values(row, changed)))
         if found.cancelling and row["state"] in wire.FINAL:
             settled[found.id] = row["state"]
     for changed, rows in changes.items():
