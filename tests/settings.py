@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -11,6 +13,9 @@ os.environ.setdefault("Z4J_TEST_OWNER", str(os.getpid()))
 if "Z4J_TEST_FOLDER" not in os.environ:
     os.environ["Z4J_TEST_FOLDER"] = tempfile.mkdtemp(prefix="z4j-tests-")
 TEST_FOLDER = Path(os.environ["Z4J_TEST_FOLDER"])
+TEST_OWNER = os.environ["Z4J_TEST_OWNER"] == str(os.getpid())
+if TEST_OWNER:
+    atexit.register(shutil.rmtree, TEST_FOLDER, ignore_errors=True)
 
 os.environ["Z4J_DATA_DIR"] = str(TEST_FOLDER / f"data-{os.getpid()}")
 if os.environ.get("Z4J_TEST_STORE", "sqlite") == "postgres":
