@@ -92,6 +92,7 @@ const connect = () => {
 };
 
 if (main) {
+  document.documentElement.dataset.live = "connecting";
   connect();
   setInterval(() => {
     if (Date.now() - last >= (state() === "live" ? SAFETY : POLL) - 500) refresh();

@@ -64,7 +64,7 @@ class Worker:
         data = {"role": "worker", "engines": [ENGINE], "vault": "v1", "allowed": ["retry", "cancel"], "refused": {}}
         self.tell("agent.online", data=data)
         worker = {"host": "box-1", "pid": 4711, "queues": ["emails"], "running": [], "started": now()}
-        worker["concurrency"] = {"kind": "prefork", "size": 4}
+        worker["concurrency"] = {"kind": "prefork", "size": 16}
         self.tell("worker.online", engine="celery", worker=self.name, data=worker)
         self.send()
         return self
