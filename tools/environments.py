@@ -71,7 +71,9 @@ def _environment(venv: Path, requirements: Path, editable: list[Path]) -> None:
         print(f"set up {venv.name}", flush=True)
         _venv(venv)
         python = venv / "bin" / "python"
-        _run(UV, "pip", "install", "-q", "--python", python, "--require-hashes", "-r", requirements)
+        # Compiled now, once: where bytecode may not be written later, each start would compile every library anew.
+        _run(UV, "pip", "install", "-q", "--compile-bytecode", "--python", python, "--require-hashes",
+             "-r", requirements)  # fmt: skip
         paths = [part for path in editable for part in ("-e", path)]
         if paths:
             _run(UV, "pip", "install", "-q", "--python", python, "--no-deps", "--no-build-isolation", *paths)
