@@ -2,87 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-import psutil
 import pytest
 
-from tests.brain import free_port
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-class Demo:
-    """`make demo` on a free port, in a folder of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        environment = os.environ | {"DEMO_FOLDER": str(folder), "Z4J_PORT": str(free_port())}
-        self.process = subprocess.Popen([sys.executable, "demo/run.py"], cwd=ROOT, env=environment)
-        self.facts = self.until(self._facts, 180)
-
-    def _facts(self) -> dict[str, str] | None:
-        assert self.process.poll() is None, "the demo ended"
-        path = self.folder / "demo.json"
-        return dict(json.loads(path.read_text())) if path.exists() else None
-
-    def call(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """GET, or POST with a body, below the demo's environment."""
-        address = f"{self.facts['url']}/api/v1/{self.facts['project']}/{self.facts['environment']}/{path}"
-        headers = {"Authorization": f"Bearer {self.facts['api_token']}", "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(urllib.request.Request(address, data, headers), timeout=30) as answer:
-            return dict(json.load(answer))
-
-    def first(self, **filters: str) -> dict[str, Any] | None:
-        """The newest task that these filters leave."""
-        query = "&".join(f"{name}={value}" for name, value in filters.items())
-        return next(iter(self.call(f"tasks/?{query}")["results"]), None)
-
-    def until(self, ask: Callable[[], Any], seconds: float) -> Any:
-        """What `ask` answers as soon as it answers something."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if answer := ask():
-                return answer
-            time.sleep(0.3)
-        raise AssertionError(f"{ask} had no answer for {seconds} s")
-
-    def settle(self, task: dict[str, Any], verb: str) -> list[str]:
-        """Ask for the verb, wait until the operation is over, and say how it ended, with what each item says."""
-        operation = self.call(f"tasks/{task['id']}/{verb}/", {"reason": "to see it work"})
-        over = ("succeeded", "failed", "partial", "expired", "cancelled")
-
-        def ended() -> dict[str, Any] | None:
-            now = self.call(f"operations/{operation['id']}/")
-            return now if now["state"] in over else None
-
-        state = self.until(ended, 60)["state"]
-        items = self.call(f"operations/{operation['id']}/items/")["results"]
-        return [state, *(f"{item['outcome']}: {item['detail']}" for item in items if state != "succeeded")]
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
-
-    def leftovers(self) -> list[psutil.Process]:
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.environ().get("DEMO_FOLDER") == str(self.folder):
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
+from tests.live.demo import Demo
 
 
 @pytest.fixture(scope="module")
