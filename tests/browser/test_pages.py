@@ -155,4 +155,5 @@ def test_the_environment_is_switched_from_the_navigation(visit):
     page.locator(".env").click()
     page.get_by_role("link", name="Staging").click()
     expect(page.locator(".env")).to_contain_text("staging")
-    expect(page.get_by_role("link", name="Connect the first worker")).to_be_visible()
+    expect(page.get_by_role("heading", name="Tasks", exact=True)).to_be_visible()
+    assert page.url.endswith("/harbor/staging/tasks/")
