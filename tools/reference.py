@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import dataclasses
 import inspect
 import os
 import subprocess
@@ -15,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from z4j_bare.config import NAMES, Config
 from z4j_core import wire
 
 from z4j_brain.rbac.states import ROLE_PERMISSIONS, Permission, Role
@@ -109,40 +111,80 @@ def _doc(kind: type) -> str:
 # ── Settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 _READERS = {"env": "text", "env_bool": "0 or 1", "env_int": "whole number", "env_list": "list, by commas"}
+#: What each variable is for. One that is missing here stops `make docs` with its name, and so does one too many.
+_BRAIN = {
+    "DATA_DIR": "folder of the database, the keys and the secrets",
+    "HOST": "address to listen on",
+    "PORT": "port to listen on",
+    "URL": "address people and agents use; https:// turns on secure cookies and HSTS",
+    "SOURCE_URL": "where the footer links the source of what runs here",
+    "TRUSTED_PROXIES": "addresses whose forwarded headers count",
+    "SECRET_KEY": "Django's secret; made in the data folder when left out",
+    "ALLOWED_HOSTS": "host names that are answered",
+    "DATABASE_URL": "postgres://user:password@host:port/name; SQLite in the data folder when left out",
+    "LOG": "json or text",
+    "LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
+    "CHANNEL_URL": "redis:// address that several brain processes share; in memory when left out",
+}
+_AGENT = {
+    "DSN": "the one line that connects; without it the agent does nothing",
+    "DSN_PREVIOUS": "the DSN before it, so that older originals can still be opened",
+    "REDACTION": "shapes (types, sizes, names) or redact (values, without what looks secret)",
+    "ALLOW": "verbs the brain may ask for besides retry and cancel",
+    "DENY": "verbs it may not ask for",
+    "READ_ONLY": "1: the brain may ask for nothing",
+    "SPOOL_DIR": "folder of waiting events and of originals",
+    "SPOOL_CAP": "bytes the spool may take",
+    "ENGINES": "adapters to use; all that are installed when left out",
+    "INSECURE": "1: allow http:// to another host",
+}
 
 
 def settings() -> str:
-    """Every Z4J_* variable that the brain and the agent read, found in their source."""
-    parts = ["# Settings\n\nEnvironment variables. For the brain, `Z4J_<NAME>_FILE` names a file that holds the value."]
-    for title, path in _setting_files():
-        rows = list(_settings_of(path))
-        if rows:
-            table = ["| variable | what it takes | default |", "|---|---|---|", *rows]
-            parts.append(f"## {title}\n\n" + "\n".join(table))
-    return "\n\n".join(parts) + "\n"
+    """Every Z4J_* variable that the brain and the agent read."""
+    brain = _table(["variable", "what it is for", "takes", "default"], _rows(_BRAIN, _brain_settings()))
+    agent = _table(["variable", "what it is for", "default"], _rows(_AGENT, _agent_settings()))
+    return f"""# Settings
+
+## The brain
+
+Environment variables. `Z4J_<NAME>_FILE` names a file that holds the value instead.
+
+{brain}
+
+## The agent, in your process
+
+Environment variables, or without `Z4J_` in the dictionary `Z4J` of Django's settings, which wins.
+
+{agent}
+"""
 
 
-def _setting_files() -> Iterator[tuple[str, Path]]:
-    yield "The brain", ROOT / "z4j_brain" / "settings.py"
-    yield "The agent, in your process", ROOT / "z4j_agents" / "z4j-bare" / "src" / "z4j_bare" / "config.py"
+def _rows(purposes: dict[str, str], found: dict[str, list[str]]) -> list[list[str]]:
+    if difference := purposes.keys() ^ found.keys():
+        raise SystemExit(f"tools/reference.py: say what {', '.join(sorted(difference))} is for, or leave it out")
+    return [[f"`Z4J_{name}`", purposes[name], *facts] for name, facts in found.items()]
 
 
-def _settings_of(path: Path) -> Iterator[str]:
-    nodes = (
-        [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)] if path.exists() else []
-    )
-    for node in sorted(nodes, key=lambda node: node.lineno):
-        found = _setting(node)
-        if found:
-            yield "| `{}` | {} | {} |".format(*found)
+def _brain_settings() -> dict[str, list[str]]:
+    """From the source: the calls of its four readers, in order."""
+    tree = ast.parse((ROOT / "z4j_brain" / "settings.py").read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    found = (_setting(node) for node in sorted(calls, key=lambda call: call.lineno))
+    return {name: facts for name, *facts in filter(None, found)}
 
 
 def _setting(node: ast.AST) -> tuple[str, str, str] | None:
     match node:
         case ast.Call(func=ast.Name(id=reader), args=[ast.Constant(value=str() as name), *rest]) if reader in _READERS:
-            default = f"`{ast.unparse(rest[0])}`" if rest else "none"
-            return f"Z4J_{name.removeprefix('Z4J_')}", _READERS[reader], default
+            return name, _READERS[reader], f"`{ast.unparse(rest[0])}`" if rest else ""
     return None
+
+
+def _agent_settings() -> dict[str, list[str]]:
+    defaults = {field.name.upper(): field.default for field in dataclasses.fields(Config)}
+    known = {name: defaults.get(name) for name in sorted(NAMES)}
+    return {name: [f"`{value}`" if isinstance(value, str | int) else ""] for name, value in known.items()}
 
 
 # ── Permissions ──────────────────────────────────────────────────────────────────────────────────────────────────────
