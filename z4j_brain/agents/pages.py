@@ -16,6 +16,7 @@ from z4j_brain.agents.states import AgentRole
 from z4j_brain.lib import keyset
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
 
 SHOWN = 50
@@ -43,10 +44,7 @@ def connect(request: HttpRequest, project: str, environment: str) -> HttpRespons
     """GET shows the steps; POST makes a key and shows its DSN, this once."""
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
-    dsn = ""
-    if request.method == "POST":
-        name = request.POST.get("name", "").strip()[:128] or "worker"
-        _, dsn = actions.mint_key(place, name=name, actor=actor)
+    dsn = _mint(request, actor, place) if request.method == "POST" else ""
     heard = queries.agents(actor, place)
     context = {
         "title": "Connect an agent",
@@ -61,6 +59,12 @@ def connect(request: HttpRequest, project: str, environment: str) -> HttpRespons
         "manages": rbac.may(actor, Permission.MANAGE_AGENTS, place),
     }
     return render(request, "agents/connect.html", context)
+
+
+def _mint(request: HttpRequest, actor: Actor, place: Environment) -> str:
+    name = request.POST.get("name", "").strip()[:128] or "worker"
+    _, dsn = actions.mint_key(place, name=name, actor=actor)
+    return dsn
 
 
 @require_POST

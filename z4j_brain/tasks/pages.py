@@ -43,7 +43,6 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
         "page": page,
         "newer": view.at(page.previous).address if page.previous else "",
         "older": view.at(page.next).address if page.next else "",
-        "all_address": view.with_state(None).address,
         "chips": [(state, count, view.with_state(state).address) for state, count in counts.items() if count.number],
         "total": _total(counts, view.state),
         "is_new": not agents.agents(actor, place).exists(),

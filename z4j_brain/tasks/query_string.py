@@ -108,6 +108,10 @@ class View:
             yield name, replace(self, since=name, cursor="").address, name == self.since
 
     @property
+    def any_state(self) -> str:
+        return self.with_state(None).address
+
+    @property
     def wider(self) -> tuple[str, str] | None:
         """The next longer time range, as words and address."""
         names = list(RANGES)
