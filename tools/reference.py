@@ -117,7 +117,7 @@ _BRAIN = {
     "HOST": "address to listen on",
     "PORT": "port to listen on",
     "URL": "address people and agents use; https:// turns on secure cookies and HSTS",
-    "SOURCE_URL": "where the footer links the source of what runs here",
+    "SOURCE_URL": "where the footer links the source of what runs here; the brain serves its own files when left out",
     "TRUSTED_PROXIES": "addresses whose forwarded headers count",
     "SECRET_KEY": "Django's secret; made in the data folder when left out",
     "ALLOWED_HOSTS": "host names that are answered",

@@ -68,7 +68,7 @@ Z4J_DATA_DIR = Path(env("DATA_DIR", str(Path.home() / ".local" / "share" / "z4j"
 Z4J_HOST = env("HOST", "127.0.0.1")
 Z4J_PORT = env_int("PORT", 7700)
 Z4J_URL = env("URL", f"http://{Z4J_HOST}:{Z4J_PORT}").rstrip("/")
-Z4J_SOURCE_URL = env("SOURCE_URL", "https://github.com/z4j/z4j")
+Z4J_SOURCE_URL = env("SOURCE_URL")
 Z4J_TRUSTED_PROXIES = env_list("TRUSTED_PROXIES")
 
 DEBUG = False

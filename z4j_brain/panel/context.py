@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
 from z4j_brain.rbac import access
@@ -46,7 +47,7 @@ def shell(request: HttpRequest) -> dict[str, object]:
     context: dict[str, object] = {
         "nav": NAVIGATION,
         "current": {page, PARENTS.get(page, page)},
-        "source_url": settings.Z4J_SOURCE_URL,
+        "source_url": settings.Z4J_SOURCE_URL or reverse("source"),
         "environments": [],
     }
     if match and user is not None and user.is_authenticated:

@@ -14,6 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
 from z4j_brain.agents import queries as agents
+from z4j_brain.lib.source import pack
 from z4j_brain.rbac import access, actions
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import SETUP_LINK, Actor
@@ -51,6 +52,13 @@ def jump(request: HttpRequest, project: str, environment: str) -> HttpResponse:
         return redirect("task", project=project, environment=environment, id=found[0].pk)
     listed = reverse("tasks", kwargs={"project": project, "environment": environment})
     return redirect(f"{listed}?{urlencode({'q': text, 'since': 'all'})}" if text else listed)
+
+
+@require_GET
+@login_required
+def source(request: HttpRequest) -> HttpResponse:
+    """The source of what runs here, for everybody who uses it."""
+    return HttpResponse(pack(), content_type="application/gzip")
 
 
 @sensitive_post_parameters("password")

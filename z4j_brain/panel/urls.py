@@ -32,6 +32,7 @@ urlpatterns = [
     path("", pages.home, name="home"),
     path("sign-in/", SignInView.as_view(), name="account_login"),
     path("sign-out/", SignOutView.as_view(), name="account_logout"),
+    path("source.tar.gz", pages.source, name="source"),
     path("set-up/<str:link>/", pages.set_up, name="set-up"),
     path("<slug:project>/<slug:environment>/", include(inside)),
 ]
