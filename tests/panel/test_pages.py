@@ -16,7 +16,7 @@ from z4j_brain.rbac.actor import SYSTEM
 from z4j_brain.rbac.models import Setup, User
 
 MEMBERS = ("olive", "adam", "oscar", "vera", "audrey")
-OUTSIDE = ("home", "account_login", "account_logout", "set-up")
+OUTSIDE = ("home", "account_login", "account_logout", "set-up", "source")
 INSIDE = [pattern.name for pattern in urls.inside]
 #: What a GET answers to a member where it is no page.
 NO_PAGE = {"key-revoke": 405, "jump": 302}
@@ -69,7 +69,7 @@ def test_for_a_stranger_there_is_no_such_page(page, address, as_):
     assert "There is no such page" in answer.content.decode()
 
 
-@pytest.mark.parametrize("page", ["home", *(page for page in INSIDE if page != "key-revoke")])
+@pytest.mark.parametrize("page", ["home", "source", *(page for page in INSIDE if page != "key-revoke")])
 def test_nobody_is_asked_to_sign_in_and_led_back(page, address, client):
     path = address(page) if page in INSIDE else reverse(page)
     answer = client.get(path)
