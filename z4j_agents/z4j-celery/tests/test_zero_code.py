@@ -93,3 +93,43 @@ def test_beat_reports_what_it_sends(rig):
         finally:
             beat.terminate()
             beat.wait(20)
+
+
+POOLS = {
+    "children that are replaced after three tasks": ("-c2", "--max-tasks-per-child=3"),
+    "threads": ("-c2", "-P", "threads"),
+    "solo": ("-c1", "-P", "solo"),
+    "gevent": ("-c10", "-P", "gevent"),
+}
+
+
+@pytest.mark.parametrize("options", POOLS.values(), ids=POOLS)
+def test_every_pool_reports_every_task_to_the_last(rig, options):
+    with listening() as sink:
+        worker = rig.celery("worker", "-nw1@test", "-lWARNING", *options, Z4J_DSN=sink.dsn)
+        try:
+            sent = [rig.run("ok", number) for number in range(40)]
+            assert [result.get(timeout=60) for result in sent] == list(range(40))
+        finally:
+            worker.terminate()
+            assert worker.wait(20) == 0
+        for kind in ("task.received", "task.started", "task.succeeded"):
+            assert sorted(event["task_id"] for event in sink.of(kind)) == sorted(result.id for result in sent), kind
+
+
+def test_a_worker_that_was_killed_is_spoken_for_by_the_next(rig):
+    with listening() as sink:
+        away = rig.worker(Z4J_DSN="http://z4ja_sink_secret@127.0.0.1:9/shop/production?key=none")
+        sent = [rig.run("ok", number) for number in range(40)]
+        assert [result.get(timeout=60) for result in sent] == list(range(40))
+        time.sleep(1)  # what is spooled within 50 ms is on the disk by now
+        away.kill()
+        away.wait(20)
+        worker = rig.worker(Z4J_DSN=sink.dsn)
+        try:
+            ends = {result.id for result in sent}
+            wait_for(lambda: ends <= {event["task_id"] for event in sink.of("task.succeeded")}, 60, "the orphans")
+        finally:
+            worker.terminate()
+            worker.wait(20)
+        assert sorted(event["task_id"] for event in sink.of("task.succeeded")) == sorted(ends)
