@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -133,3 +134,28 @@ def test_a_worker_that_was_killed_is_spoken_for_by_the_next(rig):
             worker.terminate()
             worker.wait(20)
         assert sorted(event["task_id"] for event in sink.of("task.succeeded")) == sorted(ends)
+
+
+def told(rig, sends, **environ):
+    """Exit code and output of a worker, line by line, without what differs from run to run."""
+    log = rig.folder / "celery.log"
+    log.unlink(missing_ok=True)
+    worker = rig.celery("worker", "-c2", "-nw1@test", "-lINFO", **environ)
+    results = [rig.run(task, *args) for task, *args in sends]
+    for result in results:
+        result.get(timeout=60, propagate=False)
+    worker.terminate()
+    code = worker.wait(20)
+    varying = r"[0-9a-f]{8}-[0-9a-f-]{27}|ForkPoolWorker-\d+|0x[0-9a-f]+|\d[\d:,. -]*s?"
+    return code, sorted(re.sub(varying, "#", line) for line in log.read_text().splitlines())
+
+
+def test_exit_code_and_output_of_a_worker_stay_as_they_are(rig):
+    sends = [("ok", 1), ("fail", 2), ("ok", 3)]
+    without = told(rig, sends)
+    assert without[0] == 0
+    assert any("ValueError" in line for line in without[1])
+    with listening() as sink:
+        assert told(rig, sends, Z4J_DSN=sink.dsn) == without
+        assert len(sink.of("task.succeeded")) == 2
+    assert told(rig, sends, Z4J_DSN="http://z4ja_away_secret@127.0.0.1:9/shop/production?key=none") == without

@@ -55,7 +55,7 @@ class Outage:
         ceiling = min(LAST, FIRST * 2 ** min(self._failures, 16))
         self._rest(at_least + random.uniform(0.05, ceiling))  # noqa: S311 - spreads load, guards nothing
         lasting = time.monotonic() - self._began >= WORTH_A_WARNING
-        self._tell(logging.WARNING if lasting else logging.INFO, what)
+        self._tell(logging.WARNING if lasting else logging.DEBUG, what)
 
     def refused(self, what: str) -> None:
         """Will not work before somebody changes something."""
