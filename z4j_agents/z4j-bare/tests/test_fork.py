@@ -173,6 +173,8 @@ if __name__ == "__main__":
     process = program(f"import runpy; runpy.run_path({str(path)!r}, run_name='__main__')")
     assert process.stdout.read() == "435\n"
     assert process.wait() == 0
-    process = program("import z4j_bare; z4j_bare.agent().emit({'kind': 'task.enqueued', 'task_id': 'next'})")
-    assert process.wait() == 0
-    wait_for(lambda: len(brain.task_ids()) == 32)
+    # Children of a pool are killed, perhaps while they send. Whoever runs next speaks for them, as long as it runs.
+    program(
+        "import time, z4j_bare; z4j_bare.agent().emit({'kind': 'task.enqueued', 'task_id': 'next'}); time.sleep(60)"
+    )
+    wait_for(lambda: len(brain.task_ids()) == 32, 50)
