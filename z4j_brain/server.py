@@ -145,6 +145,8 @@ class WebServer(Server):  # type: ignore[misc]
         for endpoint in self.endpoints:
             listening = serverFromString(reactor, endpoint)  # type: ignore[no-untyped-call]
             listening.listen(self.http_factory).addErrback(self.listen_error)
+        if self.failed:  # before the reactor runs nothing can stop it
+            sys.exit(1)
         signal.signal(signal.SIGTERM, self._told_to_stop)
         signal.signal(signal.SIGINT, self._told_to_stop)
         reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
@@ -157,7 +159,8 @@ class WebServer(Server):  # type: ignore[misc]
     def listen_error(self, failure: Any) -> None:
         logger.critical("listen_failed error=%s", failure.getErrorMessage())
         self.failed = True
-        self.stop()
+        if reactor.running:
+            self.stop()
 
     def _told_to_stop(self, number: int, frame: Any) -> None:
         """The first signal drains, the second stops at once."""

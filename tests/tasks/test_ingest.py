@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import uuid
 from typing import Any
@@ -23,6 +24,7 @@ from z4j_brain.tasks.ingest import ingest
 from z4j_brain.tasks.models import Event, Task
 
 OTHER = uuid.UUID("01900000-0000-7000-8000-000000000002")
+FIRSTS = itertools.count(1000)
 #: The last is one this brain does not know.
 KINDS = [
     "enqueued",
@@ -89,7 +91,7 @@ class AnyOrder(TestCase):
         order.shuffle(again)
 
         for part in _split(again, order):
-            _send(key, part, order, tries=3 if isolated else 1)
+            _send(key, part, order, isolated)
 
         assert rows() == _expected(history)
         assert Event.objects.count() == len(history)
@@ -101,10 +103,11 @@ def _split(events: list[Any], order: random.Random) -> list[list[Any]]:
     return [events[start:end] for start, end in zip([0, *cuts], [*cuts, len(events)], strict=True)]
 
 
-def _send(key: AgentKey, part: list[Any], order: random.Random, tries: int) -> None:
+def _send(key: AgentKey, part: list[Any], order: random.Random, isolated: bool) -> None:
     for boot in (sent.BOOT, OTHER):
         if mine := [event for whose, event in part if whose == boot]:
-            give(key, *mine, boot=boot, first=order.randrange(10**9), tries=tries)
+            batch = sent.parsed(*mine, boot=boot, first=next(FIRSTS))
+            ingesting._one_by_one(key, batch) if isolated else ingest(key, batch, order.randint(1, 3))
 
 
 def _expected(history: list[tuple[uuid.UUID, dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -145,6 +148,7 @@ def test_the_repeat_of_a_batch_gets_the_same_answer(key):
     assert give(key, *events) == first
     assert give(key, *events, tries=7) == first
     assert (Event.objects.count(), Batch.objects.count(), Quarantined.objects.count()) == (1, 1, 1)
+    assert Suspect.objects.count() == 0
 
 
 def test_other_content_in_the_place_of_a_batch_is_a_conflict(key):
@@ -183,11 +187,17 @@ def test_a_kind_this_brain_does_not_know_is_kept(key):
     ]
 
 
-@pytest.mark.parametrize("tries", [1, 3])
-def test_an_agent_and_its_worker_introduce_themselves(key, tries):
+def test_a_batch_that_comes_again_after_the_brain_was_merely_away_is_taken_whole(key, monkeypatch):
+    monkeypatch.setattr(ingesting, "_one_by_one", None)
+
+    assert give(key, sent.event(1), sent.event(2), tries=50)["accepted"] == 2
+    assert Suspect.objects.count() == 0
+
+
+def test_an_agent_and_its_worker_introduce_themselves(key):
     worker = {"engine": "celery", "worker": "celery@host-1", "ts": sent.START}
     facts = {"pid": 9, "started": sent.START, "queues": ["mail"], "concurrency": {"kind": "prefork", "size": 2}}
-    give(key, sent.online(1), worker | {"seq": 2, "kind": "worker.online", "data": facts}, tries=tries)
+    give(key, sent.online(1), worker | {"seq": 2, "kind": "worker.online", "data": facts})
 
     agent, found = Agent.objects.get(), Worker.objects.get()
     assert (agent.allowed, agent.vault, agent.state) == (["retry", "cancel"], "v1", "online")

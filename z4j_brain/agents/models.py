@@ -99,7 +99,10 @@ class Quarantined(models.Model):
 
 
 class Suspect(models.Model):
-    """An event whose ingest has crashed before; after three tries it is quarantined untried."""
+    """An event whose ingest has crashed before; after three tries it is quarantined untried.
+
+    A batch as a whole is a suspect too, by -1 - the seq of its first event, while a repeat of it is being taken.
+    """
 
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="suspects")
     seq = models.BigIntegerField()

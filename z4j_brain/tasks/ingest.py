@@ -3,9 +3,10 @@
 A row is always `fold` over all events of its task. What comes in order is folded on; what comes late is noticed by its
 order key, and the task is folded anew from every event it has.
 
-A batch that breaks the ingest must not stop an agent for ever: from its third try on, or when the code raises, its
-events are taken one by one, and what fails three times by itself is quarantined. A process that dies over an event
-leaves a Suspect behind, written before the try. Trouble of the database is nobody's fault: it is raised, never counted.
+A batch that breaks the ingest must not stop an agent for ever: when the code raises, or a process has died over it, its
+events are taken one by one, and what fails three times by itself is quarantined. A process that dies leaves a Suspect
+behind, written before the try; for a batch as a whole only when it comes again, since the first try nearly always
+succeeds. A brain that was merely away leaves none. Trouble of the database is raised: it is no event's fault.
 """
 
 from __future__ import annotations
@@ -79,14 +80,19 @@ class Known:
 
 def ingest(key: AgentKey, batch: ParsedBatch, tries: int = 1) -> wire.Answer:
     """Store a batch and say what became of each event. A repeated batch gets the answer it got at first."""
-    if tries < wire.ISOLATE_AFTER:
-        try:
-            return _settled(_together, key, batch)
-        except (OperationalError, InterfaceError, Problem):
-            raise
-        except Exception:
-            logger.exception("ingest_failed boot=%s first=%s events=%s", batch.boot, batch.first, len(batch.events))
-    return _one_by_one(key, batch)
+    if tries > 1 and not _settled(_is_unsuspected, key, batch):
+        return _one_by_one(key, batch)
+    try:
+        return _settled(_together, key, batch)
+    except Problem:
+        raise
+    except (OperationalError, InterfaceError):
+        if tries > 1:
+            _settled(_forgive_batch, key, batch)
+        raise
+    except Exception:
+        logger.exception("ingest_failed boot=%s first=%s events=%s", batch.boot, batch.first, len(batch.events))
+        return _one_by_one(key, batch)
 
 
 def _settled(step: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs) -> Result:
@@ -99,6 +105,20 @@ def _settled(step: Callable[Given, Result], *args: Given.args, **kwargs: Given.k
             if not left or getattr(error.__cause__, "sqlstate", "") not in _DEADLOCK:
                 raise
     raise AssertionError("unreachable")
+
+
+def _is_unsuspected(key: AgentKey, batch: ParsedBatch) -> bool:
+    """Has no process that took this batch as a whole ended without a word? Writes down that this one takes it now."""
+    return _suspect(agents.enrol(key, batch), _as_suspect(batch)) == 1
+
+
+def _as_suspect(batch: ParsedBatch) -> int:
+    """Where among an agent's suspects its batch as a whole stands: below zero, where no event is."""
+    return -batch.first - 1
+
+
+def _forgive_batch(key: AgentKey, batch: ParsedBatch) -> None:
+    _forgive(agents.enrol(key, batch), _as_suspect(batch))
 
 
 def _together(key: AgentKey, batch: ParsedBatch) -> wire.Answer:
@@ -184,6 +204,7 @@ def _repeated(agent: Agent, batch: ParsedBatch) -> wire.Answer | None:
         raise Problem(
             409, "id_conflict", "Another batch", "A batch of this boot and first seq came with other content."
         )
+    _forgive(agent, _as_suspect(batch))
     answer: wire.Answer = before.answer
     return answer
 
@@ -225,6 +246,7 @@ def _close(agent: Agent, key: AgentKey, batch: ParsedBatch, tally: Tally) -> wir
     _quarantine(agent, batch.rejected, tally)
     answer = tally.answer()
     agents.saw(agent, key)
+    _forgive(agent, _as_suspect(batch))
     Batch.objects.create(agent=agent, first=batch.first, digest=batch.digest, answer=answer)
     return answer
 

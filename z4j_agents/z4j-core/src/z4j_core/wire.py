@@ -18,7 +18,8 @@ COMMANDS_PATH: Final = "/agent/v1/commands"
 RESULTS_PATH: Final = "/agent/v1/results"
 KEYS_PATH: Final = "/agent/v1/keys"
 
-#: How often an agent has sent this very batch, 1 at first. From `ISOLATE_AFTER` on its events are taken one by one.
+#: How often an agent has sent this very batch, 1 at first. A batch that comes again is watched: if the brain dies over
+#: it, its events are taken one by one, and one that fails `ISOLATE_AFTER` times by itself is set aside.
 TRIES_HEADER: Final = "z4j-tries"
 ISOLATE_AFTER: Final = 3
 
