@@ -87,6 +87,12 @@ def test_a_name_that_only_resembles_one_is_not(name):
         f"host=db1 DETAIL:  Key (email)=({SECRET}) already exists.",
         f"the password was {SECRET} on host=db1",
         f"host=db1 https://hooks.slack.com/services/T0/B0/{SECRET}",
+        f"host=db1 LoginError: refused: token={SECRET}",
+        f"host=db1 msg='no entry with password={SECRET}'",
+        f"host=db1 GET https://db1/reset?password={SECRET}&step=2",
+        f"""host=db1 {{'password': "it's {SECRET}"}}""",
+        f"host=db1 password={'x' * 3000}{SECRET}",
+        f'host=db1 {{"password": "a\\"b {SECRET}"}}',
     ],
 )
 def test_a_secret_in_running_text_goes_and_the_text_stays(text):
@@ -118,6 +124,7 @@ def test_what_looks_like_a_secret_is_named_by_its_kind(text, told):
         "2026-11-22T19:10:12.123456Z", "https://example.com/a/b?page=2&sort=asc", "4111111111111112",
         "the bearer of this note may pass", "s3://bucket/key/part-0001.parquet", "token_type: bearer",
         "Task app.tasks.rebuild_index[3f] raised MemoryError: out of memory at row 99182",
+        "login(password=None)", "state: queued: retries=3", "https://example.com/a?b=1:2",
     ],
 )  # fmt: skip
 def test_what_is_no_secret_is_left_alone(text):

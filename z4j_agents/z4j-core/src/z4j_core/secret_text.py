@@ -29,10 +29,11 @@ _HEADER = re.compile(
 )
 _COOKIE = re.compile(r"(?i)(?<![\w-])((?:set-)?cookie2?\s{0,3}:\s{0,3})([^\r\n\"']{1,4000})")
 _SCHEME = re.compile(r"(?i)(?<![\w-])(bearer|basic|token|digest|negotiate|apikey)([ \t]{1,3})([\w.~+/=-]{16,4000})")
-_PAIR = re.compile(
-    r"(?<![\w.-])([^\W\d][\w.-]{0,63})(\]?\\{0,3}[\"']?\s{0,3}(?:=>|:=|[:=])\s{0,3})"
-    r"(?:(\\{0,3}[bu]?[\"'])([^\"'\\\r\n]{1,2000})|([^\s,;&\"'<>]{1,2000}))"
-)
+_NAME = re.compile(r"(?<![\w.-])([^\W\d][\w.-]{0,63})\]?\\{0,3}[\"']?\s{0,3}(?:=>|:=|[:=])\s{0,3}")
+#: What stands after a name: between quotes, between quotes that are escaped themselves, or bare.
+_VALUE = re.compile(r"[bu]?([\"'])(?:\\.|(?!\1)[^\\\r\n])+|\\{1,3}[bu]?[\"'][^\"'\\\r\n]+|[^\s,;&\"'<>]+", re.DOTALL)
+_OPENING = re.compile(r"\\{0,3}[bu]?[\"']")
+_NO_SECRET = re.compile(r"(?:\[redacted[^\]\s]{0,70}\]|None|null|[Tt]rue|[Ff]alse)[)\]}]*")
 _OPTION = re.compile(r"(?<![\w-])(--?([A-Za-z][\w-]{0,63})[ \t]{1,3})([\"']?)([^\s\"'-][^\s\"']{0,1000})")
 _USER_OPTION = re.compile(r"(?<![\w-])(-u|--user|--proxy-user)([ =]{1,3}[\"']?)([^\s:\"']{0,200}):([^\s\"']{1,500})")
 _ELEMENT = re.compile(r"<([A-Za-z][\w:.-]{0,63})(\s[^<>]{0,300})?>([^<>]{1,2000})(?=</)")
@@ -126,7 +127,7 @@ def _names(text: str) -> str:
     if ":" in text or "=" in text:
         text = _HEADER.sub(rf"\1\2{REDACTED}", text)
         text = _COOKIE.sub(rf"\1{REDACTED}", text)
-        text = _PAIR.sub(_pair, text)
+        text = _pairs(text)
     if " " in text:
         text = _SCHEME.sub(rf"\1\2{REDACTED}", text)
         text = _SAID.sub(_said, text)
@@ -142,17 +143,28 @@ def _names(text: str) -> str:
     return text
 
 
-def _pair(match: re.Match[str]) -> str:
-    name, seam, quote, quoted, bare = match.groups()
-    value = quoted or bare
-    if (
-        not is_secret(name)
-        or value.startswith("[redacted")
-        or value in ("None", "null", "true", "false", "True", "False")
-    ):
-        return match[0]
-    closing = "" if quoted else value[len(value.rstrip(")]}")) :]
-    return f"{name}{seam}{quote or ''}{REDACTED}{closing}"
+def _pairs(text: str) -> str:
+    """`name=value`, `"name": "value"` and the like. A value whose name says nothing may hold further pairs."""
+    told: list[str] = []
+    at = 0
+    found = _NAME.search(text)
+    while found is not None:
+        end = found.end()
+        if is_secret(found[1]) and (value := _VALUE.match(text, end)) is not None:
+            told += text[at:end], _hidden(value)
+            at = end = value.end()
+        found = _NAME.search(text, end)
+    return "".join((*told, text[at:]))
+
+
+def _hidden(value: re.Match[str]) -> str:
+    """The value without what it says; quotes and closing brackets stay."""
+    opening = _OPENING.match(value[0])
+    said = value[0][opening.end() :] if opening else value[0]
+    if _NO_SECRET.fullmatch(said):
+        return value[0]
+    closing = "" if opening else said[len(said.rstrip(")]}")) :]
+    return f"{opening[0] if opening else ''}{REDACTED}{closing}"
 
 
 def _said(match: re.Match[str]) -> str:
