@@ -69,9 +69,13 @@ class Shop:
         assert self.run(str(ENGINE), "-c", "import secret_shop; secret_shop.send()").wait(60) == 0
 
     def spooled(self) -> str:
-        files = [path for path in self.spool.rglob("*") if path.is_file()]
-        spools = [path for path in files if re.fullmatch(r"[0-9a-f-]{36}\.db", path.name)]
-        return everything(files) + "".join(map(rows, spools))
+        """What is there; a spool that has been sent is deleted while we look."""
+        found = []
+        for path in self.spool.rglob("*"):
+            with suppress(FileNotFoundError, sqlite3.OperationalError):
+                found.append(everything([path]) if path.is_file() else "")
+                found.append(rows(path) if re.fullmatch(r"[0-9a-f-]{36}\.db", path.name) else "")
+        return "".join(found)
 
     def ended(self) -> bool:
         told = self.spooled()
@@ -138,7 +142,7 @@ def everything(paths: Iterable[Path]) -> str:
 
 def rows(path: Path) -> str:
     """What an SQLite file says, also where a page ends in the middle of a word."""
-    database = sqlite3.connect(path)
+    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return "".join(repr(row) for table in tables for row in database.execute(f'SELECT * FROM "{table}"'))  # noqa: S608
