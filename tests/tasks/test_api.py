@@ -150,7 +150,9 @@ def test_payloads_are_for_those_who_may_see_them(get, cast):
     texts = {"args": "(1,)", "kwargs": "{'a': 1}", "result": "7", "error_message": "boom", "traceback": "File"}
     task = rows.task(cast.production, error_type="ValueError", **texts)
     agent = rows.agent(cast.production)
-    rows.event(task, agent, "task.failed", START, args="(1,)", error={"type": "ValueError", "message": "boom"})
+    rows.event(
+        task, agent, "task.failed", START, args="(1,)", error={"type": "ValueError", "message": "boom"}, later="7"
+    )
 
     for who, sees in [("vera", True), ("audrey", False)]:
         shown = get(f"{TASKS}{task.pk}/", who=who).json()
@@ -160,6 +162,7 @@ def test_payloads_are_for_those_who_may_see_them(get, cast):
         assert {name: shown[name] for name in texts} == (texts if sees else dict.fromkeys(texts))
         assert get(who=who).json()["results"][0]["error_message"] == ("boom" if sees else None)
         assert events[0]["data"]["args"] == ("(1,)" if sees else None)
+        assert events[0]["data"]["later"] == ("7" if sees else None)
 
 
 def test_a_task_says_what_can_be_done_to_it_and_why_not(get, cast):

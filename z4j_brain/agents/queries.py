@@ -92,6 +92,8 @@ def of_boot(environment_id: int, boot: UUID) -> Agent | None:
 
 def of_boots(wanted: Collection[tuple[int, UUID]]) -> dict[tuple[int, UUID], Agent]:
     """The agents of these environments and boots, for the gateway."""
-    rows = Agent.objects.filter(boot__in=[boot for _, boot in wanted]).defer("received")[: len(wanted)]
-    found = {(agent.environment_id, agent.boot): agent for agent in rows}
+    # A boot is chosen by who sends it: another tenant may have sent the same.
+    environments, boots = {environment_id for environment_id, _ in wanted}, {boot for _, boot in wanted}
+    rows = Agent.objects.filter(environment__in=environments, boot__in=boots).defer("received")
+    found = {(agent.environment_id, agent.boot): agent for agent in rows[: len(environments) * len(boots)]}
     return {one: found[one] for one in wanted if one in found}

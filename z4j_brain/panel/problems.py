@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -18,6 +19,15 @@ class ProblemMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        """No text that is kept holds a NUL, and PostgreSQL takes none: who sends one is told so, wherever it stands."""
+        if request.path.startswith(("/api/", "/agent/")):
+            return None
+        said = [text for query in (request.GET, request.POST) for _, texts in query.lists() for text in texts]
+        if not any("\0" in text for text in said):
+            return None
+        return self.process_exception(request, Problem(400, "invalid", "Invalid request", "A text here holds no NUL."))
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, Problem) or request.path.startswith("/api/"):

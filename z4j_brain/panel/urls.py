@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from z4j_brain.agents import pages as agents
 from z4j_brain.fleet import pages as fleet
 from z4j_brain.operations import pages as operations
 from z4j_brain.panel import pages
-from z4j_brain.panel.consumers import Live
+from z4j_brain.panel.consumers import Live, Nowhere
 from z4j_brain.panel.signin import SignInView, SignOutView
 from z4j_brain.tasks import pages as tasks
 
@@ -37,4 +37,4 @@ urlpatterns = [
     path("<slug:project>/<slug:environment>/", include(inside)),
 ]
 
-websocket_urlpatterns: list[Any] = [path("ws/", Live.as_asgi())]
+websocket_urlpatterns: list[Any] = [path("ws/", Live.as_asgi()), re_path("", Nowhere.as_asgi())]

@@ -11,6 +11,7 @@ from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import mixins, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
+from z4j_core import wire
 
 from z4j_brain.lib.listing import StrictFilterSet, TextFilter
 from z4j_brain.operations.api import IDEMPOTENCY_KEY, KINDS, AskingDoor, OperationSerializer, ReasonSerializer
@@ -22,8 +23,8 @@ from z4j_brain.tasks.models import Event, Task
 
 KINDS.add("task")
 
-#: Parts of an event that `VIEW_PAYLOAD` guards.
-EVENT_PAYLOAD = ("args", "kwargs", "result", "error", "progress")
+#: What is told of an event to everybody who sees its task. The rest, also what a newer agent may add, is payload.
+EVENT_FACTS = frozenset(wire.Event.__annotations__) - {"args", "kwargs", "result", "error", "progress", "data"}
 
 
 @extend_schema_field({"type": ["string", "null"]})
@@ -135,7 +136,7 @@ class EventSerializer(serializers.ModelSerializer[Event]):
     def get_data(self, event: Event) -> dict[str, Any]:
         if self.context["sees_payload"]:
             return dict(event.data)
-        return {name: None if name in EVENT_PAYLOAD else value for name, value in event.data.items()}
+        return {name: value if name in EVENT_FACTS else None for name, value in event.data.items()}
 
 
 class PayloadDoor(Door):

@@ -88,7 +88,8 @@ def act(request: HttpRequest, project: str, environment: str, *, verb: str) -> H
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
     wanted = (request.POST if request.method == "POST" else request.GET).getlist("task")
-    found = list(queries.tasks(actor, place).filter(pk__in=[pk for pk in wanted if pk.isdigit()][:SHOWN]))
+    ids = [pk for pk in wanted if pk.isascii() and pk.isdigit() and len(pk) < 19]
+    found = list(queries.tasks(actor, place).filter(pk__in=ids[:SHOWN]))
     if not found:
         return HttpResponseBadRequest("Name at least one task of this environment.")
     if request.method == "GET":

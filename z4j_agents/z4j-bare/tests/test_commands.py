@@ -139,7 +139,8 @@ def test_what_is_not_a_command_is_not_even_answered(inspection, brain, body):
 @pytest.mark.parametrize(
     "changes",
     [{"v": 2}, {"fence": "1"}, {"fence": True}, {"targets": [{}]}, {"targets": [{"item": 1, "task_id": ""}]},
-     {"targets": [{"item": i, "task_id": "t"} for i in range(501)]}, {"id": "x" * 256}, {"params": []}],
+     {"targets": [{"item": i, "task_id": "t"} for i in range(501)]}, {"id": "x" * 256}, {"id": "x\nforged line"},
+     {"params": []}],
 )  # fmt: skip
 def test_a_command_of_another_shape_is_not_read(inspection, brain, changes):
     with pytest.raises(Unreadable):

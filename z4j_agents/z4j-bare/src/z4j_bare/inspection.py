@@ -90,7 +90,9 @@ def _is_command(found: Any) -> bool:
         return False
     if found["v"] not in wire.SERVED or len(found["targets"]) > wire.MAX_TARGETS:
         return False
-    return all(len(found[name]) <= wire.MAX_ID for name, kind in _FIELDS.items() if kind is str) and all(
+    # Printable: what is refused is logged, and nobody has vouched for it then.
+    words = [found[name] for name, kind in _FIELDS.items() if kind is str]
+    return all(len(word) <= wire.MAX_ID and word.isprintable() for word in words) and all(
         map(_is_target, found["targets"])
     )
 
