@@ -9,7 +9,8 @@ from pathlib import Path
 
 def create(path: Path, content: bytes) -> bytes:
     """Write `content` to a new file of mode 0600, or return what is already there: of two starters, one wins."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (path.parent.parent, path.parent):  # the database will stand in the first
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
