@@ -245,7 +245,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "TaskState": "z4j_brain.tasks.states.TaskState",
         "OperationState": "z4j_brain.operations.states.OperationState",
-        "Presence": "z4j_brain.agents.states.AgentState",  # a worker's has the same words
+        "Presence": "z4j_brain.agents.states.Presence",
         "Permission": "z4j_brain.rbac.states.Permission",
     },
 }

@@ -7,8 +7,7 @@ import re
 import pytest
 from django.conf import settings
 
-from z4j_brain.agents.states import AgentState
-from z4j_brain.fleet.states import WorkerState
+from z4j_brain.agents.states import Presence
 from z4j_brain.operations.states import ItemOutcome, ItemProgress, OperationState
 from z4j_brain.panel.context import NAVIGATION
 from z4j_brain.tasks.states import TaskState
@@ -23,7 +22,7 @@ COLOUR = re.compile(
     r"|:\s*(?:white|black|red|green|blue|gr[ae]y|orange|yellow|purple)\b",
     re.I,
 )
-STATES = [*TaskState, *OperationState, *ItemOutcome, *ItemProgress, *AgentState, *WorkerState]
+STATES = [*TaskState, *OperationState, *ItemOutcome, *ItemProgress, *Presence]
 
 
 def name(path):

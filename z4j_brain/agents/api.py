@@ -8,7 +8,7 @@ from rest_framework import mixins, serializers
 
 from z4j_brain.agents import queries
 from z4j_brain.agents.models import Agent
-from z4j_brain.agents.states import AgentRole, AgentState
+from z4j_brain.agents.states import AgentRole, Presence
 from z4j_brain.lib.listing import ChoiceIn, StrictFilterSet
 from z4j_brain.rbac.door import Door
 
@@ -24,7 +24,7 @@ class AgentFilter(StrictFilterSet):
 
 
 class AgentSerializer(serializers.ModelSerializer[Agent]):
-    state = serializers.ChoiceField(choices=AgentState.choices, read_only=True)
+    state = serializers.ChoiceField(choices=Presence.choices, read_only=True)
     key = serializers.CharField(source="key.name", read_only=True)
 
     class Meta:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from django.db import models
 from django.utils import timezone
 
-from z4j_brain.agents.states import AgentRole, AgentState
+from z4j_brain.agents.states import AgentRole, Presence
 from z4j_brain.lib.ids import uuid7
 from z4j_brain.rbac.models import Environment
-
-SILENT_AFTER = timedelta(seconds=60)
 
 
 class AgentKey(models.Model):
@@ -63,11 +59,8 @@ class Agent(models.Model):
         indexes = [models.Index(fields=["environment", "seen_at"], name="agent_seen")]
 
     @property
-    def state(self) -> AgentState:
-        if self.left_at is not None:
-            return AgentState.OFFLINE
-        silent = timezone.now() - self.seen_at > SILENT_AFTER
-        return AgentState.SILENT if silent else AgentState.ONLINE
+    def state(self) -> Presence:
+        return Presence.of(self.seen_at, self.left_at)
 
 
 class Batch(models.Model):

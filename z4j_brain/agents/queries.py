@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from django.http import Http404
 from django.utils import timezone
 
-from z4j_brain.agents.models import SILENT_AFTER, Agent, AgentKey
-from z4j_brain.agents.states import AgentRole
+from z4j_brain.agents.models import Agent, AgentKey
+from z4j_brain.agents.states import SILENT_AFTER, AgentRole
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment

@@ -1,8 +1,13 @@
-"""What an agent can be."""
+"""What an agent can be, and whether somebody is there: agents and workers say it with the same words."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django.db import models
+from django.utils import timezone
+
+SILENT_AFTER = timedelta(seconds=60)
 
 
 class AgentRole(models.TextChoices):
@@ -11,12 +16,18 @@ class AgentRole(models.TextChoices):
     SCHEDULER = "scheduler", "Scheduler"
 
 
-class AgentState(models.TextChoices):
-    """Derived from when an agent was last heard; silence becomes visible after 60 s."""
+class Presence(models.TextChoices):
+    """Derived from when somebody was last heard; silence becomes visible after 60 s."""
 
     ONLINE = "online", "Online"
     SILENT = "silent", "Silent"
     OFFLINE = "offline", "Offline"
+
+    @classmethod
+    def of(cls, heard_at: datetime, left_at: datetime | None) -> Presence:
+        if left_at is not None:
+            return cls.OFFLINE
+        return cls.SILENT if timezone.now() - heard_at > SILENT_AFTER else cls.ONLINE
 
     @property
     def icon(self) -> str:
@@ -29,7 +40,7 @@ class AgentState(models.TextChoices):
 
 
 _LOOKS = {
-    AgentState.ONLINE: ("circle-check", "succeeded"),
-    AgentState.SILENT: ("circle-question-mark", "lost"),
-    AgentState.OFFLINE: ("ban", "cancelled"),
+    Presence.ONLINE: ("circle-check", "succeeded"),
+    Presence.SILENT: ("circle-question-mark", "lost"),
+    Presence.OFFLINE: ("ban", "cancelled"),
 }

@@ -6,9 +6,9 @@ from django.db.models import QuerySet
 from django.urls import path
 from rest_framework import mixins, serializers
 
+from z4j_brain.agents.states import Presence
 from z4j_brain.fleet import queries
 from z4j_brain.fleet.models import Worker
-from z4j_brain.fleet.states import WorkerState
 from z4j_brain.lib.listing import StrictFilterSet
 from z4j_brain.rbac.door import Door
 
@@ -22,7 +22,7 @@ class WorkerFilter(StrictFilterSet):
 
 
 class WorkerSerializer(serializers.ModelSerializer[Worker]):
-    state = serializers.ChoiceField(choices=WorkerState.choices, read_only=True)
+    state = serializers.ChoiceField(choices=Presence.choices, read_only=True)
 
     class Meta:
         model = Worker

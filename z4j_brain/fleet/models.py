@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from django.db import models
 from django.utils import timezone
 
 from z4j_brain.agents.models import Agent
-from z4j_brain.fleet.states import WorkerState
+from z4j_brain.agents.states import Presence
 from z4j_brain.rbac.models import Environment
-
-SILENT_AFTER = timedelta(seconds=60)
 
 
 class Worker(models.Model):
@@ -35,11 +31,8 @@ class Worker(models.Model):
         constraints = [models.UniqueConstraint(fields=["environment", "engine", "name"], name="worker_once")]
 
     @property
-    def state(self) -> WorkerState:
-        if self.offline_at is not None:
-            return WorkerState.OFFLINE
-        silent = timezone.now() - self.heartbeat_at > SILENT_AFTER
-        return WorkerState.SILENT if silent else WorkerState.ONLINE
+    def state(self) -> Presence:
+        return Presence.of(self.heartbeat_at, self.offline_at)
 
     @property
     def size(self) -> int:

@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from z4j_brain.agents.states import Presence
 from z4j_brain.fleet import queries
-from z4j_brain.fleet.states import WorkerState
 from z4j_brain.lib import keyset
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
@@ -22,8 +22,8 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
     page = keyset.page(queries.workers(actor, place), request.GET.get("cursor"), SHOWN, order="-heartbeat_at")
-    online = [worker for worker in page.results if worker.state == WorkerState.ONLINE]
-    groups = [(state, [worker for worker in page.results if worker.state == state]) for state in WorkerState]
+    online = [worker for worker in page.results if worker.state == Presence.ONLINE]
+    groups = [(state, [worker for worker in page.results if worker.state == state]) for state in Presence]
     context = {
         "title": "Workers",
         "environment": place,

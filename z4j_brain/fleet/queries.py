@@ -6,7 +6,8 @@ from django.db.models import QuerySet
 from django.http import Http404
 from django.utils import timezone
 
-from z4j_brain.fleet.models import SILENT_AFTER, Worker
+from z4j_brain.agents.states import SILENT_AFTER
+from z4j_brain.fleet.models import Worker
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment

@@ -8,9 +8,12 @@ import uuid
 
 
 def uuid7() -> uuid.UUID:
-    """A version 7 UUID (RFC 9562): 48 bits of Unix milliseconds, then random bits."""
-    millis = time.time_ns() // 1_000_000
-    value = (millis << 80) | int.from_bytes(os.urandom(10), "big")
+    """A version 7 UUID (RFC 9562): milliseconds since the epoch, 12 bits of their fraction (method 3), then chance.
+
+    Two that one process makes one after the other sort in that order, unless they fall into the same 244 ns.
+    """
+    millis, rest = divmod(time.time_ns(), 1_000_000)
+    value = (millis << 80) | ((rest * 4096 // 1_000_000) << 64) | int.from_bytes(os.urandom(8), "big")
     value = (value & ~(0xF << 76)) | (0x7 << 76)
     value = (value & ~(0x3 << 62)) | (0x2 << 62)
     return uuid.UUID(int=value)

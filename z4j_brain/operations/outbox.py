@@ -17,7 +17,8 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from z4j_core import wire
 
-from z4j_brain.agents.models import SILENT_AFTER, Agent
+from z4j_brain.agents.models import Agent
+from z4j_brain.agents.states import SILENT_AFTER
 from z4j_brain.ledger import entries
 from z4j_brain.ledger.states import Outcome, Phase
 from z4j_brain.lib import nudge

@@ -12,8 +12,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from z4j_brain.agents.states import Presence
 from z4j_brain.fleet.models import Worker
-from z4j_brain.fleet.states import WorkerState
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.operations.states import ItemOutcome, ItemProgress, OperationState
 from z4j_brain.rbac import queries as rbac
@@ -75,9 +75,9 @@ def when(moment: datetime | None, form: str = "ago") -> str:
 def slots(worker: Worker) -> dict[str, object]:
     """A square for each task a worker can run at once."""
     drawn, busy = min(worker.size, MAX_SLOTS), len(worker.running)
-    if worker.state == WorkerState.OFFLINE:
+    if worker.state == Presence.OFFLINE:
         return {}
-    free = "idle" if worker.state == WorkerState.ONLINE else "gone"
+    free = "idle" if worker.state == Presence.ONLINE else "gone"
     kinds = ["busy" if at < busy and free == "idle" else free for at in range(drawn)]
     return {
         "name": worker.name,
