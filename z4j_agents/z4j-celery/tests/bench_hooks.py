@@ -23,7 +23,7 @@ import z4j_bare
 from celery_rig import HERE, CeleryRig
 from sink import listening
 from z4j_celery import CeleryEngine
-from z4j_core.conformance.recording import wait_for
+from z4j_core.testing.recording import wait_for
 
 
 class BenchRig(CeleryRig):

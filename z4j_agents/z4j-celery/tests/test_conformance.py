@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from celery_rig import CeleryRig
-from z4j_core.conformance.engines import EngineSuite
+from z4j_celery import CeleryEngine
+from z4j_core.testing.engines import EngineSuite
 
 
 @pytest.fixture(scope="module")
@@ -15,3 +16,5 @@ def rig(tmp_path_factory):
 
 class TestCelery(EngineSuite):
     """The rig is all that an adapter supplies."""
+
+    engine_class = CeleryEngine

@@ -11,7 +11,7 @@ import time
 import pytest
 from celery_rig import HERE, CeleryRig
 from sink import listening
-from z4j_core.conformance.recording import wait_for
+from z4j_core.testing.recording import wait_for
 
 
 class PlainRig(CeleryRig):

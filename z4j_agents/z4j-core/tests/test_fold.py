@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from z4j_core.conformance.traces import BOOT, GOLDEN, SECOND, START, Trace
 from z4j_core.fold import fold, key_text, order_key
+from z4j_core.testing.traces import BOOT, GOLDEN, SECOND, START, Trace
 from z4j_core.wire import RANK, Event, Kind
 
 traces = st.sampled_from(GOLDEN)

@@ -9,9 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from z4j_core.conformance.recording import RecordingHost, Records
 from z4j_core.engine import Target
 from z4j_core.fold import fold, order_key
+from z4j_core.testing.recording import RecordingHost, Records
 from z4j_core.wire import Outcome
 
 GUIDE = Path(__file__).parents[2] / "README.md"

@@ -14,36 +14,35 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from z4j_core import safety
-from z4j_core.wire import Command, Outcome
+from z4j_core.verbs import READS, VERBS, Support, emulated, verb
+from z4j_core.wire import Command, Outcome, QueueFacts
 from z4j_core.wire import Target as WireTarget
 
 if TYPE_CHECKING:
     from z4j_core.redaction import Redactor
 
+__all__ = ["Advice", "Answer", "Engine", "Host", "Store", "Support", "Target", "attach", "emulated", "verb"]
+
 AGENT_GROUP: Final = "z4j.agent"
 ENGINE_GROUP: Final = "z4j.engines"
-
-#: What an adapter may be asked to do. Each is a method of `Engine`.
-VERBS: Final = ("retry", "cancel")
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One target of one command, as an adapter sees it."""
+    """One target of one command, as an adapter sees it: a task, a queue, or this worker."""
 
-    task_id: str
-    command: str
+    task_id: str = ""
+    command: str = ""
     item: int = 0
     name: str = ""
     queue: str = ""
+    worker: str = ""
     vault: str = ""
     #: When the command stops being valid, microseconds since the epoch; 0: never.
     expires: int = 0
@@ -56,6 +55,7 @@ class Target:
             item=target["item"],
             name=target.get("name", ""),
             queue=target.get("queue", ""),
+            worker=target.get("worker", ""),
             vault=target.get("vault", ""),
             expires=command["expires"],
         )
@@ -114,14 +114,16 @@ class Host(Protocol):
         """This worker is going down: say so, flush, end the agent's threads. Emitting afterwards is harmless."""
 
 
-def verb(note: str = "") -> Callable[[F], F]:
-    """Tell people what a verb of this engine really does: `@verb(note="kills the child process when running")`."""
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Something in the engine's configuration that will hurt: what, and what to write instead.
 
-    def decorate(method: F) -> F:
-        method.note = note  # type: ignore[attr-defined]
-        return method
+    `code` is a short stable word with hyphens; `text` and `fix` are sentences for people and hold no secret.
+    """
 
-    return decorate
+    code: str
+    text: str
+    fix: str
 
 
 class Engine:
@@ -130,7 +132,11 @@ class Engine:
     name: ClassVar[str] = ""
     #: Of this port; an agent refuses an adapter written for another.
     port: ClassVar[int] = 1
+    #: For each verb it has no method for, why: a sentence for people.
+    lacks: ClassVar[Mapping[str, str]] = {}
     host: Host | None = None
+    #: The one app or broker object whose hooks these are; None when they serve every app of the process.
+    bound: object = None
 
     def version(self) -> str:
         """Of the engine's library."""
@@ -146,30 +152,138 @@ class Engine:
 
     def worker(self) -> dict[str, Any] | None:
         """What runs here: host, pid, version, queues, concurrency {kind, size}, running [{task_id, name, started}],
-        started. None outside a worker. Asked from the agent's thread: cheap, no network. `name` is the worker's name.
+        started, paused (names of queues). None outside a worker. Asked from the agent's thread: cheap, no network.
+        `name` is the worker's name.
         """
         return None
 
+    # Reads. The agent asks from a thread of its own; each may talk to the user's broker for up to 2 s.
+
+    def queues(self) -> Iterable[QueueFacts]:
+        """The queues that can be seen from here, measured now."""
+        raise NotImplementedError
+
+    def peek(self, queue: str, limit: int) -> Iterable[Mapping[str, Any]]:
+        """Messages that wait in a queue, oldest first, each as the event that would tell of it (task.enqueued), and
+        dead letters as task.dead_lettered. Arguments are redacted. Nothing is taken out.
+        """
+        raise NotImplementedError
+
+    def lookup(self, targets: Sequence[Target]) -> Iterable[Mapping[str, Any]]:
+        """What the engine's own store says of these tasks, as events: an end it knows of, task.enqueued for one that
+        waits, task.started for one that a live worker holds. Nothing for a task it does not know.
+        """
+        raise NotImplementedError
+
+    def advice(self) -> Iterable[Advice]:
+        """What in this engine's configuration will hurt. Reads settings, changes nothing, needs no broker."""
+        raise NotImplementedError
+
+    # Verbs on a task.
+
     def retry(self, target: Target, params: Mapping[str, Any]) -> Answer:
         """Run the task again with its original arguments, under `target.new_task_id()`. DONE: it is enqueued."""
+        raise NotImplementedError
+
+    def retry_with(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        """As `retry`, with `params["args"]` (a list) and `params["kwargs"]` (a dict), JSON, in place of the originals."""
         raise NotImplementedError
 
     def cancel(self, target: Target, params: Mapping[str, Any]) -> Answer:
         """Stop the task. REQUESTED: the engine took the wish; an event confirms it. DONE: it is certain already."""
         raise NotImplementedError
 
+    def requeue(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        """Put a dead letter back into its queue, under its own id."""
+        raise NotImplementedError
+
+    def move(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        """Take a waiting task out of its queue and put it into `params["queue"]`."""
+        raise NotImplementedError
+
+    # Verbs on a queue. An empty `target.queue` means every queue of this worker.
+
+    def purge(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        """Throw away what waits in one queue. `detail`: how many messages went, and whether dead letters did too."""
+        raise NotImplementedError
+
+    def pause(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        """This worker takes nothing more from the queue, also after a restart, until `resume`."""
+        raise NotImplementedError
+
+    def resume(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        """This worker takes from the queue again."""
+        raise NotImplementedError
+
+    # Verbs on this worker.
+
+    def grow(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        """Run `params["by"]` (1 when absent) tasks more at once."""
+        raise NotImplementedError
+
+    def shrink(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        """Run `params["by"]` (1 when absent) tasks fewer at once."""
+        raise NotImplementedError
+
+    def autoscale(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        """Keep the pool between `params["min"]` and `params["max"]`."""
+        raise NotImplementedError
+
+    def restart_pool(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        """Replace the processes that run tasks; the worker itself stays."""
+        raise NotImplementedError
+
+    def restart(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        """The worker ends warmly and comes back by itself."""
+        raise NotImplementedError
+
+    def stop(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        """The worker ends warmly; coming back is its supervisor's business."""
+        raise NotImplementedError
+
+    def rate_limit(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        """Start no more than `params["rate"]` (as the engine writes it) of the tasks called `params["name"]`."""
+        raise NotImplementedError
+
+    def time_limit(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        """End tasks called `params["name"]` after `params["soft"]` and `params["hard"]` seconds."""
+        raise NotImplementedError
+
+    def hello(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        """Send a harmless task of ours, whose name ends in `z4j.hello`, the way users send theirs. `new_task_id`: its
+        id. `params["queue"]` chooses the queue. Workers with this adapter can run it.
+        """
+        raise NotImplementedError
+
+    # What is offered.
+
     def note(self, verb: str) -> str:
         """What people should know about a verb here and now."""
         return str(getattr(getattr(self, verb), "note", ""))
 
+    def obstacle(self, verb: str) -> str:
+        """Why a verb cannot be offered here and now, as a sentence; empty when it can. Cheap, no network."""
+        return self.lacks.get(verb, "")
+
     def capabilities(self) -> dict[str, dict[str, str]]:
-        """The verbs this engine can do, each with its note."""
-        return {name: {"note": self.note(name)} for name in VERBS if self._defines(name)}
+        """The verbs and reads this engine can do, each with its note and whether it is native or emulated."""
+        return {
+            name: {"note": self.note(name), "support": str(getattr(getattr(self, name), "support", Support.NATIVE))}
+            for name in (*VERBS, *READS)
+            if self.defines(name) and not self.obstacle(name)
+        }
+
+    def missing(self) -> dict[str, str]:
+        """The verbs it cannot do here and now, each with the reason that people read where they look for the button."""
+        offered = self.capabilities()
+        return {name: self.obstacle(name) or f"{self.name} cannot do this." for name in VERBS if name not in offered}
 
     def act(self, verb: str, target: Target, params: Mapping[str, Any]) -> Answer:
         """Carry out one verb on one target. Never raises: what a verb raises is `failed`, by the name of its type."""
-        if not self._defines(verb):
-            return Answer(Outcome.UNSUPPORTED, f"{self.name} cannot {verb}.")
+        if verb not in VERBS or not self.defines(verb):
+            return Answer(Outcome.UNSUPPORTED, self.lacks.get(verb) or f"{self.name} cannot {verb}.")
+        if why := self.obstacle(verb):
+            return Answer(Outcome.UNSUPPORTED, why)
         method = functools.partial(getattr(self, verb), target, params)
         try:
             return method()  # type: ignore[no-any-return]
@@ -177,8 +291,10 @@ class Engine:
             safety.record(f"{self.name}.{verb}", error)
             return Answer(Outcome.FAILED, f"{type(error).__name__} while asking {self.name} to {verb}.")
 
-    def _defines(self, verb: str) -> bool:
-        return verb in VERBS and getattr(type(self), verb) is not getattr(Engine, verb)
+    @classmethod
+    def defines(cls, name: str) -> bool:
+        """Whether this adapter overrides a verb or a read."""
+        return getattr(cls, name) is not getattr(Engine, name)
 
 
 def attach(engine: Engine) -> bool:

@@ -6,8 +6,13 @@ UTC, by the sender's clock. `docs/reference/protocol.md` is generated from it.
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Any, Final, NotRequired, TypedDict
+import sys
+from typing import Any, Final, TypedDict
+
+from z4j_core.enums import StrEnum
+
+if sys.version_info >= (3, 11):
+    from typing import NotRequired
 
 VERSION: Final = 1
 #: Versions the brain serves: the newest and the one before.
@@ -59,6 +64,7 @@ class Kind(StrEnum):
     WORKER_ONLINE = "worker.online"
     WORKER_HEARTBEAT = "worker.heartbeat"
     WORKER_OFFLINE = "worker.offline"
+    QUEUE_SNAPSHOT = "queue.snapshot"
     AGENT_ONLINE = "agent.online"
     AGENT_HEARTBEAT = "agent.heartbeat"
     AGENT_OFFLINE = "agent.offline"
@@ -165,6 +171,24 @@ class Event(TypedDict):
     data: NotRequired[dict[str, Any]]
 
 
+class QueueFacts(TypedDict):
+    """The `data` of queue.snapshot. A number nobody can know is absent; `exact` is False where it may be off.
+
+    `depth` waits and may be taken now, `delayed` waits for its time, `in_flight` is taken and not finished (prefetched
+    or running), `dead` is given up by the engine and kept. `oldest` is when the oldest waiting message was sent.
+    """
+
+    name: str
+    depth: int
+    delayed: NotRequired[int]
+    in_flight: NotRequired[int]
+    dead: NotRequired[int]
+    consumers: NotRequired[int]
+    oldest: NotRequired[int]
+    paused: NotRequired[bool]
+    exact: NotRequired[bool]
+
+
 class Identity(TypedDict):
     """Who sends: the first thing the brain learns of an agent, repeated in each batch."""
 
@@ -220,12 +244,15 @@ class Keys(TypedDict):
 
 
 class Target(TypedDict):
-    """One target of a command. `vault` says who keeps the originals."""
+    """One target of a command: a task, or a queue, or a worker (`task_id` is "" then). `vault` says who keeps the
+    originals.
+    """
 
     item: int
     task_id: str
     name: NotRequired[str]
     queue: NotRequired[str]
+    worker: NotRequired[str]
     vault: NotRequired[str]
 
 
@@ -279,9 +306,25 @@ class Results(TypedDict):
     results: list[Result]
 
 
+class Look(TypedDict):
+    """A task that has looked stuck for a while: the agent asks the engine's own store and reports what that says.
+
+    `orphan`: no live worker has claimed the task for so long that, when the store knows nothing either, it is lost.
+    """
+
+    engine: str
+    task_id: str
+    name: NotRequired[str]
+    queue: NotRequired[str]
+    attempt: NotRequired[int]
+    run: NotRequired[int | None]
+    orphan: bool
+
+
 class Poll(TypedDict):
-    """The answer to GET commands?boot=...&wait=...&v=1[,0]."""
+    """The answer to GET commands?boot=...&wait=...&v=1[,0]. `look` asks for facts, not for acts: it is not signed."""
 
     v: int
     commands: list[Signed]
+    look: NotRequired[list[Look]]
     time: int

@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -55,6 +55,7 @@ class RecordingHost:
         self.state = FolderStore(folder / "state")
         self.originals = FolderStore(folder / "originals")
         self.engine = engine
+        self._obeys = 0
         (folder / "asks").mkdir(exist_ok=True)
 
     def emit(self, event: Mapping[str, Any]) -> None:
@@ -78,7 +79,8 @@ class RecordingHost:
         if role == "worker" and facts is None:
             return  # it is still starting, and will say so again
         self.emit({"kind": f"{role}.online", "worker": name, "data": facts})
-        if role == "worker":
+        if role == "worker" and self._obeys != os.getpid():
+            self._obeys = os.getpid()
             threading.Thread(target=self._obey, daemon=True, name="z4j-recording").start()
 
     def flush(self, timeout: float = 1.0) -> bool:
@@ -91,10 +93,22 @@ class RecordingHost:
         while self.engine is not None:
             for ask in sorted((self.folder / "asks").glob("*.ask")):
                 order = json.loads(ask.read_text())
-                answer = self.engine.act(order["verb"], Target(**order["target"]), order["params"])
-                _write(ask.with_suffix(".answer"), json.dumps(asdict(answer)).encode())
+                _write(ask.with_suffix(".answer"), json.dumps(self._carry_out(order)).encode())
                 ask.unlink()
             time.sleep(0.05)
+
+    def _carry_out(self, order: dict[str, Any]) -> Any:
+        assert self.engine is not None
+        if "read" not in order:
+            return asdict(self.engine.act(order["verb"], Target(**order["target"]), order["params"]))
+        if order["read"] == "worker_facts":
+            return [self.engine.worker()]
+        given = [Target(**target) for target in order["targets"]]
+        method = getattr(self.engine, order["read"])
+        try:
+            return list(method(given) if given else method(*order["given"]))
+        except Exception as error:  # the test says what went wrong, not the worker's log
+            return {"raised": f"{type(error).__name__}: {error}"}
 
 
 class Records:
@@ -115,15 +129,25 @@ class Records:
             event for event in numbered if task_id in (None, event.get("task_id")) and kind in (None, event["kind"])
         ]
 
-    def ask(self, verb: str, target: Target, timeout: float = 20) -> Answer:
+    def ask(self, verb: str, target: Target, timeout: float = 20, **params: Any) -> Answer:
         """Have the worker's adapter carry out a verb, as a command would."""
+        told = self._put({"verb": verb, "target": asdict(target), "params": params}, timeout, f"an answer to {verb}")
+        return Answer(Outcome(told["outcome"]), told["detail"], told["new_task_id"])
+
+    def read(self, name: str, *given: Any, targets: Sequence[Target] = (), timeout: float = 20) -> list[Any]:
+        """What the worker's adapter tells when asked: `queues`, `peek` with its arguments, `lookup` of targets."""
+        order = {"read": name, "given": given, "targets": [asdict(target) for target in targets]}
+        told = self._put(order, timeout, f"the worker's {name}")
+        assert isinstance(told, list), told
+        return told
+
+    def _put(self, order: Mapping[str, Any], timeout: float, what: str) -> Any:
         self._asked += 1
         path = self.folder / "asks" / f"{self._asked:04d}.ask"
-        _write(path, json.dumps({"verb": verb, "target": asdict(target), "params": {}}).encode())
+        _write(path, json.dumps(order).encode())
         answer = path.with_suffix(".answer")
-        wait_for(answer.exists, timeout, f"an answer to {verb}")
-        told = json.loads(answer.read_text())
-        return Answer(Outcome(told["outcome"]), told["detail"], told["new_task_id"])
+        wait_for(answer.exists, timeout, what)
+        return json.loads(answer.read_text())
 
 
 def wait_for(condition: Any, timeout: float = 20, what: str = "it") -> Any:

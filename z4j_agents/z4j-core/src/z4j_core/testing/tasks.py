@@ -1,0 +1,139 @@
+"""The verbs on a task: each one that an adapter defines changes the world."""
+
+from __future__ import annotations
+
+import time
+
+from z4j_core.engine import Target
+from z4j_core.testing.needs import needs, proves
+from z4j_core.testing.recording import wait_for
+from z4j_core.testing.rig import TAKEN, Rig, Suite
+from z4j_core.wire import Outcome, State
+
+#: What a retry has in common with the task it repeats.
+_KEPT = ("name", "queue", "priority", "args", "kwargs", "root_id")
+
+
+class TasksSuite(Suite):
+    @proves("retry")
+    def test_a_retry_runs_the_task_again_with_its_arguments_and_is_linked(self, rig: Rig) -> None:
+        first = rig.send("count", "retried")
+        before = self.becomes(rig, first, State.SUCCEEDED)
+        target = Target(first, "command-1", 1)
+        answer = rig.records.ask("retry", target)
+        assert (answer.outcome, answer.new_task_id) == (Outcome.DONE, target.new_task_id())
+        row = self.becomes(rig, answer.new_task_id or "", State.SUCCEEDED)
+        assert row["retry_of"] == first
+        assert {name: row[name] for name in _KEPT} == {name: before[name] for name in _KEPT}
+        assert len((rig.folder / "retried").read_text().splitlines()) == 2
+
+    @proves("retry")
+    def test_a_retry_delivered_twice_runs_once(self, rig: Rig) -> None:
+        first = rig.send("count", "once")
+        self.becomes(rig, first, State.SUCCEEDED)
+        answers = [rig.records.ask("retry", Target(first, "command-2", 1)) for _ in range(2)]
+        assert [answer.outcome for answer in answers] == [Outcome.DONE, Outcome.DONE]
+        self.becomes(rig, answers[0].new_task_id or "", State.SUCCEEDED)
+        time.sleep(1)
+        assert len((rig.folder / "once").read_text().splitlines()) == 2
+
+    @proves("retry")
+    def test_a_retry_of_a_task_nobody_kept_is_answered_honestly(self, rig: Rig) -> None:
+        assert rig.records.ask("retry", Target("never-seen", "command-3", 1)).outcome == Outcome.ARGS_UNAVAILABLE
+
+    @proves("cancel")
+    def test_a_waiting_task_that_is_cancelled_never_runs(self, rig: Rig) -> None:
+        busy = [rig.send("slow", 4) for _ in range(2)]
+        for task_id in busy:
+            self.becomes(rig, task_id, State.STARTED)
+        waiting = rig.send("count", "cancelled")
+        self.becomes(rig, waiting, State.RECEIVED, State.QUEUED)
+        assert rig.records.ask("cancel", Target(waiting, "command-4", 1)).outcome in TAKEN
+        row = self.becomes(rig, waiting, State.CANCELLED)
+        assert row["started_at"] is None
+        assert not (rig.folder / "cancelled").exists()
+
+    @proves("cancel")
+    def test_a_running_task_that_is_cancelled_stops(self, rig: Rig) -> None:
+        task_id = rig.send("slow", 60)
+        self.becomes(rig, task_id, State.STARTED)
+        assert rig.records.ask("cancel", Target(task_id, "command-5", 1)).outcome in TAKEN
+        row = self.becomes(rig, task_id, State.CANCELLED)
+        assert row["started_at"] is not None
+
+    @proves("cancel")
+    def test_cancelling_what_has_ended_says_so(self, rig: Rig) -> None:
+        task_id = rig.send("ok", 1)
+        self.becomes(rig, task_id, State.SUCCEEDED)
+        assert rig.records.ask("cancel", Target(task_id, "command-6", 1)).outcome == Outcome.ALREADY_FINAL
+        assert self.row(rig, task_id)["state"] == State.SUCCEEDED
+
+    @needs("delay")
+    @proves("cancel")
+    def test_a_cancelled_task_that_waits_for_its_time_stays_cancelled_over_a_restart(self, rig: Rig) -> None:
+        task_id = rig.send("count", "restarted", delay=8)
+        self.becomes(rig, task_id, State.SCHEDULED)
+        assert rig.records.ask("cancel", Target(task_id, "command-7", 1)).outcome in TAKEN
+        rig.restart()
+        self.becomes(rig, task_id, State.CANCELLED, timeout=30)
+        assert not (rig.folder / "restarted").exists()
+
+    @proves("retry")
+    @needs("expires")
+    def test_a_retry_of_a_task_that_expires_has_its_time_again(self, rig: Rig) -> None:
+        first = rig.send("count", "in-time", expires=600)
+        before = self.becomes(rig, first, State.SUCCEEDED)
+        answer = rig.records.ask("retry", Target(first, "command-9", 1))
+        row = self.becomes(rig, answer.new_task_id or "", State.SUCCEEDED)
+        assert row["expires"] > before["expires"]
+
+    @proves("retry")
+    def test_a_failed_task_is_retried_with_its_arguments(self, rig: Rig) -> None:
+        first = rig.send("fail", 7)
+        before = self.becomes(rig, first, self.failed)
+        answer = rig.records.ask("retry", Target(first, "command-10", 1))
+        assert answer.outcome == Outcome.DONE, answer.detail
+        row = self.becomes(rig, answer.new_task_id or "", self.failed)
+        assert (row["retry_of"], row["args"], row["error_type"]) == (first, before["args"], "ValueError")
+
+    @proves("retry_with")
+    def test_a_task_runs_again_with_other_arguments(self, rig: Rig) -> None:
+        first = rig.send("count", "before")
+        self.becomes(rig, first, State.SUCCEEDED)
+        target = Target(first, "command-11", 1)
+        answers = [rig.records.ask("retry_with", target, args=["after"], kwargs={}) for _ in range(2)]
+        assert [answer.outcome for answer in answers] == [Outcome.DONE, Outcome.DONE]
+        row = self.becomes(rig, answers[0].new_task_id or "", State.SUCCEEDED)
+        assert row["retry_of"] == first
+        assert len((rig.folder / "after").read_text().splitlines()) == 1
+        assert len((rig.folder / "before").read_text().splitlines()) == 1
+
+    @proves("requeue")
+    def test_a_dead_letter_is_listed_and_goes_back_into_its_queue(self, rig: Rig) -> None:
+        task_id = rig.send("fail", 7)
+        row = self.becomes(rig, task_id, State.DEAD_LETTERED)
+        assert rig.records.ask("requeue", Target("never-seen", "command-12", 1)).outcome == Outcome.NOT_FOUND
+        dead = [event["task_id"] for event in rig.records.read("peek", rig.queue, 100) if "dead" in event["kind"]]
+        assert task_id in dead
+        starts = len(rig.records.events(task_id, "task.started"))
+        answer = rig.records.ask("requeue", Target(task_id, "command-13", 1, row["name"], row["queue"]))
+        assert answer.outcome == Outcome.DONE, answer.detail
+        wait_for(lambda: len(rig.records.events(task_id, "task.started")) > starts, what="another run")
+        self.becomes(rig, task_id, State.DEAD_LETTERED)
+
+    @proves("lookup")
+    def test_the_store_says_how_a_task_ended(self, rig: Rig) -> None:
+        task_id = rig.send("ok", 1)
+        row = self.becomes(rig, task_id, State.SUCCEEDED)
+        target = Target(task_id, name=row["name"], queue=row["queue"])
+        told = wait_for(lambda: rig.records.read("lookup", targets=[target]), what="the store")
+        assert [event["kind"] for event in told] == ["task.succeeded"]
+        assert {event["task_id"] for event in told} == {task_id}
+        assert rig.records.read("lookup", targets=[Target("never-seen")]) == []
+
+    @proves("hello")
+    def test_a_hello_goes_the_way_of_every_task(self, rig: Rig) -> None:
+        answer = rig.records.ask("hello", Target(command="command-14", item=1))
+        assert answer.outcome == Outcome.DONE, answer.detail
+        row = self.becomes(rig, answer.new_task_id or "", State.SUCCEEDED)
+        assert row["name"].endswith("hello")

@@ -1,0 +1,69 @@
+"""What an adapter may be asked to do, what it may be asked to tell, and how it says how well it can.
+
+A verb or a read is a method of `z4j_core.engine.Engine`; an adapter that overrides it offers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from z4j_core.enums import StrEnum
+
+
+class Subject(StrEnum):
+    """What one target of a verb is. An empty queue name means every queue of the worker."""
+
+    TASK = "task"
+    QUEUE = "queue"
+    WORKER = "worker"
+
+
+class Support(StrEnum):
+    """`native`: the engine's own API does it. `emulated`: we do it by other means. `none`: it cannot be done."""
+
+    NATIVE = "native"
+    EMULATED = "emulated"
+    NONE = "none"
+
+
+#: Verbs change something. They travel as signed commands.
+VERBS: Final[dict[str, Subject]] = {
+    "retry": Subject.TASK,
+    "retry_with": Subject.TASK,
+    "cancel": Subject.TASK,
+    "requeue": Subject.TASK,
+    "move": Subject.TASK,
+    "purge": Subject.QUEUE,
+    "pause": Subject.QUEUE,
+    "resume": Subject.QUEUE,
+    "grow": Subject.WORKER,
+    "shrink": Subject.WORKER,
+    "autoscale": Subject.WORKER,
+    "restart_pool": Subject.WORKER,
+    "restart": Subject.WORKER,
+    "stop": Subject.WORKER,
+    "rate_limit": Subject.WORKER,
+    "time_limit": Subject.WORKER,
+    "hello": Subject.WORKER,
+}
+#: Reads change nothing. The agent asks for them by itself; nobody sends a command.
+READS: Final = ("worker", "queues", "peek", "lookup", "advice")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def verb(note: str = "", *, support: Support = Support.NATIVE) -> Callable[[F], F]:
+    """Tell people what a verb of this engine really does: `@verb(note="kills the child process when running")`."""
+
+    def decorate(method: F) -> F:
+        method.note = note  # type: ignore[attr-defined]
+        method.support = support  # type: ignore[attr-defined]
+        return method
+
+    return decorate
+
+
+def emulated(note: str = "") -> Callable[[F], F]:
+    """A verb that the engine has no API for, done through its storage, a subclass or what it keeps private."""
+    return verb(note, support=Support.EMULATED)
