@@ -14,13 +14,18 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tree import interpreter
+
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".z4j"
+#: What the newest and the oldest releases are chosen for.
+PYTHON = "3.11"
 UV = WORK / "uv" / "bin" / "uv"
 CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 
@@ -28,17 +33,21 @@ CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--system", action="store_true", help="also the system parts that tests need")
-    parser.add_argument("--lock", action="store_true", help="write every requirements file anew, with hashes")
+    parser.add_argument(
+        "--lock", nargs="*", metavar="PACKAGE", help="write requirements anew, with hashes; all or some"
+    )
     options = parser.parse_args()
     with _one_at_a_time():
         _uv()
-        if options.lock:
-            _lock()
+        if options.lock is not None:
+            _lock(options.lock)
             return 0
         _brain()
         for requirements in sorted(ROOT.glob("z4j_agents/*/requirements.txt")):
             _engine(requirements.parent)
         if options.system:
+            for requirements in sorted(ROOT.glob("z4j_agents/*/requirements-*.txt")):
+                _engine(requirements.parent, requirements.stem.removeprefix("requirements-"))
             system_parts()
     return 0
 
@@ -59,17 +68,23 @@ def _brain() -> None:
     _environment(ROOT / ".venv", ROOT / "requirements" / "dev.txt", [ROOT, *folders])
 
 
-def _engine(folder: Path) -> None:
+def _engine(folder: Path, variant: str = "") -> None:
     siblings = [path for path in _with_siblings(folder) if (path / "pyproject.toml").exists()]
-    _environment(ROOT / f".venv-{folder.name}", folder / "requirements.txt", siblings)
+    suffix = f"-{variant}" if variant else ""
+    python = interpreter(variant)
+    if python is None:
+        print(f"No {variant} on this machine: {folder.name} is not tried with it.", flush=True)
+        return
+    venv, requirements = ROOT / f".venv-{folder.name}{suffix}", folder / f"requirements{suffix}.txt"
+    _environment(venv, requirements, siblings, python)
 
 
-def _environment(venv: Path, requirements: Path, editable: list[Path]) -> None:
+def _environment(venv: Path, requirements: Path, editable: list[Path], interpreter: str = sys.executable) -> None:
     with _stamped(venv, [requirements, *(path / "pyproject.toml" for path in editable)]) as stale:
         if not stale:
             return
         print(f"set up {venv.name}", flush=True)
-        _venv(venv)
+        _venv(venv, interpreter)
         python = venv / "bin" / "python"
         # Compiled now, once: where bytecode may not be written later, each start would compile every library anew.
         _run(UV, "pip", "install", "-q", "--compile-bytecode", "--python", python, "--require-hashes",
@@ -103,15 +118,13 @@ def _needs(project: dict[str, dict[str, list[str]]]) -> Iterator[str]:
         *project.get("dependency-groups", {}).get("test", []),
     ]
     for requirement in wanted:
-        match = re.match(r"[A-Za-z0-9._-]+", requirement)
-        if match:
-            yield match[0].lower().replace("_", "-")
+        yield _name(requirement)
 
 
-def _venv(path: Path) -> None:
+def _venv(path: Path, interpreter: str = sys.executable) -> None:
     if (path / "bin" / "python").exists() and _alive(path / "bin" / "python"):
         return
-    command = [sys.executable, "-m", "venv", "--clear", str(path)]
+    command = [interpreter, "-m", "venv", "--clear", str(path)]
     if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
         _install(["python3-venv"])
         _run(*command)
@@ -183,13 +196,61 @@ def _one_at_a_time() -> Iterator[None]:
         yield
 
 
-def _lock() -> None:
-    """Newest releases for Python 3.11, each with its hashes."""
-    for source in [*sorted(ROOT.glob("requirements/*.in")), *sorted(ROOT.glob("z4j_agents/*/requirements.in"))]:
-        name = str(source.relative_to(ROOT))
-        _run(UV, "pip", "compile", "-q", "--upgrade", "--generate-hashes", "--no-header", "--python-version", "3.11",
-             name, "-o", name.replace(".in", ".txt"))  # fmt: skip
-        print(f"locked {name}")
+def _lock(names: list[str]) -> None:
+    """Pins with hashes: newest releases within each package's own bounds, and the oldest of its engine."""
+    for source in sorted(ROOT.glob("requirements/*.in")):
+        if not names:
+            _compile(source, source.with_suffix(".txt"))
+    for source in sorted(ROOT.glob("z4j_agents/*/requirements*.in")):
+        if names and source.parent.name not in names:
+            continue
+        variant = source.stem.removeprefix("requirements-")
+        version = variant.removeprefix("python") if variant.startswith("python") else PYTHON
+        with _constraints(_bounds(source.parent)) as bounds:
+            _compile(source, source.with_suffix(".txt"), version, bounds)
+        if variant == "requirements" and (oldest := _oldest(source.parent)):
+            with _constraints(oldest) as pins:
+                _compile(source, source.with_name("requirements-lowest.txt"), PYTHON, pins)
+
+
+def _compile(source: Path, target: Path, version: str = PYTHON, constraints: Path | None = None) -> None:
+    bound: list[str | Path] = ["--constraint", constraints] if constraints else []
+    _run(UV, "pip", "compile", "-q", "--upgrade", "--generate-hashes", "--no-header", "--no-annotate",
+         "--python-version", version, *bound, source.relative_to(ROOT), "-o", target.relative_to(ROOT))  # fmt: skip
+    print(f"locked {target.relative_to(ROOT)}")
+
+
+def _bounds(folder: Path) -> list[str]:
+    """What a package needs beside its siblings, with the bounds that stand in its pyproject.toml and nowhere else."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    return [line for line in project.get("dependencies", []) if not line.startswith("z4j-")]
+
+
+def _oldest(folder: Path) -> list[str]:
+    """The oldest release of each of these that its bounds allow, as pins; of what has no bound below, none."""
+    bounds = [line for line in _bounds(folder) if ">=" in line]
+    with _constraints(bounds) as asked:
+        command = [UV, "pip", "compile", "-q", "--resolution", "lowest-direct", "--no-header", "--no-annotate",
+                   "--python-version", PYTHON, asked]  # fmt: skip
+        found = subprocess.run([str(part) for part in command], cwd=ROOT, capture_output=True, text=True)
+    if found.returncode:
+        raise SystemExit(f"set-up stopped at the oldest releases for {folder.name}:\n{found.stderr}")
+    wanted = {_name(line) for line in bounds}
+    return [line for line in found.stdout.splitlines() if _name(line) in wanted]
+
+
+def _name(requirement: str) -> str:
+    found = re.match(r"[A-Za-z0-9._-]+", requirement)
+    return found[0].lower().replace("_", "-") if found else ""
+
+
+@contextmanager
+def _constraints(lines: list[str]) -> Iterator[Path]:
+    """A file of constraints, which know no extras."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write("".join(re.sub(r"\[.*?\]", "", line) + "\n" for line in lines))
+        file.flush()
+        yield Path(file.name)
 
 
 def _run(*command: str | Path) -> None:

@@ -13,14 +13,20 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
-from tree import BRAIN, CI, ROOT, WORK, packages, run_in_group, stop_on_sigterm
+from tree import BRAIN, CI, ROOT, WORK, Package, packages, run_in_group, stop_on_sigterm
 
 REPORTS = WORK / "tests"
 #: Folders of tests/ that are parts of their own: they start real processes and must not share the cores.
 APART = ("architecture", "browser", "faults", "live", "bench")
+
+
+#: How many parts that mostly wait run at the same time.
+AT_ONCE = 3
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ class Part:
     arguments: list[str | Path]
     folder: Path = ROOT
     environment: dict[str, str] = field(default_factory=dict)
+    #: Waits for brokers and workers more than it works, so that it may run beside others of its kind.
+    waits: bool = False
 
 
 @dataclass
@@ -51,7 +59,8 @@ def main() -> int:
     shutil.rmtree(REPORTS, ignore_errors=True)
     REPORTS.mkdir(parents=True)
     chosen = [part for part in parts(ROOT) if not options.only or part.name in options.only]
-    outcomes = [run(part, soak=options.soak) for part in chosen]
+    outcomes = [run(part, soak=options.soak) for part in chosen if not part.waits]
+    outcomes += beside(options.soak, [part for part in chosen if part.waits])
     return report(outcomes)
 
 
@@ -65,32 +74,55 @@ def parts(root: Path) -> Iterator[Part]:
             yield Part(f"faults-{store}", BRAIN, ["tests/faults"], environment=chosen)
     for package in packages(root):
         if _has_tests(package.tests):
-            settings: list[str | Path] = [
-                "-c",
-                package.folder / "pyproject.toml",
-                "--rootdir",
-                package.folder,
-                "-p",
-                "no:django",
-            ]
-            yield Part(package.name, package.python, [*settings, "tests"], folder=package.folder)
+            yield from _of(package)
     for name in ("live", "browser"):
         if _has_tests(root / "tests" / name):
             yield Part(name, BRAIN, [f"tests/{name}"])
+
+
+def _of(package: Package) -> Iterator[Part]:
+    """All tests in the package's own environment; what every adapter must keep, also in its variants."""
+    settings: list[str | Path] = ["-c", package.folder / "pyproject.toml", "--rootdir", package.folder]
+    settings += ["-p", "no:django"]
+    yield Part(package.name, package.python, [*settings, "tests"], folder=package.folder, waits=True)
+    suite = package.tests / "test_conformance.py"
+    for name, python in package.variants.items():
+        if python.exists():
+            chosen = [suite] if suite.exists() else ["tests"]
+            yield Part(name, python, [*settings, *chosen], folder=package.folder, waits=True)
 
 
 def _has_tests(folder: Path) -> bool:
     return any(folder.rglob("test_*.py"))
 
 
-def run(part: Part, *, soak: bool) -> Outcome:
-    print(f"\n── {part.name} " + "─" * max(0, 100 - len(part.name)), flush=True)
+def beside(soak: bool, waiting: list[Part]) -> list[Outcome]:
+    """Run these a few at a time; each prints what it has to say when it is done."""
+
+    def quietly(part: Part) -> Outcome:
+        with (REPORTS / f"{part.name}.log").open("w+b") as log:
+            outcome = run(part, soak=soak, log=log)
+            log.seek(0)
+            print(_title(part) + "\n" + log.read().decode(errors="replace"), end="", flush=True)
+        return outcome
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(quietly, waiting))
+
+
+def run(part: Part, *, soak: bool, log: IO[bytes] | None = None) -> Outcome:
+    if log is None:
+        print(_title(part), flush=True)
     path = REPORTS / f"{part.name}.xml"
     command: list[str | Path] = [part.python, "-m", "pytest", "-q", "-rfEs", "--strict-markers", f"--junitxml={path}"]
     command += [] if soak else ["-m", "not soak"]
+    # Two environments of one package must not write one cache.
+    command += ["-o", f"cache_dir={REPORTS / 'cache' / part.name}"]
     started = time.monotonic()
     limit = 6 * 3600 if soak else 900
-    code = run_in_group([*command, *part.arguments], timeout=limit, environment=part.environment, cwd=part.folder)
+    code = run_in_group(
+        [*command, *part.arguments], timeout=limit, environment=part.environment, cwd=part.folder, output=log
+    )
     outcome = Outcome(part.name, time.monotonic() - started)
     _read(path, outcome)
     if code not in (0, 1):
@@ -98,6 +130,10 @@ def run(part: Part, *, soak: bool) -> Outcome:
     elif not path.exists():
         outcome.broken = "it left no report"
     return outcome
+
+
+def _title(part: Part) -> str:
+    return f"\n── {part.name} " + "─" * max(0, 100 - len(part.name))
 
 
 def _read(path: Path, outcome: Outcome) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".z4j"
@@ -32,6 +36,15 @@ class Package:
         return self.folder.parents[1] / f".venv-{self.name}" / "bin" / "python" if own else BRAIN
 
     @property
+    def variants(self) -> dict[str, Path]:
+        """Other environments its tests run in: the oldest release of its engine, another Python. Python by name."""
+        found = [path.stem.removeprefix("requirements-") for path in sorted(self.folder.glob("requirements-*.txt"))]
+        places = {
+            f"{self.name}-{variant}": self.folder.parents[1] / f".venv-{self.name}-{variant}" for variant in found
+        }
+        return {name: place / "bin" / "python" for name, place in places.items()}
+
+    @property
     def modules(self) -> list[Path]:
         return sorted(path.parent for path in self.folder.glob("src/*/__init__.py"))
 
@@ -44,12 +57,37 @@ def packages(root: Path = ROOT) -> list[Package]:
     return [Package(path.parent) for path in sorted(root.glob("z4j_agents/*/pyproject.toml"))]
 
 
+def interpreter(variant: str) -> str | None:
+    """Which Python an environment of this variant is made with, as a path: `python3.10` is looked for on this machine
+    and may be missing (None); any other variant has the one that runs us.
+    """
+    if not re.fullmatch(r"python3\.\d+", variant):
+        return sys.executable
+    kept = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
+    places = [shutil.which(variant), *sorted(map(str, Path(kept).glob(f"versions/3.*/bin/{variant}")))]
+    return next((place for place in places if place and _answers(place)), None)
+
+
+def _answers(python: str) -> bool:
+    return subprocess.run([python, "-c", "import venv, ensurepip"], capture_output=True).returncode == 0
+
+
 def run_in_group(
-    command: list[str | Path], *, timeout: float, environment: dict[str, str] | None = None, cwd: Path = ROOT
+    command: list[str | Path],
+    *,
+    timeout: float,
+    environment: dict[str, str] | None = None,
+    cwd: Path = ROOT,
+    output: IO[bytes] | None = None,
 ) -> int:
     """Run a command whose children end with it: at its end, at the timeout, and when we are told to stop."""
     process = subprocess.Popen(
-        [str(part) for part in command], cwd=cwd, env=os.environ | (environment or {}), start_new_session=True
+        [str(part) for part in command],
+        cwd=cwd,
+        env=os.environ | (environment or {}),
+        stdout=output,
+        stderr=subprocess.STDOUT if output else None,
+        start_new_session=True,
     )
     try:
         return process.wait(timeout)

@@ -44,7 +44,7 @@ def test_a_new_engine_is_installed_with_its_siblings(tools, tree, monkeypatch):
     environments = tools("environments")
     monkeypatch.setattr(environments, "ROOT", tree)
     installed = []
-    monkeypatch.setattr(environments, "_environment", lambda venv, requirements, paths: installed.append((venv, paths)))
+    monkeypatch.setattr(environments, "_environment", lambda venv, requirements, paths, python: installed.append((venv, paths)))
 
     environments._engine(tree / "z4j_agents" / "z4j-nova")
 
@@ -101,3 +101,22 @@ def test_a_stale_reference_is_reported(tools, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["reference.py", "--check"])
 
     assert reference.main() == 1 and "protocol.md" in capsys.readouterr().out
+
+
+def test_a_package_is_also_tried_with_the_oldest_engine_and_other_pythons(tools, tree):
+    nova = tree / "z4j_agents" / "z4j-nova"
+    (nova / "requirements-lowest.txt").touch()
+    (nova / "requirements-python3.99.txt").touch()
+    (nova / "tests" / "test_conformance.py").touch()
+    for variant in ("lowest", "python3.99"):
+        python = tree / f".venv-z4j-nova-{variant}" / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        if variant == "lowest":
+            python.touch()
+
+    parts = {part.name: part for part in tools("everything").parts(tree)}
+
+    assert parts["z4j-nova-lowest"].arguments[-1] == nova / "tests" / "test_conformance.py"
+    assert "z4j-nova-python3.99" not in parts, "its environment is not there: no such Python on this machine"
+    assert tools("tree").interpreter("python3.99") is None
+    assert tools("tree").interpreter("lowest") == sys.executable
