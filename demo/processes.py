@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,10 +21,16 @@ class Processes:
     def __init__(self, logs: Path) -> None:
         self.logs = logs
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self._supervised: dict[str, Callable[[], None]] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
+    def supervise(self, name: str, command: list[str], environment: dict[str, str], folder: Path) -> None:
+        """Start it, and start it again whenever it ends: somebody may ask a worker to stop."""
+        self._supervised[name] = lambda: self.start(name, command, environment, folder)
+        self._supervised[name]()
+
     def start(self, name: str, command: list[str], environment: dict[str, str], folder: Path) -> None:
-        with (self.logs / f"{name}.log").open("wb") as log:
+        with (self.logs / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
                 command,
                 cwd=folder,
@@ -35,23 +42,38 @@ class Processes:
             )
 
     def dead(self) -> str:
-        """The name of one that ended by itself; empty while all live."""
-        return next((name for name, process in self.running.items() if process.poll() is not None), "")
+        """The name of one that ended by itself and stays so; empty while all live."""
+        ended = [name for name, process in self.running.items() if process.poll() is not None]
+        for name in ended:
+            if name in self._supervised:
+                _end_group(self.running[name])
+                self._supervised[name]()
+        return next((name for name in ended if name not in self._supervised), "")
 
     def tail(self, name: str, lines: int = 30) -> str:
         return "\n".join((self.logs / f"{name}.log").read_text(errors="replace").splitlines()[-lines:])
 
     def stop(self, patience: float = 12) -> None:
-        """Ask each politely, the last started first, then kill what is left of every group."""
-        for process in reversed(self.running.values()):
-            with suppress(ProcessLookupError):
-                process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(patience)
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        """Ask politely: all but the first two, which the others need, then those; kill what is left of each group."""
+        self._supervised.clear()
+        order = list(self.running.values())[::-1]
+        for some in (order[:-2], order[-2:-1], order[-1:]):
+            for process in some:
+                with suppress(ProcessLookupError):
+                    process.terminate()
+            until = time.monotonic() + patience
+            for process in some:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(max(until - time.monotonic(), 0.1))
+        for process in order:
+            _end_group(process)
         self.running.clear()
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def stop_on_signals() -> None:

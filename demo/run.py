@@ -1,4 +1,7 @@
-"""`make demo`: a brain, a Celery worker and a shop with customers, on this machine, until Ctrl-C or for DEMO_SECONDS.
+"""`make demo`: a brain and a shop with customers, on this machine, until Ctrl-C or for DEMO_SECONDS.
+
+Each department of the shop runs another engine: what it is made of stands in that adapter's own folder, in
+demo/demo.toml, and every such file that is there is taken.
 
 Everything lives in .z4j/demo and starts afresh each time; .z4j/demo.json says where it is once the API answers.
 """
@@ -13,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -22,7 +26,6 @@ from processes import Processes, Stopped, stop_on_signals, wait_while
 ROOT = Path(__file__).resolve().parent.parent
 WORK = Path(os.environ.get("DEMO_FOLDER", ROOT / ".z4j"))
 FOLDER = WORK / "demo"
-ENGINE = ROOT / ".venv-z4j-celery" / "bin"
 PLACE = "default/production"
 USER = "admin"
 PORT = os.environ.get("Z4J_PORT", "7700")
@@ -60,7 +63,7 @@ def prepare() -> None:
             raise Failed(f"Port {PORT} is in use. Choose another: make demo Z4J_PORT=7701") from None
     shutil.rmtree(FOLDER, ignore_errors=True)
     (WORK / "demo.json").unlink(missing_ok=True)
-    for name in ("logs", "brain", "shop", "spool", "valkey"):
+    for name in ("logs", "brain", "valkey"):
         (FOLDER / name).mkdir(parents=True)
 
 
@@ -74,21 +77,31 @@ def run(processes: Processes) -> str:
     token = z4j("token", "create", "--username", USER, "--name", "demo")
     dsn = z4j("agent-key", "create", PLACE, "--name", "shop")
     processes.start("brain", [sys.executable, "-m", "z4j_brain.cli", "serve"], environment(brain=True), ROOT)
-    shop = environment() | {
-        "Z4J_DSN": dsn,
-        "Z4J_REDACTION": "redact",
-        "Z4J_SPOOL_DIR": str(FOLDER / "spool"),
-        "SHOP_BROKER": f"redis://127.0.0.1:{broker}/0",
-        "SHOP_FOLDER": str(FOLDER / "shop"),
-    }
-    worker = "celery -A shop worker --pool prefork --concurrency 2 --queues orders,mail,reports --loglevel INFO"
-    processes.start("worker", [str(ENGINE / "python"), "-m", *worker.split()], shop, ROOT / "demo")
-    customers = [str(ENGINE / "python"), "-m", "django", "traffic", "--settings", "shop.settings"]
-    processes.start("customers", customers, shop, ROOT / "demo")
+    for number, plan in enumerate(sorted(ROOT.glob("z4j_agents/*/demo/demo.toml"))):
+        open_department(processes, plan, f"redis://127.0.0.1:{broker}/{number}", dsn)
     wait_for_api(processes, token)
     announce(password, token)
     seconds = os.environ.get("DEMO_SECONDS")
     return wait_while(processes, float(seconds) if seconds else None)
+
+
+def open_department(processes: Processes, plan: Path, redis: str, dsn: str) -> None:
+    """Start the processes of one engine, in its own environment, with a database of its own."""
+    package = plan.parents[1].name
+    folder = FOLDER / package
+    folder.mkdir()
+    python = ROOT / f".venv-{package}" / "bin" / "python"
+    settings = environment() | {
+        "Z4J_DSN": dsn,
+        "Z4J_REDACTION": "redact",
+        "Z4J_SPOOL_DIR": str(folder / "agent"),
+        "DEMO_REDIS": redis,
+        "DEMO_FOLDER": str(folder),
+        "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
+    for process in tomllib.loads(plan.read_text())["process"]:
+        command = [word.format(python=python) for word in process["command"].split()]
+        processes.supervise(process["name"], command, settings, plan.parent)
 
 
 def environment(*, brain: bool = False) -> dict[str, str]:
@@ -147,7 +160,7 @@ def announce(password: str, token: str) -> None:
     temporary.write_text(json.dumps(facts, indent=2) + "\n")
     temporary.replace(WORK / "demo.json")
     print(f"\n  z4j is at  {URL}\n  user       {USER}\n  password   {password}\n", flush=True)
-    print("  Tasks of a small shop arrive by themselves; some fail, and Retry brings most of those through.")
+    print("  Tasks of a small shop arrive by themselves; some fail, and Retry brings many of those through.")
     print("  Logs are in .z4j/demo/logs. Ctrl-C ends everything.\n", flush=True)
 
 
