@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code: wire, settings, permissions, API. With --check it only compares."""
+"""Writes docs/reference/ from the code: wire, settings, permissions, engines, API. With --check it only compares."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import ast
 import csv
 import dataclasses
 import inspect
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import textwrap
+import tomllib
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from tree import Package, packages
 from z4j_bare.config import NAMES, Config
 from z4j_core import wire
+from z4j_core.verbs import WORDS, Support
 
 from z4j_brain.rbac.states import ROLE_PERMISSIONS, Permission, Role
 
@@ -32,6 +36,7 @@ def main() -> int:
         "protocol.md": HEAD + protocol(),
         "settings.md": HEAD + settings(),
         "permissions.md": HEAD + permissions(),
+        "engines.md": HEAD + engines(),
         "openapi.yaml": YAML_HEAD + openapi(),
     }
     stale = [name for name, text in pages.items() if not _same(FOLDER / name, text)]
@@ -211,6 +216,47 @@ def _tested() -> str:
     with path.open() as file:
         head, *rows = [row for row in csv.reader(file) if row]
     return f"\n## Who may do what, as tested\n\n{_table(head, rows)}\n"
+
+
+# ── The engines ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_SIGNS = {Support.NATIVE: "yes", Support.EMULATED: "by us", Support.NONE: "no"}
+
+
+def engines() -> str:
+    """What each adapter of this tree can do: asked in its own environment, beside its own engine."""
+    found: dict[str, dict[str, Any]] = {}
+    for package in packages(ROOT):
+        if (package.folder / "requirements.txt").exists():
+            found |= _asked(package)
+    names = sorted(found)
+    rows = [
+        [WORDS[verb], *(_SIGNS[Support(found[name]["cells"][verb]["support"])] for name in names)] for verb in WORDS
+    ]
+    text = """# What can be done with which engine
+
+`yes`: the engine's own API does it. `by us`: the engine has no API for it; the adapter does it through the engine's
+storage, a subclass or what it keeps private. `no`: it cannot be done, and the reason is below. What a particular worker
+can do may be less (its broker, its pool, its owner's settings): the page *Engines* of the panel says so for yours.
+Each `yes` and each `by us` is shown to change the world by a test of the conformance suite or of the adapter.
+"""
+    parts = [text, _table(["", *names], rows), *(_notes(name, found[name]) for name in names)]
+    return "\n".join(part.rstrip() + "\n" for part in parts)
+
+
+def _asked(package: Package) -> dict[str, dict[str, Any]]:
+    own = tomllib.loads((package.folder / "pyproject.toml").read_text())["project"].get("entry-points", {})
+    command = [str(package.python), "-m", "z4j_core.matrix"]
+    told = json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return {name: told[name] for name in own.get("z4j.engines", {})}
+
+
+def _notes(name: str, facts: dict[str, Any]) -> str:
+    cells = [(verb, facts["cells"][verb]) for verb in WORDS if facts["cells"][verb]["note"]]
+    rows = [[WORDS[verb], _SIGNS[Support(cell["support"])], cell["note"].replace("|", "\\|")] for verb, cell in cells]
+    return (
+        f"## {name}\n\nNeeds {', '.join(f'`{need}`' for need in facts['needs'])}.\n\n{_table(['', '', 'note'], rows)}"
+    )
 
 
 # ── The API ──────────────────────────────────────────────────────────────────────────────────────────────────────────

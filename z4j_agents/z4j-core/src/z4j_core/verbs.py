@@ -50,6 +50,32 @@ VERBS: Final[dict[str, Subject]] = {
 #: Reads change nothing. The agent asks for them by itself; nobody sends a command.
 READS: Final = ("worker", "queues", "peek", "lookup", "advice")
 
+#: What people call each of them, in the order in which they are listed.
+WORDS: Final[dict[str, str]] = {
+    "retry": "Retry with the original arguments",
+    "retry_with": "Retry with changed arguments",
+    "cancel": "Cancel a task",
+    "requeue": "Requeue a dead letter",
+    "move": "Move a task to another queue",
+    "peek": "List what waits in a queue",
+    "queues": "Measure queues",
+    "purge": "Purge a queue",
+    "pause": "Pause a queue",
+    "resume": "Resume a queue",
+    "worker": "Workers, their slots and current tasks",
+    "grow": "Add slots to a worker",
+    "shrink": "Take slots from a worker",
+    "autoscale": "Set the limits of autoscaling",
+    "restart_pool": "Restart the pool of a worker",
+    "restart": "Restart a worker",
+    "stop": "Stop a worker",
+    "rate_limit": "Set a rate limit",
+    "time_limit": "Set a time limit",
+    "lookup": "Ask the engine's store about a task",
+    "hello": "Send a hello through the engine",
+    "advice": "Say what in the configuration will hurt",
+}
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
