@@ -48,7 +48,7 @@ def agents_import_the_core_and_what_they_declare(root: Path) -> Iterator[str]:
         own = {path.name.removesuffix(".py") for path in (folder / "src").iterdir()}
         allowed = sys.stdlib_module_names | own | _declared(folder / "pyproject.toml")
         for source, node, module in _imports(root, str((folder / "src").relative_to(root))):
-            if module not in allowed and not (module in _TESTING and "/conformance/" in source.name):
+            if module not in allowed and not (module in _TESTING and "/testing/" in source.name):
                 yield source.place(node, f"imports {module}, which {folder.name}/pyproject.toml does not declare")
 
 
@@ -105,19 +105,62 @@ def _versioned(source: Source, node: ast.Constant) -> bool:
 
 
 @rule
-def no_tool_lists_the_engines(root: Path) -> Iterator[str]:
-    """Adding an engine touches no existing file, so no shared file may name one."""
-    words = re.compile(rf"\b(z4j[-_])?({'|'.join(ENGINES)})\b", re.I)
-    shared = re.compile(r"Makefile|pyproject\.toml|\.importlinter|\.ci/.*|tools/.*|requirements/.*")
+def only_its_adapter_names_an_engine(root: Path) -> Iterator[str]:
+    """Adding an engine touches no existing file: no code, template or setting outside an adapter's folder names its
+    engine. The names are those that the adapters register; prose may use them, and tests, whose tasks need some engine.
+    """
+    owners = dict(_registered(root))
+    if not owners:
+        return
+    word = re.compile(rf"\b(?:z4j[-_])?({'|'.join(map(re.escape, owners))})\b", re.I)
     for name, path in files(root):
-        if shared.fullmatch(name):
-            for number, line in enumerate(text_of(path).splitlines(), 1):
-                if words.search(line):
-                    yield f"{name}:{number}: names an engine ({line.strip()[:60]}): glob z4j_agents/*/ instead"
-    for source in sources(root, "z4j_agents/z4j-core/src", "z4j_agents/z4j-bare/src"):
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.Constant) and str(node.value).lower() in ENGINES:
-                yield source.place(node, f"{node.value!r}: core and bare know no engine by name")
+        if _PROSE.fullmatch(name) or not _is_text(path):
+            continue
+        for number, engine, said in _naming(path, word):
+            if not path.is_relative_to(owners[engine]):
+                yield f"{name}:{number}: {said[:60]!r} names an engine: ask the adapters, or glob z4j_agents/*/"
+
+
+def _registered(root: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted(root.glob("z4j_agents/*/pyproject.toml")):
+        registered = tomllib.loads(text_of(path)).get("project", {}).get("entry-points", {}).get("z4j.engines", {})
+        yield from ((engine, path.parent) for engine in registered)
+
+
+_PROSE = re.compile(r"docs/.*|.*\.md|templates/connect/.*|(.*/)?tests/.*|static/vendor/.*|LICENSES/.*|.*requirements.*")
+
+
+def _is_text(path: Path) -> bool:
+    return path.suffix in {".py", ".html", ".js", ".css", ".toml", ".yaml", ".yml", ".in", ".ini", ".txt", ".sh", ""}
+
+
+def _naming(path: Path, word: re.Pattern[str]) -> Iterator[tuple[int, str, str]]:
+    """Line, engine and words. In Python only what runs counts: comments and docstrings explain."""
+    text = text_of(path)
+    if not word.search(text.replace(".", " ")):
+        return
+    lines = enumerate(text.splitlines(), 1) if path.suffix != ".py" else _spoken(ast.parse(text))
+    for number, said in lines:
+        if found := word.search(said):
+            yield number, found[1].lower(), said.strip()
+
+
+def _spoken(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    explaining = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if id(node) not in explaining and (said := _said(node)):
+            yield getattr(node, "lineno", 1), said
+
+
+def _said(node: ast.AST) -> str:
+    match node:
+        case ast.Constant(value=str() as text):
+            return text
+        case ast.Name(id=text) | ast.Attribute(attr=text) | ast.alias(name=text) | ast.arg(arg=text):
+            return text.replace(".", " ")
+        case ast.ImportFrom(module=str() as text):
+            return text.replace(".", " ")
+    return ""
 
 
 # ── What is installed ────────────────────────────────────────────────────────────────────────────────────────────────

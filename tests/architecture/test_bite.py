@@ -75,9 +75,9 @@ SEEDS = [
     ("no_agent_package_depends_on_redis", "z4j_agents/z4j-x/pyproject.toml", package("x[redis]")),
     ("the_wire_is_versioned_in_one_place", "z4j_agents/z4j-x/src/z4j_x/send.py", 'PATH = "/agent/v1/events"'),
     ("the_wire_is_versioned_in_one_place", "z4j_brain/gateway/parser.py", 'answer = {"v": 1}'),
-    ("no_tool_lists_the_engines", "Makefile", "test:\n\tcd z4j_agents/z4j-celery && pytest"),
-    ("no_tool_lists_the_engines", "tools/everything.py", 'VENVS = [".venv-z4j-rq"]'),
-    ("no_tool_lists_the_engines", "z4j_agents/z4j-bare/src/z4j_bare/runtime.py", 'if engine == "celery": pass'),
+    ("only_its_adapter_names_an_engine", "Makefile", "test:\n\tcd z4j_agents/z4j-celery && pytest"),
+    ("only_its_adapter_names_an_engine", "tools/everything.py", 'VENVS = [".venv-z4j-rq"]'),
+    ("only_its_adapter_names_an_engine", "z4j_agents/z4j-bare/src/z4j_bare/runtime.py", 'if engine == "celery": pass'),
     ("modules_are_named_after_what_they_hold", "z4j_brain/tasks/utils.py", ""),
     ("modules_are_named_after_what_they_hold", "z4j_agents/z4j-x/src/z4j_x/helpers/text.py", ""),
     ("files_fit_in_one_head", "z4j_brain/tasks/queries.py", "\n" * 401),
@@ -104,10 +104,14 @@ SEEDS = [
 ]
 
 
+#: What the rules take for the engines of the tree.
+REGISTERED = '\n[project.entry-points."z4j.engines"]\ncelery = "z4j_x:X"\nrq = "z4j_x:Y"\n'
+
+
 @pytest.mark.parametrize(("name", "path", "text"), SEEDS, ids=[f"{seed[0]}-{n}" for n, seed in enumerate(SEEDS)])
 def test_the_rule_reports_what_breaks_it(name, path, text, tmp_path):
     write(tmp_path, "pyproject.toml", package())
-    write(tmp_path, "z4j_agents/z4j-x/pyproject.toml", package())
+    write(tmp_path, "z4j_agents/z4j-x/pyproject.toml", package() + REGISTERED)
     write(tmp_path, "z4j_agents/z4j-x/src/z4j_x/__init__.py", "")
     assert list(RULES[name](tmp_path)) == []
 

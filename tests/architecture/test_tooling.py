@@ -44,7 +44,9 @@ def test_a_new_engine_is_installed_with_its_siblings(tools, tree, monkeypatch):
     environments = tools("environments")
     monkeypatch.setattr(environments, "ROOT", tree)
     installed = []
-    monkeypatch.setattr(environments, "_environment", lambda venv, requirements, paths, python: installed.append((venv, paths)))
+    monkeypatch.setattr(
+        environments, "_environment", lambda venv, requirements, paths, python: installed.append((venv, paths))
+    )
 
     environments._engine(tree / "z4j_agents" / "z4j-nova")
 

@@ -186,7 +186,7 @@ class Engine:
         raise NotImplementedError
 
     def retry_with(self, target: Target, params: Mapping[str, Any]) -> Answer:
-        """As `retry`, with `params["args"]` (a list) and `params["kwargs"]` (a dict), JSON, in place of the originals."""
+        """As `retry`, with `params["args"]` (a list) and `params["kwargs"]` (a dict) of plain JSON instead."""
         raise NotImplementedError
 
     def cancel(self, target: Target, params: Mapping[str, Any]) -> Answer:
