@@ -12,7 +12,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from tests.architecture.rule import ENGINES, Source, files, imported, rule, sources, text_of
+from tests.architecture.rule import Source, files, imported, rule, sources, text_of
 
 _CORE = "z4j_core"
 #: What a conformance suite may import besides: it runs in the tests of an adapter, never in a user's process.
