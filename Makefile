@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BRAIN := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help python setup system demo run check test bench bench-long soak docs lock clean
+.PHONY: help python setup system demo run check test truth bench bench-long soak docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ check: setup ## lint, types, layers, licences, migrations, documents and unit te
 
 test: system ## every test once, on SQLite and on PostgreSQL, with every engine, in a browser
 	@exec $(BRAIN) tools/everything.py
+
+truth: system ## is the brain's word on every task the engine's own, with a worker of each killed at work?
+	@exec $(BRAIN) tools/truth.py
 
 soak: system ## the long runs: hundreds of forks, hours of traffic
 	@Z4J_SOAK=1 exec $(BRAIN) tools/everything.py --soak

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import tomllib
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -245,10 +244,9 @@ Each `yes` and each `by us` is shown to change the world by a test of the confor
 
 
 def _asked(package: Package) -> dict[str, dict[str, Any]]:
-    own = tomllib.loads((package.folder / "pyproject.toml").read_text())["project"].get("entry-points", {})
     command = [str(package.python), "-m", "z4j_core.matrix"]
     told = json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    return {name: told[name] for name in own.get("z4j.engines", {})}
+    return {name: told[name] for name in package.engines}
 
 
 def _notes(name: str, facts: dict[str, Any]) -> str:

@@ -6,8 +6,10 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tomllib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +47,12 @@ class Package:
         return {name: place / "bin" / "python" for name, place in places.items()}
 
     @property
+    def engines(self) -> list[str]:
+        """The engines it registers an adapter for."""
+        project = tomllib.loads((self.folder / "pyproject.toml").read_text())["project"]
+        return sorted(project.get("entry-points", {}).get("z4j.engines", {}))
+
+    @property
     def modules(self) -> list[Path]:
         return sorted(path.parent for path in self.folder.glob("src/*/__init__.py"))
 
@@ -70,6 +78,12 @@ def interpreter(variant: str) -> str | None:
 
 def _answers(python: str) -> bool:
     return subprocess.run([python, "-c", "import venv, ensurepip"], capture_output=True).returncode == 0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def run_in_group(
