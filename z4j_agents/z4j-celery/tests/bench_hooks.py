@@ -21,9 +21,9 @@ from pathlib import Path
 import psutil
 import z4j_bare
 from celery_rig import HERE, CeleryRig
-from sink import listening
 from z4j_celery import CeleryEngine
 from z4j_core.testing.recording import wait_for
+from z4j_core.testing.sink import listening
 
 
 class BenchRig(CeleryRig):

@@ -10,8 +10,8 @@ import time
 
 import pytest
 from celery_rig import HERE, CeleryRig
-from sink import listening
 from z4j_core.testing.recording import wait_for
+from z4j_core.testing.sink import listening
 
 
 class PlainRig(CeleryRig):
