@@ -138,6 +138,13 @@ class Engine:
     #: The one app or broker object whose hooks these are; None when they serve every app of the process.
     bound: object = None
 
+    @classmethod
+    def find(cls) -> Engine | None:
+        """The adapter for what this process has of the engine: its one app or broker object, where there is one to be
+        found. None when there is nothing to attach to (yet). Called when the engine's library is imported.
+        """
+        return cls()
+
     def version(self) -> str:
         """Of the engine's library."""
         return ""
