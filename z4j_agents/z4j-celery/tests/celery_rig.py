@@ -24,6 +24,7 @@ class CeleryRig:
     """`pool` and `backend` as a worker has them. Entering starts everything, leaving ends it."""
 
     queue = "orders"
+    size = slots = 2
 
     def __init__(self, folder: Path, *, pool: str = "prefork", extended: bool = False) -> None:
         self.folder = folder

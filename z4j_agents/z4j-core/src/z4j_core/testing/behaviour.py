@@ -29,7 +29,7 @@ class BehaviourSuite(Suite):
         facts = online["data"]
         assert online["worker"]
         assert facts["pid"] == online["pid"]  # type: ignore[typeddict-item]
-        assert facts["concurrency"]["size"] == 2
+        assert facts["concurrency"]["size"] == rig.size
         assert facts["queues"]
 
     @pytest.mark.parametrize("mode", [REDACT, SHAPES])

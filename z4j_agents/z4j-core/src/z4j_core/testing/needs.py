@@ -13,8 +13,9 @@ from z4j_core.engine import Engine
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: What not every engine's tasks can go through.
-LIVES = frozenset({"expires", "unknown_task", "told_of_death", "delay", "retries", "headers"})
+#: What not every engine's tasks can go through: an expiry, a name no worker knows, a killed process that the engine
+#: itself tells of, a delay, more attempts than one, being stopped while they run.
+LIVES = frozenset({"expires", "unknown_task", "told_of_death", "delay", "retries", "stopped_running"})
 
 
 def proves(*names: str) -> Callable[[F], F]:

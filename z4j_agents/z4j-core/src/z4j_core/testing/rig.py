@@ -22,10 +22,13 @@ TAKEN = (Outcome.REQUESTED, Outcome.DONE)
 
 
 class Rig(Protocol):
-    """One engine with its broker and one worker of two slots, all real."""
+    """One engine with its broker and its worker or workers, all real."""
 
     folder: Path
     records: Records
+    #: How many tasks one worker runs at once, and how many run at once here.
+    size: int
+    slots: int
     #: The queue that tasks go to and the worker takes from.
     queue: str
 

@@ -43,7 +43,7 @@ class TasksSuite(Suite):
 
     @proves("cancel")
     def test_a_waiting_task_that_is_cancelled_never_runs(self, rig: Rig) -> None:
-        busy = [rig.send("slow", 4) for _ in range(2)]
+        busy = [rig.send("slow", 4) for _ in range(rig.slots)]
         for task_id in busy:
             self.becomes(rig, task_id, State.STARTED)
         waiting = rig.send("count", "cancelled")
@@ -54,6 +54,7 @@ class TasksSuite(Suite):
         assert not (rig.folder / "cancelled").exists()
 
     @proves("cancel")
+    @needs("stopped_running")
     def test_a_running_task_that_is_cancelled_stops(self, rig: Rig) -> None:
         task_id = rig.send("slow", 60)
         self.becomes(rig, task_id, State.STARTED)

@@ -30,11 +30,11 @@ class WorkersSuite(Suite):
     def test_a_worker_grows_and_shrinks_and_runs_as_many_tasks_at_once(self, rig: Rig) -> None:
         rig.ensure()
         assert rig.records.ask("grow", Target(command="grow-1", item=1), by=2).outcome in TAKEN
-        wait_for(lambda: self.worker_facts(rig)["concurrency"]["size"] == 4, 10, "four slots")
-        assert self.running_at_once(rig, 4) == 4
+        wait_for(lambda: self.worker_facts(rig)["concurrency"]["size"] == rig.size + 2, 10, "two slots more")
+        assert self.running_at_once(rig, rig.slots + 2) == rig.slots + 2
         assert rig.records.ask("shrink", Target(command="shrink-1", item=1), by=2).outcome in TAKEN
-        wait_for(lambda: self.worker_facts(rig)["concurrency"]["size"] == 2, 10, "two slots")
-        assert self.running_at_once(rig, 4) == 2
+        wait_for(lambda: self.worker_facts(rig)["concurrency"]["size"] == rig.size, 10, "two slots fewer")
+        assert self.running_at_once(rig, rig.slots + 2) == rig.slots
 
     @proves("restart")
     def test_a_restarted_worker_comes_back_and_works(self, rig: Rig) -> None:
