@@ -22,6 +22,8 @@ EVENTS_PATH: Final = "/agent/v1/events"
 COMMANDS_PATH: Final = "/agent/v1/commands"
 RESULTS_PATH: Final = "/agent/v1/results"
 KEYS_PATH: Final = "/agent/v1/keys"
+#: What the brain knows of a hello: ?engine=...&task_id=...; answered for tasks of ours alone.
+HELLO_PATH: Final = "/agent/v1/tasks"
 
 #: How often an agent has sent this very batch, 1 at first. A batch that comes again is watched: if the brain dies over
 #: it, its events are taken one by one, and one that fails `ISOLATE_AFTER` times by itself is set aside.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from z4j_core.engine import Target
@@ -51,6 +52,7 @@ class WorkersSuite(Suite):
         assert rig.records.ask("stop", Target(command="stop-1", item=1)).outcome in TAKEN
         try:
             wait_for(lambda: len(rig.records.events(kind="worker.offline")) > offline, 30, "its goodbye")
+            time.sleep(2)  # its process ends a moment later
             task_id = rig.send("ok", 1)
         finally:
             rig.ensure()
