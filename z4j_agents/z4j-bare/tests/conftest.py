@@ -60,6 +60,7 @@ class Brain:
         self.stored: dict[tuple[str, int], dict[str, Any]] = {}
         self.accepted = self.duplicates = 0
         self.commands: list[dict[str, str]] = []
+        self.looks: list[Any] = []
         self.results: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self._lock = threading.Lock()
@@ -151,10 +152,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._answer(200, brain.keys())
             return
         deadline = time.monotonic() + 1.0
-        while not brain.commands and time.monotonic() < deadline:
+        while not (brain.commands or brain.looks) and time.monotonic() < deadline:
             time.sleep(0.01)
         commands, brain.commands = brain.commands, []
-        self._answer(200, {"v": 1, "commands": commands, "time": time.time_ns() // 1000})
+        looks, brain.looks = brain.looks, []
+        self._answer(200, {"v": 1, "commands": commands, "look": looks, "time": time.time_ns() // 1000})
 
     def _answer(self, status: int, body: Any) -> None:
         content = json.dumps(body).encode()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pytest
-from z4j_bare.allow import AllowList
+from z4j_bare.allow import ALLOWED, DENIED, AllowList
 from z4j_bare.inspection import Inspection, Refused, Unreadable
 from z4j_bare.journal import Journal
 from z4j_bare.poller import Executor
@@ -17,6 +17,7 @@ from z4j_bare.transport import Transport
 from z4j_bare.trust import Trust
 from z4j_core import wire
 from z4j_core.engine import Answer, Engine, Target
+from z4j_core.verbs import VERBS
 
 BOOT = "0f7c0b1e-0000-4000-8000-000000000001"
 
@@ -139,6 +140,9 @@ def test_what_is_not_a_command_is_not_even_answered(inspection, brain, body):
 @pytest.mark.parametrize(
     "changes",
     [{"v": 2}, {"fence": "1"}, {"fence": True}, {"targets": [{}]}, {"targets": [{"item": 1, "task_id": ""}]},
+     {"targets": [{"item": 1, "task_id": "", "queue": "q"}]}, {"targets": [{"item": 1, "task_id": "t", "queue": 7}]},
+     {"verb": "pause", "targets": [{"item": 1, "task_id": ""}]},
+     {"verb": "pause", "targets": [{"item": 1, "task_id": "", "queue": "q" * 513}]},
      {"targets": [{"item": i, "task_id": "t"} for i in range(501)]}, {"id": "x" * 256}, {"id": "x\nforged line"},
      {"params": []}],
 )  # fmt: skip
@@ -147,9 +151,24 @@ def test_a_command_of_another_shape_is_not_read(inspection, brain, changes):
         inspection.inspect(brain.sign(brain.command(BOOT, **changes)))
 
 
+@pytest.mark.parametrize(
+    ("verb", "target"),
+    [("pause", {"queue": "q"}), ("resume", {"worker": "w@h"}), ("hello", {}), ("ping", {}), ("move", {"task_id": "t"})],
+)
+def test_a_target_is_a_task_or_a_queue_or_a_worker_and_a_hello_needs_none(inspection, brain, verb, target):
+    command = brain.command(BOOT, verb=verb, targets=[{"item": 1, "task_id": ""} | target])
+    assert inspection.inspect(brain.sign(command)) == command
+
+
+def test_what_only_moves_tasks_about_is_allowed_and_what_stops_or_destroys_needs_the_owners_word():
+    assert {*VERBS, "ping"} == ALLOWED | DENIED
+    assert all(AllowList().refusal(verb) == "" for verb in ALLOWED)
+    assert all("Z4J_ALLOW" in AllowList().refusal(verb) for verb in DENIED)
+
+
 def test_the_owner_of_the_worker_decides_and_tells_why():
     assert AllowList().describe({"retry", "cancel"})[0] == ["cancel", "retry"]
-    assert set(AllowList().describe({"retry"})[1]) == {"restart", "purge", "shutdown", "pool", "reveal", "rate_limit"}
+    assert set(AllowList().describe({"retry"})[1]) == set(DENIED)
     assert "Z4J_DENY" in AllowList(deny=["cancel"]).refusal("cancel")
     assert "Z4J_DENY" in AllowList(allow=["purge"], deny=["purge"]).refusal("purge")
     assert AllowList(allow=["purge"]).refusal("purge") == ""
@@ -297,6 +316,12 @@ def test_a_retry_cut_off_at_any_point_takes_effect_exactly_once(carry_out, brain
     assert [result["outcome"] for result in results] == ["done"] * 3
     effects = (tmp_path / "effects").read_text().split("\n")[:-1]
     assert len(effects) == len(set(effects)) == 3
+
+
+def test_what_may_happen_twice_is_carried_out_after_all(carry_out, brain):
+    command = brain.command(BOOT, verb="pause", targets=[{"item": 1, "task_id": "", "queue": "q"}])
+    carry_out(command, "before target")
+    assert carry_out(command | {"fence": 2})[0]["outcome"] == "done"
 
 
 @pytest.mark.parametrize("fault", POINTS[1:4])

@@ -186,8 +186,9 @@ def test_a_worker_reports_itself_and_what_may_be_asked_of_it(make_agent, brain, 
         def retry(self, target, params):
             raise AssertionError
 
-    agent = make_agent(DENY="cancel")
-    agent.add(Toy())
+    toy = Toy()
+    agent = make_agent(DENY="cancel", CODE_VERSION="v7")
+    agent.add(toy)
     agent.role("worker", "w@h")
     wait_for(lambda: brain.kinds().count("agent.heartbeat") >= 2)
     agent.stop()
@@ -196,11 +197,26 @@ def test_a_worker_reports_itself_and_what_may_be_asked_of_it(make_agent, brain, 
     assert kinds.count("agent.offline") == 1
     events = list(brain.stored.values())
     online = next(event["data"] for event in events if event["kind"] == "agent.online")
-    assert online["engines"] == [{"name": "toy", "version": "9.9", "capabilities": {"retry": {"note": ""}}}]
-    assert online["allowed"] == ["retry"]
+    assert online["engines"] == [
+        {
+            "name": "toy",
+            "version": "9.9",
+            "missing": toy.missing(),
+            "advice": [],
+            "capabilities": {name: {"note": "", "support": "native"} for name in ("retry", "worker")},
+        }
+    ]
+    assert online["problems"] == []
+    assert online["versions"]["code"] == "v7"
+    assert "retry" in online["allowed"]
     assert "Z4J_DENY" not in online["refused"].get("retry", "")
     assert len(online["vault"]) == 32
-    beat = [event["data"]["counters"] for event in events if event["kind"] == "agent.heartbeat"][-1]
+    data = [event["data"] for event in events if event["kind"] == "agent.heartbeat"][-1]
+    assert abs(data["clock"]) < 5_000_000
+    assert 1024**2 < data["rss"] < 1024**3
+    facts = next(event["data"] for event in events if event["kind"] == "worker.heartbeat")
+    assert (facts["code"], facts["rss"] > 1024**2) == ("v7", True)
+    beat = data["counters"]
     gone = beat["accepted"] + beat["duplicate"] + beat["rejected"] + sum(beat["dropped"].values())
     assert beat["created"] == gone + beat["spooled"]
     assert {event["worker"] for event in events if event["kind"].startswith("worker.")} == {"w@h"}

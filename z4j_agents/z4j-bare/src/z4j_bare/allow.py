@@ -7,9 +7,11 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-ALLOWED: Final = frozenset({"retry", "cancel", "ping"})
+ALLOWED: Final = frozenset({"retry", "retry_with", "cancel", "requeue", "move", "pause", "resume", "hello", "ping"})
 #: Known verbs that need the owner's word. An unknown verb needs it too.
-DENIED: Final = frozenset({"restart", "purge", "shutdown", "pool", "reveal", "rate_limit"})
+DENIED: Final = frozenset(
+    {"purge", "restart", "restart_pool", "stop", "grow", "shrink", "autoscale", "rate_limit", "time_limit"}
+)
 #: Commands a minute. A bulk operation is one command for 500 targets, so people do not reach it.
 RATE: Final = 60
 

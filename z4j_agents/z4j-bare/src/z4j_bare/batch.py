@@ -15,7 +15,9 @@ RAW: Final = wire.MAX_RAW // 2
 #: How a spool that is full chooses: the oldest of the lowest weight goes first.
 NOISE, STEP, FINAL = 0, 1, 2
 
-_NOISE: Final = frozenset({wire.Kind.TASK_PROGRESS, wire.Kind.WORKER_HEARTBEAT, wire.Kind.AGENT_HEARTBEAT})
+_NOISE: Final = frozenset(
+    {wire.Kind.TASK_PROGRESS, wire.Kind.WORKER_HEARTBEAT, wire.Kind.AGENT_HEARTBEAT, wire.Kind.QUEUE_SNAPSHOT}
+)
 _STEP: Final = frozenset(
     {wire.Kind.TASK_ENQUEUED, wire.Kind.TASK_RECEIVED, wire.Kind.TASK_STARTED, wire.Kind.TASK_RETRYING}
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from z4j_core import safety, wire
 from z4j_core.engine import Engine
 
 from z4j_bare.allow import AllowList
+from z4j_bare.clock import Skew, now
 from z4j_bare.config import Config
 from z4j_bare.database import Unavailable
 from z4j_bare.gate import gate
@@ -25,11 +26,13 @@ from z4j_bare.journal import Journal
 from z4j_bare.locks import BootLock
 from z4j_bare.orphans import Orphans
 from z4j_bare.poller import Executor, Poller
+from z4j_bare.problems import Problems
 from z4j_bare.sender import Delivery, Errand, Sender
 from z4j_bare.spool import Spool
 from z4j_bare.transport import Transport
 from z4j_bare.trust import Trust
 from z4j_bare.vault import Vault
+from z4j_bare.watch import Watch
 from z4j_bare.writer import Writer
 
 
@@ -46,6 +49,8 @@ class Boot:
         self._sender: Sender | None = None
         self._orphans: Orphans | None = None
         self._poller: Poller | None = None
+        self._watch: Watch | None = None
+        self.skew = Skew()
         gate.register(self)
 
     @property
@@ -62,22 +67,26 @@ class Boot:
 
     def send(self, *errands: Errand) -> None:
         transport = Transport(self._config.dsn)
-        delivery = Delivery(transport)
+        delivery = Delivery(transport, self.skew)
         self._orphans = Orphans(self._folder, delivery, cap=self._config.spool_cap)
         self._sender = Sender(self.spool, delivery, *errands, self._orphans)
         self._sender.start()
 
-    def poll(self, engines: Mapping[str, Engine], allow: AllowList) -> None:
-        """Wait for commands, from now on. Twice is once."""
+    def poll(
+        self, engines: Mapping[str, Engine], allow: AllowList, problems: Problems, say: Callable[[], None]
+    ) -> None:
+        """Wait for commands and watch the queues, from now on. Twice is once. `say`: tell anew who this is."""
         if self._poller is None:
             transport = Transport(self._config.dsn)
             journal = Journal(self._folder / "journal.db")
             inspection = Inspection(self._config.dsn, self.id, Trust(self._config.dsn.key, transport), allow)
             executor = Executor(journal, engines, allow)
-            self._poller = Poller(self.id, transport, inspection, executor, journal)
+            self._watch = Watch(engines, problems, self.put, say, lambda: self.failing)
+            self._poller = Poller(self.id, transport, inspection, executor, journal, self._watch.look, self.skew)
             if self._sender is not None:
                 self._poller.outage.stand_beside(self._sender.delivery.outage)
             self._poller.start()
+            self._watch.start()
 
     def enter(self) -> bool:
         """In a forked child, before its first event. False: this boot has ended and its files are gone."""
@@ -98,13 +107,15 @@ class Boot:
         return found
 
     def put(self, event: Mapping[str, Any]) -> None:
-        self.writer.put(event)
+        self.writer.put({"ts": now(), **event})
 
     def end(self, timeout: float) -> None:
         """Write what is in memory; at home also send it, as far as that works in time, and clean up behind us."""
         deadline = time.monotonic() + timeout
         if self._poller is not None:
             self._poller.end()
+        if self._watch is not None:
+            self._watch.end()
         self.writer.end(timeout)
         if self._sender is not None and self._sender.finish(max(deadline - time.monotonic(), 0.05)):
             self._clean_up()
@@ -118,7 +129,7 @@ class Boot:
 
     def after_fork(self, clean: bool) -> None:
         self.writer = Writer(self.spool, self.vault, on_write=self._wake)
-        self._sender = self._orphans = self._poller = None
+        self._sender = self._orphans = self._poller = self._watch = None
 
     def _wake(self) -> None:
         if self._sender is not None:

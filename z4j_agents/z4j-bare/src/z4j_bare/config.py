@@ -16,8 +16,22 @@ from z4j_bare.database import Unavailable, private_folder
 
 PREFIX: Final = "Z4J_"
 NAMES: Final = frozenset(
-    {"DSN", "DSN_PREVIOUS", "REDACTION", "ALLOW", "DENY", "READ_ONLY", "SPOOL_DIR", "SPOOL_CAP", "ENGINES", "INSECURE"}
+    {
+        "DSN",
+        "DSN_PREVIOUS",
+        "REDACTION",
+        "ALLOW",
+        "DENY",
+        "READ_ONLY",
+        "SPOOL_DIR",
+        "SPOOL_CAP",
+        "ENGINES",
+        "INSECURE",
+        "CODE_VERSION",
+    }
 )
+#: What platforms call the commit they have deployed.
+DEPLOYED: Final = ("GIT_COMMIT", "SOURCE_VERSION", "HEROKU_SLUG_COMMIT")
 MODES: Final = ("shapes", "redact")
 SPOOL_CAP: Final = 256 * 1024 * 1024
 
@@ -37,6 +51,8 @@ class Config:
     spool_dir: Path | None = None
     spool_cap: int = SPOOL_CAP
     engines: tuple[str, ...] = ()
+    #: Which release of the user's code runs here, as its deployment calls it.
+    code: str = ""
 
     @classmethod
     def read(cls, given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Config | None:
@@ -57,6 +73,7 @@ class Config:
             spool_dir=Path(settings["SPOOL_DIR"]) if settings.get("SPOOL_DIR") else None,
             spool_cap=_bytes(settings, "SPOOL_CAP", SPOOL_CAP),
             engines=tuple(_words(settings, "ENGINES")),
+            code=_code(settings, environ),
         )
 
     def folder(self) -> Path:
@@ -120,6 +137,11 @@ def _switch(settings: Mapping[str, Any], name: str) -> bool:
             raise InvalidSetting(f"{PREFIX}{name} is 1 or 0.")
         return value.lower() in ("1", "true", "yes", "on")
     return bool(value)
+
+
+def _code(settings: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+    found = settings.get("CODE_VERSION") or next((environ[name] for name in DEPLOYED if environ.get(name)), "")
+    return "".join(sign for sign in str(found) if sign.isprintable())[:64].strip()
 
 
 def _bytes(settings: Mapping[str, Any], name: str, default: int) -> int:

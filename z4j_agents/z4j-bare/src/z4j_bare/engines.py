@@ -10,19 +10,38 @@ from importlib.metadata import entry_points
 from z4j_core import safety
 from z4j_core.engine import ENGINE_GROUP, Engine
 
+from z4j_bare.problems import Problems
+
 logger = logging.getLogger(__name__)
 
 
-def discover(named: Collection[str], known: Collection[str]) -> Iterator[Engine]:
+def discover(named: Collection[str], known: Collection[str], problems: Problems) -> Iterator[Engine]:
     """Adapters of `named` engines and of those in use here, without those `known`. One that fails is left out."""
     for found in entry_points(group=ENGINE_GROUP):
         if found.name not in known and (found.name in named or found.name in sys.modules):
-            with safety.guard(f"engine.{found.name}"):
-                yield found.load()()
+            try:
+                engine = found.load()()
+            except Exception as error:
+                safety.record(f"engine.{found.name}", error)
+                text = f"The adapter of {found.name} cannot be imported ({type(error).__name__}); it is not observed."
+                problems.tell(found.name, "import_failed", text)
+            else:
+                problems.over(found.name, "import_failed")
+                yield engine
 
 
-def fits(engine: Engine) -> bool:
+def fits(engine: Engine, problems: Problems) -> bool:
     if engine.port == Engine.port:
         return True
     logger.error("engine=%s port=%s this agent speaks port %s", engine.name, engine.port, Engine.port)
+    text = f"The adapter of {engine.name} is made for port {engine.port}, this agent speaks port {Engine.port}."
+    problems.tell(engine.name, "other_port", f"{text} Install releases of both that belong together.")
     return False
+
+
+def is_second_app(engine: Engine, first: Engine, problems: Problems) -> bool:
+    """Another app of an engine that is observed already. True: that is news."""
+    if engine.bound is None or first.bound is None or engine.bound is first.bound:
+        return False
+    text = f"This process has a second {engine.name} app. Only the first one is observed."
+    return problems.tell(engine.name, "second_app", text)

@@ -10,7 +10,7 @@ from z4j_core import safety, wire
 from z4j_core.engine import Engine
 
 from z4j_bare.boot import Boot
-from z4j_bare.clock import now
+from z4j_bare.memory import rss
 
 EVERY: Final = 10.0
 #: While no engine has said yet what runs here: it may still be starting.
@@ -21,8 +21,9 @@ EXPIRE_EVERY: Final = 3600.0
 class Heartbeat:
     """An errand of the sender's thread, so that a brain that does not answer is not told how well we are."""
 
-    def __init__(self, boot: Boot, engines: Mapping[str, Engine]) -> None:
+    def __init__(self, boot: Boot, engines: Mapping[str, Engine], code: str = "") -> None:
         self._boot = boot
+        self._code = code
         self._engines = engines
         self._worker = ""
         self._next = float("inf")
@@ -52,11 +53,11 @@ class Heartbeat:
             self._say(wire.Kind.WORKER_OFFLINE, engine, facts | {"running": []})
         if self._online:
             self._count()
-        self._boot.put({"kind": wire.Kind.AGENT_OFFLINE, "ts": now()})
+        self._boot.put({"kind": wire.Kind.AGENT_OFFLINE})
 
     def _count(self) -> None:
-        counters = self._boot.spool.counters()
-        self._boot.put({"kind": wire.Kind.AGENT_HEARTBEAT, "ts": now(), "data": {"counters": counters}})
+        data = {"counters": self._boot.spool.counters(), "clock": self._boot.skew.estimate, "rss": rss()}
+        self._boot.put({"kind": wire.Kind.AGENT_HEARTBEAT, "data": data})
 
     def _report(self) -> None:
         for engine in list(self._engines):
@@ -68,9 +69,11 @@ class Heartbeat:
 
     def _facts(self, engine: str) -> dict[str, Any] | None:
         with safety.guard(f"{engine}.worker"):
-            return self._engines[engine].worker()
+            facts = self._engines[engine].worker()
+            if facts is not None:
+                return {"rss": rss(), **({"code": self._code} if self._code else {}), **facts}
         return None
 
     def _say(self, kind: wire.Kind, engine: str, facts: dict[str, Any]) -> None:
         worker = str(facts.get("name") or self._worker)
-        self._boot.put({"kind": kind, "ts": now(), "engine": engine, "worker": worker, "data": facts})
+        self._boot.put({"kind": kind, "engine": engine, "worker": worker, "data": facts})

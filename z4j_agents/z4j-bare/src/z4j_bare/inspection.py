@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 
 from z4j_core import wire
 from z4j_core.dsn import DSN
+from z4j_core.verbs import VERBS, Subject
 
 from z4j_bare.allow import AllowList
 from z4j_bare.clock import now
@@ -93,7 +94,7 @@ def _is_command(found: Any) -> bool:
     # Printable: what is refused is logged, and nobody has vouched for it then.
     words = [found[name] for name, kind in _FIELDS.items() if kind is str]
     return all(len(word) <= wire.MAX_ID and word.isprintable() for word in words) and all(
-        map(_is_target, found["targets"])
+        _is_target(target) and _aims(found["verb"], target) for target in found["targets"]
     )
 
 
@@ -102,6 +103,18 @@ def _is_target(found: Any) -> bool:
         isinstance(found, dict)
         and type(found.get("item")) is int
         and isinstance(found.get("task_id"), str)
-        and 0 < len(found["task_id"]) <= wire.MAX_ID
-        and all(isinstance(found.get(name, ""), str) for name in ("name", "queue", "vault"))
+        and len(found["task_id"]) <= wire.MAX_ID
+        and all(
+            isinstance(found.get(name, ""), str) and len(found.get(name, "")) <= wire.MAX_NAME
+            for name in ("name", "queue", "worker", "vault")
+        )
     )
+
+
+def _aims(verb: str, target: wire.Target) -> bool:
+    """Whether a target is what its verb acts on: one task, or a queue or a worker. A hello needs none of them."""
+    if verb in ("hello", "ping"):
+        return True
+    if VERBS.get(verb) is Subject.TASK:
+        return bool(target["task_id"])
+    return bool(target["task_id"] or target.get("queue") or target.get("worker"))

@@ -10,14 +10,16 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from z4j_core import safety, wire
 from z4j_core.engine import Engine, Target
 
+from z4j_bare import looks
 from z4j_bare.allow import AllowList
+from z4j_bare.clock import Skew, now
 from z4j_bare.database import Unavailable
 from z4j_bare.inspection import Inspection, Refused, Unreadable
 from z4j_bare.journal import Entry, Journal
@@ -30,7 +32,9 @@ logger = logging.getLogger(__name__)
 WAIT: Final = 25
 GRACE: Final = 10
 #: Safe to start again after a crash in the middle: the effect is the same.
-REPEATABLE: Final = frozenset({"retry", "cancel", "ping"})
+REPEATABLE: Final = frozenset(
+    {"retry", "cancel", "ping", "pause", "resume", "rate_limit", "time_limit", "autoscale", "hello"}
+)
 MAX_STARTS: Final = 3
 PRUNE_EVERY: Final = 3600.0
 LOOK: Final = 0.5
@@ -89,7 +93,14 @@ class Poller:
     """The thread that waits for commands. One at a time: a worker is not the place for a crowd of actions."""
 
     def __init__(
-        self, boot: str, transport: Transport, inspection: Inspection, executor: Executor, journal: Journal
+        self,
+        boot: str,
+        transport: Transport,
+        inspection: Inspection,
+        executor: Executor,
+        journal: Journal,
+        on_look: Callable[[Sequence[wire.Look]], None],
+        skew: Skew,
     ) -> None:
         self._path = f"{wire.COMMANDS_PATH}?{urlencode({'boot': boot, 'wait': WAIT, 'v': wire.VERSION})}"
         self._boot = boot
@@ -97,6 +108,8 @@ class Poller:
         self._inspection = inspection
         self._executor = executor
         self._journal = journal
+        self._on_look = on_look
+        self._skew = skew
         self.outage = Outage()
         self._prune_at = 0.0
         self._prepared = False
@@ -129,13 +142,18 @@ class Poller:
                 self._inspection.prepare()
                 self._prepared = True
             self._answer()
+            asked = now()
             reply = self._transport.get(self._path, wait=WAIT + GRACE)
         except Unreachable as error:
             self.outage.failed(f"is unreachable ({error})")
             return 0.0
         if reply.status == 200:
             self.outage.over()
-            commands = _commands(reply.body)
+            answer = _read(reply.body)
+            self._skew.note(asked, now(), answer.get("time"))
+            self._on_look(looks.read(answer.get("look")))
+            commands = answer.get("commands")
+            commands = commands if isinstance(commands, list) else []
             for signed in commands:
                 self.handle(signed)
             # A brain, or a proxy before it, that does not let us wait is not asked in a busy loop.
@@ -183,9 +201,9 @@ def _all(command: wire.Command, outcome: wire.Outcome, why: str) -> list[wire.Re
     return [wire.Result(item=target["item"], outcome=outcome, detail=why) for target in command["targets"]]
 
 
-def _commands(body: bytes) -> list[Any]:
+def _read(body: bytes) -> dict[str, Any]:
     try:
-        commands = json.loads(body)["commands"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return []
-    return commands if isinstance(commands, list) else []
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}

@@ -8,13 +8,11 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import platform
 import socket
 import threading
 import time
 from collections.abc import Mapping
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,12 +22,13 @@ from z4j_core.redaction import Redactor
 
 from z4j_bare.allow import AllowList
 from z4j_bare.boot import Boot
-from z4j_bare.clock import now
 from z4j_bare.config import Config
 from z4j_bare.database import Unavailable
-from z4j_bare.engines import discover, fits
+from z4j_bare.engines import discover, fits, is_second_app
 from z4j_bare.gate import gate
 from z4j_bare.heartbeat import Heartbeat
+from z4j_bare.presence import describe
+from z4j_bare.problems import Problems
 from z4j_bare.state import State
 from z4j_bare.vault import MAX_RECORD
 from z4j_bare.writer import Original
@@ -50,6 +49,7 @@ class Agent:
         self.state: Store = State(lambda: self._folder / "state.db")
         self.engines: dict[str, Engine] = {}
         self._allow = AllowList(config.allow, config.deny, read_only=config.read_only)
+        self._problems = Problems()
         self._role, self._name = PRODUCER, ""
         self._boot: Boot | None = None
         self._entered = 0
@@ -61,22 +61,29 @@ class Agent:
 
     def add(self, engine: Engine) -> None:
         """Install an engine's hooks. One adapter for each engine."""
-        if engine.name not in self.engines and fits(engine):
-            with safety.guard(f"{engine.name}.install"):
-                self.engines[engine.name] = engine
-                engine.install(self)
-                if self._boot is not None and self._boot.is_home:
-                    self._present(self._boot)
+        with safety.guard(f"{engine.name}.add"):
+            first = self.engines.get(engine.name)
+            if first is None and fits(engine, self._problems):
+                self._install(engine)
+            elif first is not None and is_second_app(engine, first, self._problems):
+                self._say_again()
+
+    def _install(self, engine: Engine) -> None:
+        with safety.guard(f"{engine.name}.install"):
+            self.engines[engine.name] = engine
+            engine.install(self)
+            if self._boot is not None and self._boot.is_home:
+                self._present(self._boot)
 
     def discover(self) -> None:
-        for engine in discover(self.config.engines, self.engines.keys()):
+        for engine in discover(self.config.engines, self.engines.keys(), self._problems):
             self.add(engine)
 
     def emit(self, event: Mapping[str, Any]) -> None:
         try:
             boot = self._boot if self._entered == os.getpid() else self._enter()
             if boot is not None:
-                boot.put({"ts": now(), **event})
+                boot.put(event)
         except Exception as error:
             safety.record("emit", error)
 
@@ -188,7 +195,7 @@ class Agent:
         if not self._watching_exit:
             self._watching_exit = True
             atexit.register(self.close)
-        self._heartbeat = Heartbeat(boot, self.engines)
+        self._heartbeat = Heartbeat(boot, self.engines, self.config.code)
         boot.send(self._heartbeat)
 
     def _present(self, boot: Boot) -> None:
@@ -199,31 +206,20 @@ class Agent:
             return
         self._heartbeat.begin(self._name)
         if any(engine.capabilities() for engine in self.engines.values()):
-            boot.poll(self.engines, self._allow)
+            boot.poll(self.engines, self._allow, self._problems, self._say_again)
+
+    def _say_again(self) -> None:
+        """Something about us is new: at home, where agent.online is said."""
+        with safety.guard("say"):
+            boot = self._boot
+            if boot is not None and boot.is_home and self._entered == os.getpid():
+                self._say_online(boot)
 
     def _say_online(self, boot: Boot) -> None:
         works = self._role != PRODUCER
-        capabilities = {name: engine.capabilities() if works else {} for name, engine in self.engines.items()}
-        allowed, refused = self._allow.describe({verb for verbs in capabilities.values() for verb in verbs})
-        versions = {"z4j": version("z4j-bare"), "python": platform.python_version()}
-        boot.put(
-            {
-                "kind": wire.Kind.AGENT_ONLINE,
-                "ts": now(),
-                "data": {
-                    "role": self._role,
-                    "versions": versions,
-                    "engines": [
-                        {"name": name, "version": engine.version(), "capabilities": capabilities[name]}
-                        for name, engine in self.engines.items()
-                    ],
-                    "vault": boot.vault.id if works else "",
-                    "allowed": allowed,
-                    "refused": refused,
-                    "redaction": self.config.redaction,
-                },
-            }
-        )
+        data = describe(self.config, self.engines, self._allow, self._problems, works=works)
+        data |= {"role": self._role, "vault": boot.vault.id if works else ""}
+        boot.put({"kind": wire.Kind.AGENT_ONLINE, "data": data})
 
     def _identity(self) -> wire.Identity:
         host, pid = socket.gethostname(), os.getpid()

@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 from z4j_core import safety, wire
 
 from z4j_bare.batch import Frozen
+from z4j_bare.clock import Skew, now
 from z4j_bare.outage import Outage
 from z4j_bare.spool import Spool
 from z4j_bare.transport import Transport, Unreachable
@@ -48,8 +49,9 @@ class Errand(Protocol):
 class Delivery:
     """Sends batches of spools over one connection."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, skew: Skew | None = None) -> None:
         self.transport = transport
+        self._skew = skew or Skew()
         self.outage = Outage()
 
     def step(self, spool: Spool) -> Step:
@@ -59,12 +61,13 @@ class Delivery:
             return Step.NOTHING
         spool.tried(frozen.first)
         headers = {"Content-Encoding": "gzip", wire.TRIES_HEADER: str(frozen.tries + 1)}
+        began = now()
         try:
             reply = self.transport.post(wire.EVENTS_PATH, frozen.body, headers)
         except Unreachable as error:
             self.outage.failed(f"is unreachable ({error}); events wait in the spool")
             return Step.FAILED
-        if reply.status == 200 and self._settled(spool, frozen, reply.body):
+        if reply.status == 200 and self._settled(spool, frozen, reply.body, began):
             self.outage.over()
             return Step.SENT if len(frozen.seqs) < FULL else Step.SENT_FULL
         if reply.status in DEFINITIVE:
@@ -77,13 +80,15 @@ class Delivery:
             self.outage.failed(f"takes no events now ({reply.status}); they wait in the spool", reply.retry_after)
         return Step.FAILED
 
-    def _settled(self, spool: Spool, frozen: Frozen, body: bytes) -> bool:
+    def _settled(self, spool: Spool, frozen: Frozen, body: bytes, began: int) -> bool:
         try:
             answer: Any = json.loads(body)
             duplicates = {int(seq) for seq in answer["duplicates"]}
             rejected = {int(each["seq"]): str(each["code"])[:64] for each in answer["rejected"]}
         except (ValueError, KeyError, TypeError, RecursionError):
             return False
+        if not frozen.tries:  # the answer to a batch that came twice may be as old as the first
+            self._skew.note(began, now(), answer.get("time"))
         spool.settle(frozen, duplicates, rejected)
         return True
 
