@@ -61,6 +61,9 @@ class Brain:
         self.accepted = self.duplicates = 0
         self.commands: list[dict[str, str]] = []
         self.looks: list[Any] = []
+        #: What it knows of a hello; None: it is a brain of before.
+        self.hello: dict[str, Any] | None = None
+        self.poll_status, self.ahead = 200, 0
         self.results: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self._lock = threading.Lock()
@@ -151,12 +154,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == wire.KEYS_PATH:
             self._answer(200, brain.keys())
             return
-        deadline = time.monotonic() + 1.0
+        if self.path.startswith(wire.HELLO_PATH):
+            self._answer(404 if brain.hello is None else 200, brain.hello)
+            return
+        if brain.poll_status != 200:
+            self._answer(brain.poll_status, {})
+            return
+        deadline = time.monotonic() + (0.0 if "wait=0" in self.path else 1.0)
         while not (brain.commands or brain.looks) and time.monotonic() < deadline:
             time.sleep(0.01)
         commands, brain.commands = brain.commands, []
         looks, brain.looks = brain.looks, []
-        self._answer(200, {"v": 1, "commands": commands, "look": looks, "time": time.time_ns() // 1000})
+        self._answer(200, {"v": 1, "commands": commands, "look": looks, "time": time.time_ns() // 1000 + brain.ahead})
 
     def _answer(self, status: int, body: Any) -> None:
         content = json.dumps(body).encode()

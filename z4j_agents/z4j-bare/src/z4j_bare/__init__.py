@@ -2,6 +2,7 @@
 
     agent()             the agent of this process; a silent one when there is no DSN
     configure(...)      settings of a framework adapter, above those of the environment
+    settings()          what configure was given
     attach(engine)      an engine adapter presents itself (entry point `z4j.agent`)
 
 With no DSN nothing happens at all: no thread, no file, no connection.
@@ -18,7 +19,7 @@ from z4j_bare.config import Config, InvalidSetting
 from z4j_bare.runtime import Agent
 from z4j_bare.silence import Silence
 
-__all__ = ["agent", "attach", "configure"]
+__all__ = ["agent", "attach", "configure", "settings"]
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,11 @@ def configure(**settings: Any) -> bool:
     if isinstance(found, Agent):
         found.discover()
     return isinstance(found, Agent)
+
+
+def settings() -> dict[str, Any]:
+    """What `configure` was given."""
+    return dict(_given)
 
 
 def attach(engine: Engine) -> bool:

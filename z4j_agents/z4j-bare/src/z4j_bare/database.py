@@ -23,6 +23,14 @@ T = TypeVar("T")
 
 #: Seconds that a fork may have to wait for another process's transaction.
 BUSY: Final = 0.05
+#: SQLite's result codes, and what its messages say for each.
+BUSY_CODE, LOCKED_CODE, CORRUPT_CODE, NOT_A_DATABASE_CODE = 5, 6, 11, 26
+_SAYS: Final = {
+    BUSY_CODE: "database is locked",
+    LOCKED_CODE: "table is locked",
+    CORRUPT_CODE: "malformed",
+    NOT_A_DATABASE_CODE: "not a database",
+}
 
 
 class Unavailable(Exception):
@@ -109,7 +117,7 @@ class Database:
                 with gate:
                     return work(self._open())
             except sqlite3.DatabaseError as error:
-                if not _is(error, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                if not _is(error, BUSY_CODE, LOCKED_CODE):
                     self._give_up(error)
                     raise Unavailable(f"{self.path.name}: {error}") from error
                 if time.monotonic() >= deadline:
@@ -165,7 +173,7 @@ class Database:
     def _give_up(self, error: sqlite3.DatabaseError) -> None:
         """Start over with a new connection. A file that SQLite cannot read is kept, under another name, for people."""
         self.close()
-        if _is(error, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        if _is(error, CORRUPT_CODE, NOT_A_DATABASE_CODE):
             logger.error("file=%s error=%s set aside, starting a new one", self.path.name, type(error).__name__)
             for suffix in ("", "-wal", "-shm"):
                 broken = self.path.with_name(self.path.name + suffix)
@@ -174,4 +182,7 @@ class Database:
 
 
 def _is(error: sqlite3.DatabaseError, *codes: int) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in codes
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # before Python 3.11 only the message tells
+        return any(_SAYS[each] in str(error) for each in codes)
+    return code & 0xFF in codes

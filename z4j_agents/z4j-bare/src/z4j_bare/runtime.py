@@ -49,7 +49,7 @@ class Agent:
         self.state: Store = State(lambda: self._folder / "state.db")
         self.engines: dict[str, Engine] = {}
         self._allow = AllowList(config.allow, config.deny, read_only=config.read_only)
-        self._problems = Problems()
+        self.problems = Problems()
         self._role, self._name = PRODUCER, ""
         self._boot: Boot | None = None
         self._entered = 0
@@ -63,9 +63,9 @@ class Agent:
         """Install an engine's hooks. One adapter for each engine."""
         with safety.guard(f"{engine.name}.add"):
             first = self.engines.get(engine.name)
-            if first is None and fits(engine, self._problems):
+            if first is None and fits(engine, self.problems):
                 self._install(engine)
-            elif first is not None and is_second_app(engine, first, self._problems):
+            elif first is not None and is_second_app(engine, first, self.problems):
                 self._say_again()
 
     def _install(self, engine: Engine) -> None:
@@ -75,8 +75,9 @@ class Agent:
             if self._boot is not None and self._boot.is_home:
                 self._present(self._boot)
 
-    def discover(self) -> None:
-        for engine in discover(self.config.engines, self.engines.keys(), self._problems):
+    def discover(self, *named: str) -> None:
+        """Install the adapters of engines that are in use here, or that the settings or `named` name."""
+        for engine in discover({*self.config.engines, *named}, self.engines.keys(), self.problems):
             self.add(engine)
 
     def emit(self, event: Mapping[str, Any]) -> None:
@@ -206,7 +207,7 @@ class Agent:
             return
         self._heartbeat.begin(self._name)
         if any(engine.capabilities() for engine in self.engines.values()):
-            boot.poll(self.engines, self._allow, self._problems, self._say_again)
+            boot.poll(self.engines, self._allow, self.problems, self._say_again)
 
     def _say_again(self) -> None:
         """Something about us is new: at home, where agent.online is said."""
@@ -217,7 +218,7 @@ class Agent:
 
     def _say_online(self, boot: Boot) -> None:
         works = self._role != PRODUCER
-        data = describe(self.config, self.engines, self._allow, self._problems, works=works)
+        data = describe(self.config, self.engines, self._allow, self.problems, works=works)
         data |= {"role": self._role, "vault": boot.vault.id if works else ""}
         boot.put({"kind": wire.Kind.AGENT_ONLINE, "data": data})
 

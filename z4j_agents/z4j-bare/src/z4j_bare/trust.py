@@ -42,6 +42,19 @@ class Trust:
             raise Untrusted("The key that signed this command is not one the pinned root vouches for.")
         return _verified(key, wire.COMMAND_DOMAIN, signed)
 
+    def check(self) -> None:
+        """Ask for the keys in force and believe nothing. Raises Unreachable, Untrusted."""
+        reply = self._transport.get(wire.KEYS_PATH)
+        if reply.status != 200:
+            raise Unreachable(str(reply.status))
+        try:
+            answer = json.loads(reply.body)
+            if not isinstance(answer, dict) or not {"root", "statement"} <= answer.keys():
+                raise Unreachable("no keys")
+            self._vouched(answer)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise Unreachable("keys that cannot be read") from error
+
     def fetch(self) -> None:
         """Ask for the keys in force. What is known stays when the answer cannot be trusted. Raises Unreachable."""
         reply = self._transport.get(wire.KEYS_PATH)

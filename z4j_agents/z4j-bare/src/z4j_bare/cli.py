@@ -1,0 +1,62 @@
+"""`z4j-agent doctor`: says in sentences what works between this machine, its engines and the brain, and what does not.
+
+Exit code: 0 all is well, 1 a hop fails, 2 there are only warnings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
+from z4j_bare import doctor
+from z4j_bare.hop import Hop
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """What the shell gets as exit code."""
+    asked = _parser().parse_args(arguments)
+    sys.path.insert(0, os.getcwd())
+    hops = doctor.run(imports=asked.imports, engine=asked.engine, queue=asked.queue, seconds=asked.seconds)
+    return tell(hops, as_json=asked.json)
+
+
+def tell(hops: Iterable[Hop], *, as_json: bool = False) -> int:
+    """Print each hop as soon as it is known, or all as JSON; the exit code."""
+    seen = []
+    for hop in hops:
+        seen.append(hop)
+        if not as_json:
+            sys.stdout.write("\n".join(_lines(hop)) + "\n")
+            sys.stdout.flush()
+    if as_json:
+        sys.stdout.write(json.dumps([dataclasses.asdict(hop) for hop in seen], indent=2) + "\n")
+    if not all(hop.ok for hop in seen):
+        return 1
+    return 2 if any(hop.warning for hop in seen) else 0
+
+
+def _lines(hop: Hop) -> list[str]:
+    mark = "failed" if not hop.ok else "warning" if hop.warning else "ok"
+    lines = [f"{mark:<8} {hop.name}: {hop.text}"]
+    return [*lines, f"{'':<8} What to do: {hop.fix}"] if hop.fix else lines
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="z4j-agent", description="The z4j agent of this machine.")
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("doctor", help="try every hop from the settings to a task that the brain sees")
+    add = command.add_argument
+    add("--import", dest="imports", metavar="MODULE", action="append", default=[], help="a module that makes your app")
+    add("--engine", default="", metavar="NAME", help="try this engine only")
+    add("--queue", default="", metavar="QUEUE", help="send the hello to this queue")
+    add("--seconds", type=float, default=doctor.PATIENCE, help="how long a hello may take (%(default)s)")
+    add("--json", action="store_true", help="print a list of hops as JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
