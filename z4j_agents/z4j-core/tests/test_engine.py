@@ -29,7 +29,7 @@ TARGET = Target("t1", "c1", 3)
 
 
 def test_a_capability_is_an_overridden_verb():
-    assert Half().capabilities() == {"retry": {"note": "only on Mondays"}}
+    assert Half().capabilities() == {"retry": {"note": "only on Mondays", "support": "native"}}
     assert Engine().capabilities() == {}
 
 

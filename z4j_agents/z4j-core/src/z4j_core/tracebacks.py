@@ -28,7 +28,8 @@ def frames(error: BaseException) -> Iterator[str]:
         if position == FIRST_FRAMES and len(found) > FIRST_FRAMES + LAST_FRAMES:
             yield f"  … {len(found) - FIRST_FRAMES - LAST_FRAMES} frames …\n"
         if position < FIRST_FRAMES or position >= len(found) - LAST_FRAMES:
-            yield f'  File "{code.co_filename}", line {line}, in {code.co_qualname}\n'
+            name = getattr(code, "co_qualname", code.co_name)  # Python 3.10 knows the plain name only
+            yield f'  File "{code.co_filename}", line {line}, in {name}\n'
 
 
 def source_words(error: BaseException) -> frozenset[str]:
