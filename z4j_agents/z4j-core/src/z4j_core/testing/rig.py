@@ -61,6 +61,8 @@ class Suite(Fitted):
 
     #: How a task ends whose last attempt failed.
     failed: ClassVar[State] = State.FAILED
+    #: Seconds by which the engine may start a delayed task too early: the resolution of its clock.
+    early: ClassVar[float] = 0.1
 
     def row(self, rig: Rig, task_id: str) -> Row:
         events = [(order_key(event, "boot"), event) for event in rig.records.events(task_id)]

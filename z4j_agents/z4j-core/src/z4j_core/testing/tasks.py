@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from z4j_core.engine import Target
+from z4j_core.engine import Answer, Target
 from z4j_core.testing.needs import needs, proves
 from z4j_core.testing.recording import wait_for
 from z4j_core.testing.rig import TAKEN, Rig, Suite
@@ -110,17 +110,16 @@ class TasksSuite(Suite):
         assert len((rig.folder / "before").read_text().splitlines()) == 1
 
     @proves("requeue")
-    def test_a_dead_letter_is_listed_and_goes_back_into_its_queue(self, rig: Rig) -> None:
+    def test_what_the_engine_gave_up_goes_back_into_its_queue_under_its_own_id(self, rig: Rig) -> None:
         task_id = rig.send("fail", 7)
-        row = self.becomes(rig, task_id, State.DEAD_LETTERED)
+        row = self.becomes(rig, task_id, self.failed)
         assert rig.records.ask("requeue", Target("never-seen", "command-12", 1)).outcome == Outcome.NOT_FOUND
-        dead = [event["task_id"] for event in rig.records.read("peek", rig.queue, 100) if "dead" in event["kind"]]
-        assert task_id in dead
         starts = len(rig.records.events(task_id, "task.started"))
-        answer = rig.records.ask("requeue", Target(task_id, "command-13", 1, row["name"], row["queue"]))
-        assert answer.outcome == Outcome.DONE, answer.detail
+        target = Target(task_id, "command-13", 1, row["name"], row["queue"])
+        answer = wait_for(lambda: _done(rig.records.ask("requeue", target)), what="a dead letter to requeue")
+        assert answer.outcome == Outcome.DONE
         wait_for(lambda: len(rig.records.events(task_id, "task.started")) > starts, what="another run")
-        self.becomes(rig, task_id, State.DEAD_LETTERED)
+        self.becomes(rig, task_id, self.failed)
 
     @proves("lookup")
     def test_the_store_says_how_a_task_ended(self, rig: Rig) -> None:
@@ -138,3 +137,8 @@ class TasksSuite(Suite):
         assert answer.outcome == Outcome.DONE, answer.detail
         row = self.becomes(rig, answer.new_task_id or "", State.SUCCEEDED)
         assert row["name"].endswith("hello")
+
+
+def _done(answer: Answer) -> Answer | None:
+    """An engine may take a moment to put a task among its dead letters."""
+    return answer if answer.outcome == Outcome.DONE else None

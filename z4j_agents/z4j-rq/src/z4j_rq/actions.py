@@ -1,0 +1,199 @@
+"""What people may ask of RQ's jobs, queues and workers. All of it runs in the agent's thread of a worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from rq.command import send_shutdown_command, send_stop_job_command
+from rq.job import Job, JobStatus
+from z4j_core.engine import Answer, Target, emulated, verb
+from z4j_core.verbs import VERBS
+from z4j_core.wire import Kind, Outcome, Source
+
+from z4j_rq import originals
+from z4j_rq.facts import ENDS, now
+from z4j_rq.queues import Queues
+
+PAUSE: Final = "rq.pause."
+LIMIT: Final = "rq.limit."
+_ONE: Final = "An RQ worker runs one job at a time; start more workers, or a larger worker-pool."
+
+
+class Actions(Queues):
+    lacks: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("grow", "shrink", "autoscale"), _ONE),
+        "restart_pool": "An RQ worker has no pool: each job is run by a fork of its own.",
+        "rate_limit": "RQ limits how many jobs of a key run at once, and that is set where a job is enqueued.",
+    }
+    paused: set[str]
+
+    def obstacle(self, verb: str) -> str:
+        if why := self.lacks.get(verb, ""):
+            return why
+        if self.rq_worker is None and verb in VERBS:
+            return "Only a worker can do this; this process enqueues jobs."
+        if verb == "restart" and not _in_pool():
+            return "It was started by `rq worker`, which nothing starts again; use stop, or run `rq worker-pool`."
+        return ""
+
+    # On a job.
+
+    @verb(note="enqueues a copy of the job under a new id; RQ keeps the original as long as it keeps the job")
+    def retry(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        return self._again(target, None)
+
+    @emulated(note="enqueues the same function with other arguments under a new id")
+    def retry_with(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        return self._again(target, params)
+
+    def _again(self, target: Target, given: Mapping[str, Any] | None) -> Answer:
+        assert self.host is not None and self.hooks is not None
+        done = Answer(Outcome.DONE, new_task_id=target.new_task_id())
+        if self.host.original(target.new_task_id()) is not None or self.job(target.new_task_id()) is not None:
+            return done
+        packed = self._original(target.task_id)
+        if packed is None:
+            return Answer(Outcome.ARGS_UNAVAILABLE, "RQ no longer keeps the job, and no copy of it is kept here.")
+        queue = self.queue(packed["origin"])
+        job = originals.renewed(packed, target, queue)
+        if given is not None:
+            _exchange(job, given)
+        self.host.keep(job.id, originals.pack(job))
+        event = {"retry_of": target.task_id, "source": Source.ACTION, **self.hooks.arguments(job)}
+        queue.enqueue_job(job)
+        self.hooks.emit(Kind.TASK_ENQUEUED, job, **event)
+        return done
+
+    def _original(self, task_id: str) -> dict[str, Any] | None:
+        assert self.host is not None
+        job = self.job(task_id)
+        if job is not None:
+            return originals.of(job)
+        blob = self.host.original(task_id)
+        return originals.unpack(blob) if blob is not None else None
+
+    @verb(note="a waiting job is taken out of its queue; the process of a running one is killed")
+    def cancel(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        job = self.job(target.task_id)
+        if job is None:
+            return Answer(Outcome.NOT_FOUND, "RQ does not know this job, or does no longer.")
+        status = job.get_status()
+        if status in ENDS:
+            return Answer(Outcome.ALREADY_FINAL, "The job has already ended.")
+        if status == JobStatus.STARTED:
+            send_stop_job_command(self.connection, job.id)
+            return Answer(Outcome.REQUESTED, "Its process was told to end.")
+        job.cancel()
+        self._tell(Kind.TASK_CANCELLED, job)
+        return Answer(Outcome.DONE, "It was taken out of its queue.")
+
+    @verb(note="a failed or stopped job goes back into its queue under its own id")
+    def requeue(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        job = self.job(target.task_id)
+        if job is None or job.get_status() not in (JobStatus.FAILED, JobStatus.STOPPED):
+            return Answer(Outcome.NOT_FOUND, "It is not among RQ's failed jobs.")
+        job.requeue()
+        self._tell(Kind.TASK_ENQUEUED, job, run=now())
+        return Answer(Outcome.DONE)
+
+    @emulated(note="taken out of one queue and enqueued in the other, under its own id")
+    def move(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        job, name = self.job(target.task_id), str(params.get("queue") or "")
+        if job is None or not name or job.get_status() != JobStatus.QUEUED:
+            return Answer(Outcome.NOT_FOUND, "It does not wait in a queue.")
+        if not self.connection.lrem(self.queue(job.origin).key, 1, job.id):
+            return Answer(Outcome.NOT_FOUND, "A worker was faster.")
+        job.origin = name
+        self.queue(name).enqueue_job(job)
+        self._tell(Kind.TASK_ENQUEUED, job)
+        return Answer(Outcome.DONE, f"It waits in {name}.")
+
+    def _tell(self, kind: Kind, job: Job, **more: Any) -> None:
+        assert self.hooks is not None
+        self.hooks.emit(kind, job, source=Source.ACTION, **more)
+
+    # On a queue.
+
+    @verb(note="deletes the jobs that wait; scheduled, running and failed ones stay")
+    def purge(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        queue = self.queue(target.queue)
+        jobs = queue.get_jobs()
+        count = int(queue.empty())  # type: ignore[no-untyped-call]
+        for job in jobs:
+            self._tell(Kind.TASK_CANCELLED, job)
+        return Answer(Outcome.DONE, f"{count} waiting jobs were deleted; failed ones stay.")
+
+    @emulated(note="this worker takes nothing more from the queue; one job it was waiting for may still run")
+    def pause(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        assert self.host is not None
+        for name in self._named(target):
+            self.host.state.put(PAUSE + name, b"1")
+            self.paused.add(name)
+        return Answer(Outcome.DONE)
+
+    @emulated(note="this worker takes from the queue again")
+    def resume(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        assert self.host is not None
+        for name in self._named(target):
+            self.host.state.delete(PAUSE + name)
+            self.paused.discard(name)
+        return Answer(Outcome.DONE)
+
+    def _named(self, target: Target) -> list[str]:
+        return [target.queue] if target.queue else list(self.rq_worker.queue_names())
+
+    # On this worker.
+
+    @verb(note="ends after its job; coming back is its supervisor's business")
+    def stop(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        send_shutdown_command(self.connection, self.rq_worker.name)
+        return Answer(Outcome.REQUESTED, "It ends when its job is done.")
+
+    @emulated(note="ends after its job; the worker pool starts another in its place")
+    def restart(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return Answer(Outcome.REQUESTED, "It ends when its job is done, and the pool starts another.")
+
+    @emulated(note="for jobs that this worker has not started yet; RQ has one limit, the hard one")
+    def time_limit(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        assert self.host is not None
+        name, seconds = str(params.get("name") or ""), params.get("hard") or params.get("soft")
+        if not name or not isinstance(seconds, (int, float)) or seconds <= 0:
+            return Answer(Outcome.FAILED, "It takes the name of a function and a number of seconds.")
+        self.host.state.put(LIMIT + name, json.dumps(seconds).encode())
+        return Answer(Outcome.DONE, f"{name} is ended after {seconds} s.")
+
+    def limit(self, job: Job) -> None:
+        """Before the job's process is forked."""
+        assert self.host is not None
+        seconds = self.host.state.get(LIMIT + str(job.func_name))
+        if seconds is not None:
+            job.timeout = json.loads(seconds)
+
+    @verb(note="enqueues a job of ours")
+    def hello(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        queue = self.queue(str(params.get("queue") or self.rq_worker.queue_names()[0]))
+        task_id = target.new_task_id()
+        if self.job(task_id) is None:
+            queue.enqueue_call("z4j_rq.hello", job_id=task_id, timeout=30, result_ttl=600)
+        return Answer(Outcome.DONE, new_task_id=task_id)
+
+
+def _exchange(job: Job, given: Mapping[str, Any]) -> None:
+    """The same function with other arguments: RQ serialises both together."""
+    name = job.func_name
+    job.args, job.kwargs = tuple(given.get("args") or ()), dict(given.get("kwargs") or {})
+    job.func_name = name
+
+
+def _in_pool() -> bool:
+    """Whether this worker was started by `rq worker-pool`, which replaces those that end."""
+    try:
+        return b"worker-pool" in Path(f"/proc/{os.getppid()}/cmdline").read_bytes()
+    except OSError:
+        return False

