@@ -12,6 +12,7 @@ import pytest
 from z4j_bare.allow import ALLOWED, DENIED, AllowList
 from z4j_bare.inspection import Inspection, Refused, Unreadable
 from z4j_bare.journal import Journal
+from z4j_bare.patience import MOST, TRUST, Patience
 from z4j_bare.poller import Executor
 from z4j_bare.transport import Transport
 from z4j_bare.trust import Trust
@@ -322,6 +323,16 @@ def test_what_may_happen_twice_is_carried_out_after_all(carry_out, brain):
     command = brain.command(BOOT, verb="pause", targets=[{"item": 1, "task_id": "", "queue": "q"}])
     carry_out(command, "before target")
     assert carry_out(command | {"fence": 2})[0]["outcome"] == "done"
+
+
+def test_a_proxy_that_cuts_each_poll_teaches_us_to_wait_less_and_is_tried_again_later():
+    patience = Patience()
+    assert [patience.cut(after) for after in (0.1, 0.1, 35.2, 10.1, 3.0, 3.2)] == [False] * 5 + [True]
+    assert patience.seconds == 2
+    for _ in range(TRUST):
+        patience.kept()
+    assert patience.seconds == MOST
+    assert patience.cut(3.1)
 
 
 @pytest.mark.parametrize("fault", POINTS[1:4])

@@ -24,12 +24,12 @@ from z4j_bare.database import Unavailable
 from z4j_bare.inspection import Inspection, Refused, Unreadable
 from z4j_bare.journal import Entry, Journal
 from z4j_bare.outage import Outage
-from z4j_bare.transport import Transport, Unreachable
+from z4j_bare.patience import IMPATIENT, Patience
+from z4j_bare.transport import Reply, Transport, Unreachable
 
 logger = logging.getLogger(__name__)
 
-#: Seconds a poll waits at the brain, and how much longer we wait for its answer.
-WAIT: Final = 25
+#: Seconds that we wait longer for an answer than the brain lets us wait.
 GRACE: Final = 10
 #: Safe to start again after a crash in the middle: the effect is the same.
 REPEATABLE: Final = frozenset(
@@ -102,7 +102,6 @@ class Poller:
         on_look: Callable[[Sequence[wire.Look]], None],
         skew: Skew,
     ) -> None:
-        self._path = f"{wire.COMMANDS_PATH}?{urlencode({'boot': boot, 'wait': WAIT, 'v': wire.VERSION})}"
         self._boot = boot
         self._transport = transport
         self._inspection = inspection
@@ -110,6 +109,7 @@ class Poller:
         self._journal = journal
         self._on_look = on_look
         self._skew = skew
+        self._patience = Patience()
         self.outage = Outage()
         self._prune_at = 0.0
         self._prepared = False
@@ -143,7 +143,7 @@ class Poller:
                 self._prepared = True
             self._answer()
             asked = now()
-            reply = self._transport.get(self._path, wait=WAIT + GRACE)
+            reply = self._poll()
         except Unreachable as error:
             self.outage.failed(f"is unreachable ({error})")
             return 0.0
@@ -163,6 +163,24 @@ class Poller:
         else:
             self.outage.failed(f"hands out no commands now ({reply.status})", reply.retry_after)
         return 0.0
+
+    def _poll(self) -> Reply:
+        """Wait for an answer; when a proxy makes a habit of cutting us off, once more and for less long."""
+        while True:
+            began = time.monotonic()
+            wait = self._patience.seconds
+            query = urlencode({"boot": self._boot, "wait": wait, "v": wire.VERSION})
+            try:
+                reply = self._transport.get(f"{wire.COMMANDS_PATH}?{query}", wait=wait + GRACE)
+            except Unreachable:
+                if self._ended.is_set() or not self._patience.cut(time.monotonic() - began):
+                    raise
+                continue
+            if reply.status == 200:
+                self._patience.kept()
+            elif reply.status in IMPATIENT and self._patience.cut(time.monotonic() - began):
+                continue
+            return reply
 
     def handle(self, signed: wire.Signed) -> None:
         try:
