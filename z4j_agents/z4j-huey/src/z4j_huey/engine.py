@@ -1,0 +1,156 @@
+"""Huey as an engine: what is connected to one instance, and what its consumer runs."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import sys
+import time
+from importlib.metadata import version
+from typing import Any, ClassVar
+
+from huey import Huey
+from z4j_core.engine import Host, verb
+from z4j_core.safety import guard, guarded
+
+from z4j_huey.actions import LOOKS_EVERY, PAUSE, RUN, Actions, Stopped
+from z4j_huey.facts import ENGINE, now
+from z4j_huey.hooks import Hooks
+
+_HOOK = "z4j"
+
+
+class HueyEngine(Actions):
+    name: ClassVar[str] = ENGINE
+
+    def __init__(self, huey: Huey) -> None:
+        self.bound = self.huey = huey
+        self.hooks: Hooks | None = None
+        self.consumer: Any = None
+        self.leaving: set[int] = set()
+        self._started = 0
+        self._home = 0
+        self._looked = 0.0
+        self._is_paused = False
+
+    @classmethod
+    def find(cls) -> HueyEngine | None:
+        """The instance of a Django project. Others are handed over by `attach`."""
+        module = sys.modules.get("huey.contrib.djhuey")
+        found = getattr(module, "HUEY", None)
+        return cls(found) if isinstance(found, Huey) else None
+
+    def version(self) -> str:
+        return version("huey")
+
+    def install(self, host: Host) -> None:
+        if self.host is not None:
+            return
+        super().install(host)
+        self.hooks = Hooks(self.huey, host)
+        self.huey._signal.connect(self.hooks.signal)
+        self.huey.post_execute(name=_HOOK)(self.hooks.after)
+        self.huey.on_startup(name=_HOOK)(self._on_startup)
+        self.huey.on_shutdown(name=_HOOK)(self._on_shutdown)
+        self.hello_task = self.huey.task(name="z4j.hello")(_hello)
+        # On the instance, over the methods of its class.
+        self.huey.create_consumer = self._create_consumer
+        self.huey.dequeue = self._dequeue
+
+    def uninstall(self) -> None:
+        if self.host is None or self.hooks is None:
+            return
+        del self.huey.dequeue, self.huey.create_consumer
+        self.hello_task.unregister()
+        self.huey.unregister_on_shutdown(_HOOK)
+        self.huey.unregister_on_startup(_HOOK)
+        self.huey.unregister_post_execute(_HOOK)
+        self.huey._signal.disconnect(self.hooks.signal)
+        self.hooks = None
+        super().uninstall()
+
+    @verb(note="from the consumer itself")
+    def worker(self) -> dict[str, Any] | None:
+        if self.consumer is None:
+            return None
+        return {
+            "name": self._name,
+            "host": platform.node(),
+            "pid": self._home,
+            "version": self.version(),
+            "queues": [self.huey.name],
+            "concurrency": {"kind": self.consumer.worker_type, "size": len(self.consumer.worker_threads)},
+            "running": [{name: one[name] for name in ("task_id", "name", "started")} for one in self.runs()],
+            "paused": [self.huey.name] if self._is_paused else [],
+            "started": self._started,
+        }
+
+    @property
+    def _name(self) -> str:
+        return f"{self.huey.name}@{platform.node()}:{self._home}"
+
+    def _create_consumer(self, **options: Any) -> Any:
+        """Nothing has been forked yet: the workers write to the spool of this process, which sends."""
+        consumer = type(self.huey).create_consumer(self.huey, **options)
+        with guard("huey.consumer"):
+            assert self.host is not None and self.hooks is not None
+            self.consumer, self._home, self._started = consumer, os.getpid(), now()
+            self.hooks.worker = self._name
+            for key, _ in self.host.state.items(RUN):
+                self.host.state.delete(key)
+            if self.forks():
+                self.hooks.on_start, self.hooks.on_end = self.note_run, self.note_end
+            self._look()
+            self.host.role("worker", self._name)
+            run = consumer.run
+            consumer.run = lambda: self._run(run)
+        return consumer
+
+    def _run(self, run: Any) -> None:
+        try:
+            run()
+        finally:
+            if self.host is not None and os.getpid() == self._home:
+                self.host.stop()
+
+    def _dequeue(self) -> Any:
+        """Huey's own, unless this worker is to take nothing, or to leave."""
+        with guard("huey.dequeue"):
+            if self.may_leave():
+                raise KeyboardInterrupt  # how a worker of Huey ends without being started again
+            if time.monotonic() - self._looked > LOOKS_EVERY:
+                self._look()
+        if self._is_paused:
+            time.sleep(0.2)
+            return None
+        return type(self.huey).dequeue(self.huey)
+
+    def _look(self) -> None:
+        """What was asked may have been asked of another process of this worker, or before a restart."""
+        assert self.host is not None
+        self._looked = time.monotonic()
+        self._is_paused = self.host.state.get(PAUSE + self.huey.name) is not None
+
+    @guarded("huey.startup")
+    def _on_startup(self) -> None:
+        """In each worker, before its first task."""
+        if self.forks() and os.getpid() != self._home:
+            signal.signal(signal.SIGUSR1, self._cancel)
+
+    def _cancel(self, *_: Any) -> None:
+        """A task that was to be cancelled may have just ended."""
+        if self.hooks is not None and self.hooks.running:
+            raise Stopped
+
+    @guarded("huey.shutdown")
+    def _on_shutdown(self) -> None:
+        if self.host is not None and os.getpid() != self._home:
+            self.host.flush()
+
+
+def _hello() -> str:
+    return "hello"
+
+
+_hello.__name__ = "hello"
