@@ -208,7 +208,8 @@ def test_a_worker_reports_itself_and_what_may_be_asked_of_it(make_agent, brain, 
     ]
     assert online["problems"] == []
     assert online["versions"]["code"] == "v7"
-    assert "retry" in online["allowed"]
+    assert online["allowed"] == ["retry"]
+    assert "worker" not in online["refused"]
     assert "Z4J_DENY" not in online["refused"].get("retry", "")
     assert len(online["vault"]) == 32
     data = [event["data"] for event in events if event["kind"] == "agent.heartbeat"][-1]

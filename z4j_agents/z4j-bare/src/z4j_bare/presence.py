@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from z4j_core import safety
 from z4j_core.engine import Engine
+from z4j_core.verbs import VERBS
 
 from z4j_bare.allow import AllowList
 from z4j_bare.config import Config
@@ -24,7 +25,7 @@ def describe(
 ) -> dict[str, Any]:
     """`works`: this is a worker; only a worker is asked to do anything."""
     shown = [_engine(engine, problems, works=works) for engine in list(engines.values())]
-    allowed, refused = allow.describe({verb for engine in shown for verb in engine["capabilities"]})
+    allowed, refused = allow.describe({verb for engine in shown for verb in engine["capabilities"] if verb in VERBS})
     versions = {"z4j": version("z4j-bare"), "python": platform.python_version()}
     return {
         "versions": versions | ({"code": config.code} if config.code else {}),
