@@ -1,5 +1,6 @@
-"""z4j's adapter for Django's own tasks: `django.tasks`, or the backport `django_tasks` before Django 6. A project lists `z4j_django` in INSTALLED_APPS and needs no more. Every backend's tasks are seen; what waits can be
-looked at, stopped and run again where a database keeps the tasks (`django_tasks_db`), the backend that has a worker.
+"""z4j's adapter for Django's own tasks: `django.tasks`, or the backport `django_tasks` before Django 6.
+
+A project lists `z4j_django` in INSTALLED_APPS. All tasks are seen; what `django_tasks_db` keeps can be acted on too.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ _NOTHING: Final[dict[str, Any]] = {"args": [], "kwargs": {}}
 
 
 def __getattr__(name: str) -> Any:
-    """`hello`, the task of ours; made when asked for, since making a task takes Django's settings."""
+    # `hello`, the task of ours; made when asked for, since making a task takes Django's settings.
     if name != "hello":
         raise AttributeError(name)
     greet = lambda: "hello"  # noqa: E731 (a name of its own, which is where it is found again)
