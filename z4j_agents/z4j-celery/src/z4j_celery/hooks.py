@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
-from celery import current_app, signals
+from celery import _state, current_app, signals
 from celery.exceptions import Reject
 from z4j_core.engine import Host
 from z4j_core.redaction import Parameters
@@ -205,9 +205,11 @@ class Hooks:
         if known is not None:
             return known
         task = None
-        with suppress(AttributeError):
-            # The registry as it is: asking the app for `tasks` would import what is still to be loaded.
-            task = current_app._tasks.get(name)
+        with suppress(AttributeError, RuntimeError):
+            # The registry as it is: asking the app for `tasks` would import what is still to be loaded. In a thread
+            # of a web server the current app is Celery's own, empty one, whatever the main thread has made.
+            apps = (current_app, *_state._get_active_apps())
+            task = next((found for app in apps if (found := app._tasks.get(name)) is not None), None)
         if task is None:
             return Parameters()
         self._parameters[name] = found = Parameters.of(task.run)
