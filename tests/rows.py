@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from z4j_brain.agents.models import Agent, AgentKey
-from z4j_brain.fleet.models import Worker
+from z4j_brain.fleet.models import Queue, Worker
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.rbac.models import Environment
 from z4j_brain.tasks.models import Event, Task
@@ -50,6 +50,11 @@ def agent(environment: Environment, *, verbs: tuple[str, ...] = ("retry", "cance
 
 def worker(environment: Environment, **fields: Any) -> Worker:
     return Worker.objects.create(environment=environment, **{"engine": "celery", "name": "mail-1"} | fields)
+
+
+def queue(environment: Environment, **fields: Any) -> Queue:
+    usual = {"engine": "celery", "name": "emails", "depth": 3, "measured_at": timezone.now()}
+    return Queue.objects.create(environment=environment, **usual | fields)
 
 
 def event(of: Task, by: Agent, kind: str, at: datetime, **data: Any) -> Event:

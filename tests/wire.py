@@ -17,7 +17,10 @@ from z4j_brain.lib.batch import ParsedBatch
 
 START = 1_790_000_000_000_000
 BOOT = uuid.UUID("01900000-0000-7000-8000-000000000001")
-CAPABILITIES = {"retry": {"note": ""}, "cancel": {"note": "kills the child process when running"}}
+CAPABILITIES = {
+    "retry": {"note": "", "support": "native"},
+    "cancel": {"note": "kills the child process when running", "support": "native"},
+}
 
 
 def event(seq: int, kind: str = "task.received", task_id: str = "t1", **more: Any) -> dict[str, Any]:

@@ -50,6 +50,7 @@ class Furnished:
         agent = rows.agent(environment, name=mark, host=mark, versions={"python": mark})
         rows.event(task, agent, "task.failed", timezone.now(), args=mark, worker=mark)
         worker = rows.worker(environment, name=mark, host=mark, queues=[mark], agent=agent)
+        queue = rows.queue(environment, name=mark)
         operation = rows.operation(environment, [task], reason=mark, actor_name=mark)
         Item.objects.filter(operation=operation).update(detail=mark, new_task_id=mark)
         keys = {
@@ -58,6 +59,7 @@ class Furnished:
             "api-task-retry": task.pk,
             "api-task-cancel": task.pk,
             "api-agent": agent.pk,
+            "api-queue": queue.pk,
             "api-worker": worker.pk,
             "api-operation": operation.pk,
             "api-operation-items": operation.pk,

@@ -201,7 +201,7 @@ def test_an_agent_and_its_worker_introduce_themselves(key):
 
     agent, found = Agent.objects.get(), Worker.objects.get()
     assert (agent.allowed, agent.vault, agent.state) == (["retry", "cancel"], "v1", "online")
-    assert agent.engines[0]["capabilities"]["cancel"] == {"note": "kills the child process when running"}
+    assert agent.engines[0]["capabilities"] == sent.CAPABILITIES
     assert (found.agent, found.queues, found.state) == (agent, ["mail"], "online")
 
     give(key, worker | {"seq": 3, "kind": "worker.offline"}, {"seq": 4, "kind": "agent.offline", "ts": 1})
@@ -221,15 +221,19 @@ def test_the_last_words_of_a_replaced_worker_process_change_nothing(key):
 @pytest.mark.parametrize("junk", [None, 5, "x", [], [[]], {"name": 5}, [{"name": 5, "capabilities": ["retry"]}]])
 def test_nonsense_in_what_an_agent_says_of_itself_is_left_out(key, junk):
     says = {"engines": junk, "versions": junk, "allowed": junk, "counters": junk, "vault": junk}
+    says |= {"refused": junk, "problems": junk, "redaction": junk, "clock": junk}
     facts = {"queues": junk, "concurrency": junk, "running": junk, "pid": junk, "started": junk, "host": junk}
+    facts |= {"code": junk, "rss": junk, "paused": junk}
+    counts = dict.fromkeys(("depth", "delayed", "in_flight", "dead", "consumers", "oldest", "exact"), junk)
     answer = give(
         key,
         {"seq": 1, "kind": "agent.online", "ts": 1, "data": says},
         {"seq": 2, "kind": "agent.heartbeat", "ts": 1, "data": says},
         {"seq": 3, "kind": "worker.online", "ts": 1, "engine": "celery", "worker": "w", "data": facts},
+        {"seq": 4, "kind": "queue.snapshot", "ts": 1, "engine": "celery", "queue": "q", "data": counts},
     )
 
-    assert answer["accepted"] == 3
+    assert answer["accepted"] == 4
 
 
 class Poison(Exception):

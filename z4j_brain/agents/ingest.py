@@ -23,6 +23,9 @@ IDLE_AGENTS_KEPT = timedelta(days=8)
 SEEN_EVERY = timedelta(seconds=15)
 MAX_ENGINES = 16
 MAX_VERBS = 64
+#: Problems of an agent, pieces of advice of one engine, and the longest sentence of either.
+MAX_ENTRIES = 20
+SENTENCE = 400
 
 
 def enrol(key: AgentKey, batch: ParsedBatch) -> Agent:
@@ -52,6 +55,7 @@ def apply(agent: Agent, events: Iterable[ParsedEvent]) -> None:
                 nudge.wake_on_commit(agent.environment_id)
             case Kind.AGENT_HEARTBEAT:
                 agent.counters = _dict(data.get("counters"))
+                agent.clock_us = _whole(data.get("clock"))
                 agent.left_at = None
             case Kind.AGENT_OFFLINE:
                 agent.left_at = timezone.now()
@@ -101,17 +105,43 @@ def _introduce(agent: Agent, data: dict[str, Any]) -> None:
     agent.versions = {str(name)[:64]: str(version)[:64] for name, version in versions.items()}
     agent.vault = str(data.get("vault") or "")[:64]
     agent.allowed = [verb[:32] for verb in _list(data.get("allowed")) if isinstance(verb, str)][:MAX_VERBS]
+    agent.refused = _sentences(data.get("refused"))
+    agent.problems = _entries(data.get("problems"), ("engine", "code", "text"))
+    agent.redaction = _text(data.get("redaction"), 16)
     agent.left_at = None
 
 
 def _engine(entry: dict[str, Any]) -> dict[str, Any]:
-    verbs = list(_dict(entry.get("capabilities")).items())
-    notes = {verb[:32]: {"note": str(_dict(told).get("note") or "")[:200]} for verb, told in verbs[:MAX_VERBS]}
+    verbs = list(_dict(entry.get("capabilities")).items())[:MAX_VERBS]
     return {
-        "name": str(entry.get("name") or "")[:32],
-        "version": str(entry.get("version") or "")[:64],
-        "capabilities": notes,
+        "name": _text(entry.get("name"), 32),
+        "version": _text(entry.get("version"), 64),
+        "capabilities": {verb[:32]: _capability(_dict(told)) for verb, told in verbs},
+        "missing": _sentences(entry.get("missing")),
+        "advice": _entries(entry.get("advice"), ("code", "text", "fix")),
     }
+
+
+def _capability(told: dict[str, Any]) -> dict[str, str]:
+    return {"note": _text(told.get("note"), SENTENCE), "support": _text(told.get("support"), 16) or "native"}
+
+
+def _sentences(value: Any) -> dict[str, str]:
+    """By verb, a sentence for people."""
+    return {verb[:32]: _text(why, SENTENCE) for verb, why in list(_dict(value).items())[:MAX_VERBS]}
+
+
+def _entries(value: Any, parts: tuple[str, ...]) -> list[dict[str, str]]:
+    entries = [entry for entry in _list(value) if isinstance(entry, dict)][:MAX_ENTRIES]
+    return [{part: _text(entry.get(part), SENTENCE) for part in parts} for entry in entries]
+
+
+def _text(value: Any, most: int) -> str:
+    return value[:most] if isinstance(value, str) else ""
+
+
+def _whole(value: Any) -> int | None:
+    return value if type(value) is int and abs(value) < 2**63 else None
 
 
 def _dict(value: Any) -> dict[str, Any]:

@@ -1,28 +1,77 @@
-"""What worker processes tell about themselves."""
+"""What worker processes tell about themselves and about the queues they measure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 from z4j_core.wire import Kind
 
 from z4j_brain.agents.models import Agent
-from z4j_brain.fleet.models import Worker
+from z4j_brain.fleet.models import Queue, Worker
 from z4j_brain.lib import nudge
 from z4j_brain.lib.batch import ParsedEvent
 from z4j_brain.lib.bulk import EPOCH, MAX_TIME, micros
 
 MAX_QUEUES = 100
 MAX_RUNNING = 200
+MAX_COUNT = 2**63 - 1
+#: A queue that nobody has measured for so long is forgotten.
+QUEUES_KEPT = timedelta(days=30)
+_COUNTS = ("delayed", "in_flight", "dead", "consumers")
+_MEASURED = ("agent", "depth", *_COUNTS, "oldest_at", "exact", "measured_at")
 
 
 def apply(agent: Agent, events: Iterable[ParsedEvent]) -> None:
-    """Bring the workers up to date, in the order in which the agent spoke of them."""
+    """Bring workers and queues up to date, in the order in which the agent spoke of them."""
+    measured: dict[tuple[str, str], Queue] = {}
     for parsed in sorted(events, key=lambda parsed: parsed.seq):
-        _apply(agent, parsed.event)
+        event = parsed.event
+        if event["kind"] == Kind.QUEUE_SNAPSHOT:
+            measured[event["engine"], event["queue"]] = _measured(agent, event)
+        else:
+            _apply(agent, event)
+    if measured:
+        _put(agent, measured)
+
+
+def prune(now: datetime | None = None) -> None:
+    """Forget queues that nobody measures any more."""
+    old = Queue.objects.filter(measured_at__lt=(now or timezone.now()) - QUEUES_KEPT)
+    Queue.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:1000])).delete()
+
+
+def _measured(agent: Agent, event: dict[str, Any]) -> Queue:
+    """One measurement. Its time is the brain's when the agent's clock runs ahead."""
+    data = event.get("data") or {}
+    oldest = _whole(data.get("oldest"), None, MAX_TIME)
+    return Queue(
+        environment_id=agent.environment_id,
+        engine=event["engine"],
+        name=event["queue"],
+        agent=agent,
+        depth=_whole(data.get("depth"), 0, MAX_COUNT) or 0,
+        **{name: _whole(data.get(name), None, MAX_COUNT) for name in _COUNTS},
+        oldest_at=None if oldest is None else EPOCH + timedelta(microseconds=oldest),
+        exact=data.get("exact") is not False,
+        measured_at=min(EPOCH + timedelta(microseconds=event["ts"]), timezone.now()),
+    )
+
+
+def _put(agent: Agent, measured: dict[tuple[str, str], Queue]) -> None:
+    """Several workers measure one queue, and a spool may be late: the newest measurement stands."""
+    known = Queue.objects.filter(environment=agent.environment_id, name__in={name for _, name in measured})
+    newer = {(row.engine, row.name): row.measured_at for row in known}
+    fresh = [row for key, row in sorted(measured.items()) if key not in newer or newer[key] < row.measured_at]
+    Queue.objects.bulk_create(
+        fresh,
+        update_conflicts=True,
+        unique_fields=["environment", "engine", "name"],
+        update_fields=list(_MEASURED),
+    )
+    nudge.on_commit(agent.environment_id, "queue", [f"{row.engine}:{row.name}" for row in fresh])
 
 
 def _apply(agent: Agent, event: dict[str, Any]) -> None:
@@ -59,10 +108,18 @@ def _describe(worker: Worker, agent: Agent, data: dict[str, Any]) -> None:
     worker.queues = [_text(queue, 255) for queue in _list(data.get("queues"))[:MAX_QUEUES]]
     worker.concurrency = _concurrency(data.get("concurrency"))
     worker.running = [_running(entry) for entry in _list(data.get("running"))[:MAX_RUNNING] if isinstance(entry, dict)]
+    worker.facts = _facts(data)
     started = _whole(data.get("started"), None, MAX_TIME)
     worker.started_at = worker.started_at if started is None else EPOCH + timedelta(microseconds=started)
     worker.heartbeat_at = timezone.now()
     worker.offline_at = None
+
+
+def _facts(data: dict[str, Any]) -> dict[str, Any]:
+    """What there is no column for: the release of the user's code, memory in bytes, queues it does not take from."""
+    paused = [_text(queue, 255) for queue in _list(data.get("paused"))[:MAX_QUEUES]]
+    facts = {"code": _text(data.get("code"), 64), "rss": _whole(data.get("rss"), None, MAX_COUNT), "paused": paused}
+    return {name: value for name, value in facts.items() if value}
 
 
 def _concurrency(value: Any) -> dict[str, Any]:

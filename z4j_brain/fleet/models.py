@@ -1,6 +1,8 @@
-"""Worker process groups as the engines name them."""
+"""Worker process groups as the engines name them, and the queues they take from."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from django.db import models
 from django.utils import timezone
@@ -8,6 +10,9 @@ from django.utils import timezone
 from z4j_brain.agents.models import Agent
 from z4j_brain.agents.states import Presence
 from z4j_brain.rbac.models import Environment
+
+#: Agents measure every 15 s; after this nobody does any more.
+STALE_AFTER = timedelta(seconds=90)
 
 
 class Worker(models.Model):
@@ -39,3 +44,50 @@ class Worker(models.Model):
         """How many tasks it can run at once, as far as it said; never less than it runs."""
         size = self.concurrency.get("size")
         return max(size if isinstance(size, int) else 0, len(self.running))
+
+    @property
+    def code(self) -> str:
+        """The release of the user's own code, as their settings name it."""
+        return str(self.facts.get("code") or "")
+
+    @property
+    def rss(self) -> int | None:
+        """Memory of its process, bytes."""
+        rss: int | None = self.facts.get("rss")
+        return rss
+
+    @property
+    def paused(self) -> list[str]:
+        """Queues that it was told not to take from."""
+        return list(self.facts.get("paused") or ())
+
+
+class Queue(models.Model):
+    """A named queue of one engine, as it was last measured. What nobody can know is null."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="queues")
+    engine = models.CharField(max_length=32)
+    name = models.CharField(max_length=255)
+    agent = models.ForeignKey(Agent, on_delete=models.SET_NULL, null=True, related_name="queues")
+    depth = models.PositiveBigIntegerField(default=0)
+    delayed = models.PositiveBigIntegerField(null=True)
+    in_flight = models.PositiveBigIntegerField(null=True)
+    dead = models.PositiveBigIntegerField(null=True)
+    consumers = models.PositiveBigIntegerField(null=True)
+    oldest_at = models.DateTimeField(null=True)
+    exact = models.BooleanField(default=True)
+    measured_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["environment", "engine", "name"], name="queue_once")]
+
+    @property
+    def is_stale(self) -> bool:
+        """Nobody has measured it for a while: the numbers are history."""
+        return timezone.now() - self.measured_at > STALE_AFTER
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing of it is anywhere, as far as was told."""
+        return not (self.depth or self.delayed or self.in_flight)

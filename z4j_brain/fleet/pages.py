@@ -1,4 +1,4 @@
-"""The page of workers: which are there, what they run, and when they were last heard."""
+"""The pages of workers and queues: which are there, what they run and hold, and when they were last heard."""
 
 from __future__ import annotations
 
@@ -34,3 +34,21 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
         "slots": sum(worker.size for worker in online),
     }
     return render(request, "fleet/workers.html", context)
+
+
+@require_GET
+@login_required
+def queues(request: HttpRequest, project: str, environment: str) -> HttpResponse:
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    page = keyset.page(queries.queues(actor, place), request.GET.get("cursor"), SHOWN, order="name")
+    serving = queries.serving(actor, place, page.results)
+    context = {
+        "title": "Queues",
+        "environment": place,
+        "page": page,
+        "rows": [(queue, serving[queue.pk]) for queue in page.results],
+        "waiting": sum(queue.depth for queue in page.results),
+        "dead": sum(queue.dead or 0 for queue in page.results),
+    }
+    return render(request, "fleet/queues.html", context)

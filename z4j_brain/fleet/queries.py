@@ -1,16 +1,35 @@
-"""The workers of an environment and what runs on them."""
+"""The workers of an environment and what runs on them, its queues and who takes from them."""
 
 from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from django.db.models import QuerySet
 from django.http import Http404
 from django.utils import timezone
 
 from z4j_brain.agents.states import SILENT_AFTER
-from z4j_brain.fleet.models import Worker
+from z4j_brain.fleet.models import Queue, Worker
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
+
+#: Workers that one page or one question takes in.
+WORKERS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The workers that answer and take from one queue, and those of them that were told not to."""
+
+    workers: tuple[str, ...] = ()
+    paused: tuple[str, ...] = ()
+
+    @property
+    def is_paused(self) -> bool:
+        return bool(self.paused) and len(self.paused) == len(self.workers)
 
 
 def workers(actor: Actor, environment: Environment) -> QuerySet[Worker]:
@@ -33,3 +52,22 @@ def online(actor: Actor, environment: Environment) -> QuerySet[Worker]:
     """Workers heard within the last minute."""
     since = timezone.now() - SILENT_AFTER
     return workers(actor, environment).filter(offline_at=None, heartbeat_at__gte=since)
+
+
+def queues(actor: Actor, environment: Environment) -> QuerySet[Queue]:
+    """The queues that agents have measured."""
+    return rbac.within(Queue.objects.all(), actor, environment)
+
+
+def serving(actor: Actor, environment: Environment, found: Iterable[Queue]) -> dict[int, Serving]:
+    """For each of these queues, by its key, who takes from it."""
+    taking: dict[tuple[str, str], list[Worker]] = defaultdict(list)
+    for worker in online(actor, environment).order_by("-heartbeat_at")[:WORKERS]:
+        for name in worker.queues:
+            taking[worker.engine, name].append(worker)
+    return {queue.pk: _serving(queue, taking[queue.engine, queue.name]) for queue in found}
+
+
+def _serving(queue: Queue, takers: list[Worker]) -> Serving:
+    paused = [worker.name for worker in takers if queue.name in worker.paused]
+    return Serving(tuple(worker.name for worker in takers), tuple(paused))

@@ -266,6 +266,8 @@ def _check_kind(event: dict[str, Any]) -> None:
         raise Flaw("field")
     if kind.startswith("worker.") and not (event.get("engine") and event.get("worker")):
         raise Flaw("field")
+    if kind == wire.Kind.QUEUE_SNAPSHOT and not (event.get("engine") and event.get("queue")):
+        raise Flaw("field")
 
 
 def _nodes(values: list[Any]) -> int:

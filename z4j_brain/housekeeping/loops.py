@@ -13,6 +13,7 @@ from collections.abc import Callable
 from django.db import connection
 
 from z4j_brain.agents import ingest as agents
+from z4j_brain.fleet import ingest as fleet
 from z4j_brain.lib import drain
 from z4j_brain.operations import outbox
 
@@ -23,6 +24,7 @@ DUTIES: tuple[tuple[Callable[[], None], float], ...] = (
     (outbox.expire, 1.0),
     (outbox.prune, 60.0),
     (agents.prune, 60.0),
+    (fleet.prune, 60.0),
 )
 TICK = 0.5
 

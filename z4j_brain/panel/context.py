@@ -31,7 +31,14 @@ class Group:
 
 
 NAVIGATION = (
-    Group("Observe", (Place("tasks", "Tasks", "list-checks", "t"), Place("workers", "Workers", "cpu", "w"))),
+    Group(
+        "Observe",
+        (
+            Place("tasks", "Tasks", "list-checks", "t"),
+            Place("queues", "Queues", "inbox", "q"),
+            Place("workers", "Workers", "cpu", "w"),
+        ),
+    ),
     Group("Operate", (Place("operations", "Operations", "zap", "o"),)),
     Group("Govern", (Place("agents", "Agents and keys", "key-round", "a"),)),
 )

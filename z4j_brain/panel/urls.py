@@ -21,6 +21,7 @@ inside = [
     path("tasks/<int:id>/", tasks.shown, name="task"),
     path("operations/", operations.listed, name="operations"),
     path("operations/<uuid:id>/", operations.shown, name="operation"),
+    path("queues/", fleet.queues, name="queues"),
     path("workers/", fleet.listed, name="workers"),
     path("agents/", agents.listed, name="agents"),
     path("agents/keys/<uuid:id>/revoke/", agents.revoke, name="key-revoke"),

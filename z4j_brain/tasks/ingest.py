@@ -211,23 +211,23 @@ def _repeated(agent: Agent, batch: ParsedBatch) -> wire.Answer | None:
 
 def _take(agent: Agent, events: list[ParsedEvent], tally: Tally) -> None:
     """Store the events that are new, each where it belongs."""
-    tasks, agent_events, worker_events = [], [], []
+    tasks, agent_events, fleet_events = [], [], []
     for parsed in events:
         if not _is_new(agent, parsed, tally):
             continue
         kind = parsed.event["kind"]
         if kind.startswith("agent."):
             agent_events.append(parsed)
-        elif kind.startswith("worker."):
-            worker_events.append(parsed)
+        elif kind.startswith("worker.") or kind == wire.Kind.QUEUE_SNAPSHOT:
+            fleet_events.append(parsed)
         else:
             tasks.append(parsed)
     if tasks:
         _store(agent, tasks)
     if agent_events:
         agents.apply(agent, agent_events)
-    if worker_events:
-        fleet.apply(agent, worker_events)
+    if fleet_events:
+        fleet.apply(agent, fleet_events)
 
 
 def _is_new(agent: Agent, parsed: ParsedEvent, tally: Tally) -> bool:
