@@ -99,10 +99,12 @@ def _projects() -> list[Path]:
 
 
 def _with_siblings(folder: Path) -> list[Path]:
-    """The folder and every package of this tree that it needs, for itself or (group `test`) for its tests."""
+    """The folder and every package of this tree that it needs, for itself or (group `test`) for its tests, and the
+    adapter of each engine that its environment has.
+    """
     tree = {toml.parent.name: toml for toml in _projects()}
     found: dict[str, Path] = {}
-    waiting = [folder.name]
+    waiting = [folder.name, *_adapters(folder)]
     while waiting:
         name = waiting.pop()
         if name in found or name not in tree:
@@ -119,6 +121,16 @@ def _needs(project: dict[str, dict[str, list[str]]]) -> Iterator[str]:
     ]
     for requirement in wanted:
         yield _name(requirement)
+
+
+def _adapters(folder: Path) -> Iterator[str]:
+    """Of the engines among its requirements: who tests with an engine does not have to name its adapter as well."""
+    source = folder / "requirements.in"
+    has = {_name(line).replace("-", "") for line in (source.read_text() if source.exists() else "").splitlines()}
+    for toml in _projects():
+        project = tomllib.loads(toml.read_text()).get("project", {})
+        if has.intersection(project.get("entry-points", {}).get("z4j.engines", {})):
+            yield toml.parent.name
 
 
 def _venv(path: Path, interpreter: str = sys.executable) -> None:

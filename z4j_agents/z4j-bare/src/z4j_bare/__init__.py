@@ -3,6 +3,7 @@
     agent()             the agent of this process; a silent one when there is no DSN
     configure(...)      settings of a framework adapter, above those of the environment
     settings()          what configure was given
+    look_again(...)     attach engines that have come into use since
     attach(engine)      an engine adapter presents itself (entry point `z4j.agent`)
 
 With no DSN nothing happens at all: no thread, no file, no connection.
@@ -11,20 +12,25 @@ With no DSN nothing happens at all: no thread, no file, no connection.
 from __future__ import annotations
 
 import logging
+import sys
+import threading
 from typing import Any
 
+from z4j_core import safety
 from z4j_core.engine import Engine, Host
 
 from z4j_bare.config import Config, InvalidSetting
 from z4j_bare.runtime import Agent
 from z4j_bare.silence import Silence
 
-__all__ = ["agent", "attach", "configure", "settings"]
+__all__ = ["agent", "attach", "configure", "look_again", "settings"]
 
 logger = logging.getLogger(__name__)
 
 _given: dict[str, Any] = {}
 _current: Agent | Silence | None = None
+_looking = threading.Lock()
+_seen = 0
 
 
 def agent() -> Host:
@@ -53,6 +59,24 @@ def configure(**settings: Any) -> bool:
 def settings() -> dict[str, Any]:
     """What `configure` was given."""
     return dict(_given)
+
+
+def look_again(*named: str) -> None:
+    """Attach the engines that have come into use since the last look, and those `named`. For every request of a web
+    server: it costs nothing while no module was imported. Never raises.
+    """
+    global _seen
+    modules = len(sys.modules)
+    # Never waited for: whoever has it is looking.
+    if (named or modules != _seen) and _looking.acquire(blocking=False):
+        try:
+            with safety.guard("look_again"):
+                found = _agent()
+                if isinstance(found, Agent):
+                    found.discover(*named)
+                _seen = modules
+        finally:
+            _looking.release()
 
 
 def attach(engine: Engine) -> bool:

@@ -16,18 +16,21 @@ logger = logging.getLogger(__name__)
 
 
 def discover(named: Collection[str], known: Collection[str], problems: Problems) -> Iterator[Engine]:
-    """Adapters of `named` engines and of those in use here, without those `known`. One that fails is left out."""
+    """Adapters of `named` engines and of those in use here, without those `known`. One that fails is left out, and so is
+    one that finds nothing of its engine to attach to, yet.
+    """
     for found in entry_points(group=ENGINE_GROUP):
         if found.name not in known and (found.name in named or found.name in sys.modules):
             try:
-                engine = found.load()()
+                engine = found.load().find()
             except Exception as error:
                 safety.record(f"engine.{found.name}", error)
                 text = f"The adapter of {found.name} cannot be imported ({type(error).__name__}); it is not observed."
                 problems.tell(found.name, "import_failed", text)
             else:
                 problems.over(found.name, "import_failed")
-                yield engine
+                if engine is not None:
+                    yield engine
 
 
 def fits(engine: Engine, problems: Problems) -> bool:
