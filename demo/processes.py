@@ -10,6 +10,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+#: Seconds from one start of a supervised process to the next.
+PAUSE = 3
+
 
 class Stopped(Exception):
     """We were asked to end."""
@@ -22,14 +25,18 @@ class Processes:
         self.logs = logs
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self._supervised: dict[str, Callable[[], None]] = {}
+        self._started: dict[str, float] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
     def supervise(self, name: str, command: list[str], environment: dict[str, str], folder: Path) -> None:
-        """Start it, and start it again whenever it ends: somebody may ask a worker to stop."""
+        """Start it, and start it again whenever it ends: somebody may ask a worker to stop. One that cannot live is
+        tried every few seconds, not all the time.
+        """
         self._supervised[name] = lambda: self.start(name, command, environment, folder)
         self._supervised[name]()
 
     def start(self, name: str, command: list[str], environment: dict[str, str], folder: Path) -> None:
+        self._started[name] = time.monotonic()
         with (self.logs / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
                 command,
@@ -45,7 +52,7 @@ class Processes:
         """The name of one that ended by itself and stays so; empty while all live."""
         ended = [name for name, process in self.running.items() if process.poll() is not None]
         for name in ended:
-            if name in self._supervised:
+            if name in self._supervised and time.monotonic() - self._started[name] > PAUSE:
                 _end_group(self.running[name])
                 self._supervised[name]()
         return next((name for name in ended if name not in self._supervised), "")

@@ -77,9 +77,9 @@ def run(processes: Processes) -> str:
     token = z4j("token", "create", "--username", USER, "--name", "demo")
     dsn = z4j("agent-key", "create", PLACE, "--name", "shop")
     processes.start("brain", [sys.executable, "-m", "z4j_brain.cli", "serve"], environment(brain=True), ROOT)
+    wait_for_api(processes, token)
     for number, plan in enumerate(sorted(ROOT.glob("z4j_agents/*/demo/demo.toml"))):
         open_department(processes, plan, f"redis://127.0.0.1:{broker}/{number}", dsn)
-    wait_for_api(processes, token)
     announce(password, token)
     seconds = os.environ.get("DEMO_SECONDS")
     return wait_while(processes, float(seconds) if seconds else None)

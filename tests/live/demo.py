@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,13 @@ from tests.brain import free_port
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def engines() -> list[str]:
+    """Of every adapter that brings a department."""
+    projects = [plan.parents[1] / "pyproject.toml" for plan in sorted(ROOT.glob("z4j_agents/*/demo/demo.toml"))]
+    found = [tomllib.loads(path.read_text())["project"]["entry-points"]["z4j.engines"] for path in projects]
+    return [engine for registered in found for engine in registered]
+
+
 class Demo:
     """`make demo` on a free port, in a folder of its own."""
 
@@ -28,6 +36,7 @@ class Demo:
         environment = os.environ | {"DEMO_FOLDER": str(folder), "Z4J_PORT": str(free_port())}
         self.process = subprocess.Popen([sys.executable, "demo/run.py"], cwd=ROOT, env=environment)
         self.facts = self.until(self._facts, 180)
+        self.since = time.monotonic()
 
     def _facts(self) -> dict[str, str] | None:
         assert self.process.poll() is None, "the demo ended"
@@ -44,8 +53,12 @@ class Demo:
 
     def first(self, **filters: str) -> dict[str, Any] | None:
         """The newest task that these filters leave."""
+        return next(iter(self.all(**filters)), None)
+
+    def all(self, **filters: str) -> list[dict[str, Any]]:
+        """Tasks that these filters leave, newest first."""
         query = "&".join(f"{name}={value}" for name, value in filters.items())
-        return next(iter(self.call(f"tasks/?{query}")["results"]), None)
+        return list(self.call(f"tasks/?{query}")["results"])
 
     def until(self, ask: Callable[[], Any], seconds: float) -> Any:
         """What `ask` answers as soon as it answers something."""
@@ -69,15 +82,25 @@ class Demo:
         items = self.call(f"operations/{operation['id']}/items/")["results"]
         return [state, *(f"{item['outcome']}: {item['detail']}" for item in items if state != "succeeded")]
 
+    def end(self, task: dict[str, Any], seconds: float = 90) -> dict[str, Any]:
+        """The whole task, once it has come to its end."""
+
+        def ended() -> dict[str, Any] | None:
+            now = self.call(f"tasks/{task['id']}/")
+            return now if now["state"] in ("succeeded", "failed", "cancelled") else None
+
+        return dict(self.until(ended, seconds))
+
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
     def leftovers(self) -> list[psutil.Process]:
+        """Processes of the demo and of its departments, whose folders are below the demo's, that still run."""
         found = []
         for process in psutil.process_iter():
             try:
-                if process.environ().get("DEMO_FOLDER") == str(self.folder):
+                if Path(process.environ().get("DEMO_FOLDER", "/")).is_relative_to(self.folder):
                     found.append(process)
             except psutil.Error:
                 continue

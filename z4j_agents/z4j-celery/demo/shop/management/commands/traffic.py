@@ -27,7 +27,7 @@ class Command(BaseCommand):
             if export is None or export.ready():
                 export = tasks.export_catalogue.delay(random.choice(CITIES), products=random.randint(300, 600))
             step()
-            time.sleep(random.uniform(0.3, 1.5))
+            time.sleep(random.uniform(1, 3))
 
 
 def steps() -> Iterator[Callable[[], object]]:

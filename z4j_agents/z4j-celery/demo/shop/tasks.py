@@ -9,7 +9,7 @@ from pathlib import Path
 
 from celery import Task, shared_task
 
-_SEEN = Path(os.environ["SHOP_FOLDER"])
+_SEEN = Path(os.environ["DEMO_FOLDER"])
 
 
 class CardDeclined(Exception):
