@@ -169,3 +169,35 @@ def test_a_stopping_brain_answers_its_polls(store, tmp_path):
     stopping.join()
     assert stopped == [0]
     brain.close()
+
+
+def test_a_poll_brings_along_what_looks_stuck(worker):
+    boot, engine, long_ago = uuid.uuid4(), f"e{worker.boot.hex[:8]}", sent.now() - 600_000_000
+    online = sent.online(1)
+    online["data"]["engines"] = [{"name": engine, "version": "1", "capabilities": {"lookup": {"note": ""}}}]
+    started = sent.event(2, "task.started", "stuck", engine=engine, run=long_ago, name="shop.pay") | {"ts": long_ago}
+    assert worker.post(sent.batch(online, started, boot=boot))[0] == 200
+
+    status, answer = worker.poll(boot, 1)
+
+    assert status == 200
+    [look] = answer["look"]
+    assert (look["engine"], look["task_id"], look["state"]) == (engine, "stuck", "started")
+    assert (look["run"], look["attempt"]) == (long_ago, 0)
+    assert look["orphan"] is False, "agents may still be coming back"
+    assert "look" not in worker.poll(boot, 1)[1], "once a round"
+
+
+def test_the_doctor_of_an_agent_is_told_of_its_hello_and_of_nothing_else(worker):
+    def told(task_id):
+        return worker.call("GET", f"{wire.HELLO_PATH}?engine=celery&task_id={task_id}")
+
+    nothing = (200, {"state": None, "worker": "", "kinds": []})
+    hello = f"hello-{worker.boot}"
+    assert told(hello) == nothing
+    ran = sent.event(4, "task.succeeded", hello, name="z4j.hello", worker="w1", run=sent.START)
+    worker.post(sent.batch(sent.event(3, "task.enqueued", hello, name="z4j.hello"), ran, boot=worker.boot))
+
+    assert told(hello) == (200, {"state": "succeeded", "worker": "w1", "kinds": ["task.enqueued", "task.succeeded"]})
+    assert told(worker.task) == nothing
+    assert worker.brain.request("GET", f"{wire.HELLO_PATH}?engine=celery&task_id={hello}")[0] == 401

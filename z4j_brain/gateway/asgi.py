@@ -23,6 +23,7 @@ from z4j_brain.lib import canonical, drain, keys
 from z4j_brain.lib.batch import ParsedBatch
 from z4j_brain.lib.problem import CONTENT_TYPE, Problem
 from z4j_brain.operations import outbox
+from z4j_brain.tasks.doubts import Rounds
 from z4j_brain.tasks.ingest import ingest
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ Handler = Callable[[Scope, Receive], Awaitable[bytes]]
 SLOW = 10.0
 #: How many commands one poll takes along.
 LEASED_AT_ONCE = 4
+
+_rounds = Rounds()
 
 
 def route(scope: Scope) -> Application | None:
@@ -102,9 +105,11 @@ async def _commands(scope: Scope, receive: Receive) -> bytes:
         if waiter.agent_id:
             here.saw(waiter.agent_id)
         commands = await _wait(waiter, authorization, wait, receive)
+        looks = await reader.run_urgent(_rounds.deal, waiter.environment_id, waiter.engines) if wait else []
     finally:
         here.leave(waiter)
-    return orjson.dumps(wire.Poll(v=wire.VERSION, commands=commands, time=time.time_ns() // 1000))
+    poll = wire.Poll(v=wire.VERSION, commands=commands, time=time.time_ns() // 1000)
+    return orjson.dumps(poll | {"look": looks} if looks else poll)
 
 
 def _query(query_string: bytes) -> tuple[UUID, int]:

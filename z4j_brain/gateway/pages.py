@@ -1,4 +1,4 @@
-"""The agents' door, the cool half: results, and the keys that agents check commands with."""
+"""The agents' door, the cool half: results, the keys that agents check commands with, and how far a hello has come."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from z4j_brain.gateway.asgi import unavailable
 from z4j_brain.lib import keys
 from z4j_brain.lib.problem import Problem
 from z4j_brain.operations import outbox
+from z4j_brain.tasks import queries as tasks
 
 View = Callable[[HttpRequest], HttpResponse]
 
@@ -61,3 +62,13 @@ def agent_keys(request: HttpRequest) -> HttpResponse:
     """The action and log keys, signed by the root that the DSN pins."""
     ring = keys.ring()
     return JsonResponse({"root": base64.b64encode(ring.root).decode(), "statement": ring.statement()})
+
+
+@_answering("GET")
+def hello(request: HttpRequest) -> HttpResponse:
+    """How far a task of ours has come, for whoever sent it. Of any other task nothing is told: a key is no reader."""
+    key = bearer.authenticate(request.headers.get("Authorization", ""))
+    found = tasks.hello(key.environment_id, request.GET.get("engine", ""), request.GET.get("task_id", ""))
+    if found is None:
+        return JsonResponse({"state": None, "worker": "", "kinds": []})
+    return JsonResponse({"state": found.state, "worker": found.worker, "kinds": tasks.kinds(found)})

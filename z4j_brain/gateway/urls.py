@@ -10,4 +10,5 @@ from z4j_brain.gateway import pages
 urlpatterns = [
     path(wire.RESULTS_PATH.lstrip("/"), pages.results, name="agent-results"),
     path(wire.KEYS_PATH.lstrip("/"), pages.agent_keys, name="agent-keys"),
+    path(wire.HELLO_PATH.lstrip("/"), pages.hello, name="agent-hello"),
 ]

@@ -20,6 +20,7 @@ from django.db import DatabaseError
 from z4j_brain.agents import ingest as agents
 from z4j_brain.agents import queries
 from z4j_brain.agents.models import Agent
+from z4j_brain.agents.states import AgentRole
 from z4j_brain.gateway.writer import reader, writer
 from z4j_brain.lib import drain, nudge
 from z4j_brain.operations import outbox
@@ -43,12 +44,16 @@ class Waiter:
     since: float
     agent_id: UUID | None = None
     offers: frozenset[tuple[str, str]] = frozenset()
+    #: Engines of a worker, whose stores it can ask about tasks in doubt.
+    engines: frozenset[str] = frozenset()
     superseded: bool = False
     flag: asyncio.Event = field(default_factory=asyncio.Event)
 
     def know(self, agent: Agent | None) -> None:
         if agent is not None:
             self.agent_id, self.offers = agent.pk, frozenset(outbox.offers(agent))
+            works = agent.role == AgentRole.WORKER
+            self.engines = frozenset(one["name"] for one in agent.engines if works and one.get("capabilities"))
 
     def suits(self, queued: Queued) -> bool:
         environment_id, audience, engine, verb = queued

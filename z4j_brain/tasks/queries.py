@@ -10,6 +10,7 @@ from typing import Any, Literal
 from django.db import connection
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import Http404
+from z4j_core import wire
 
 from z4j_brain.audit import queries as audit
 from z4j_brain.lib.capped import CAP, Count
@@ -32,6 +33,8 @@ __all__ = [
     "availability",
     "detail",
     "events",
+    "hello",
+    "kinds",
     "lineage",
     "names",
     "queues",
@@ -105,6 +108,17 @@ def sees_payload(actor: Actor, environment: Environment) -> bool:
 def events(task: Task) -> QuerySet[Event]:
     """What agents reported about a task that the actor was already shown."""
     return Event.objects.filter(task=task).select_related("agent")
+
+
+def hello(environment_id: int, engine: str, task_id: str) -> Task | None:
+    """The hello of an agent's doctor by this id, for the gateway; None for any other task."""
+    found = Task.objects.filter(environment=environment_id, engine=engine, task_id=task_id).first()
+    return found if found is not None and wire.HELLO_NAME.fullmatch(found.name) else None
+
+
+def kinds(task: Task) -> list[str]:
+    """What agents reported about a task, in the order of arrival."""
+    return list(Event.objects.filter(task=task).order_by("id").values_list("kind", flat=True)[:SAME_ID])
 
 
 def search(queryset: QuerySet[Task], environment: Environment, text: str) -> QuerySet[Task]:

@@ -161,6 +161,20 @@ def test_what_the_store_says_of_a_task_in_doubt_is_told_with_the_run_it_was_aske
     assert brain.task_ids() == {"t1", "t2", "t3"}
 
 
+def test_what_only_confirms_what_the_brain_takes_a_task_for_is_not_told_again(watching, brain, wait_for):
+    toy = Toy()
+    toy.store = [
+        {"kind": "task.enqueued", "task_id": "t1"},
+        {"kind": "task.started", "task_id": "t2"},
+        {"kind": "task.enqueued", "task_id": "t3"},
+    ]
+    watching(toy)
+    states = {"t1": "queued", "t2": "started", "t3": "started"}
+    brain.looks += [ORPHAN | {"task_id": one, "state": state} for one, state in states.items()]
+    wait_for(lambda: of(brain, "task.enqueued", "t3"))
+    assert brain.task_ids() == {"t3"}, "and what the store knows is not lost"
+
+
 def test_a_task_is_not_lost_while_the_store_cannot_be_asked_or_this_process_runs_it(watching, brain, wait_for):
     toy = Toy()
     toy.running = [{"task_id": "t1"}]

@@ -14,6 +14,12 @@ from z4j_core.engine import Engine, Target
 #: Looks that one answer may hold, and tasks that an engine is asked about at once.
 MOST: Final = 100
 
+#: What only confirms what the brain takes a task for.
+_ECHOES: Final = {
+    wire.Kind.TASK_ENQUEUED: frozenset({wire.State.QUEUED, wire.State.SCHEDULED, wire.State.RETRYING}),
+    wire.Kind.TASK_STARTED: frozenset({wire.State.STARTED}),
+}
+
 Put = Callable[[Mapping[str, Any]], None]
 
 
@@ -42,7 +48,8 @@ def _lookup(engine: Engine, about: Mapping[str, wire.Look], put: Put) -> Iterato
     for event in engine.lookup(targets):
         look = about.get(event["task_id"])
         if look is not None and event.get("kind"):
-            put({**_place(engine.name, look), **event, "engine": engine.name, "source": wire.Source.RECONCILE})
+            if look.get("state") not in _ECHOES.get(event["kind"], ()):
+                put({**_place(engine.name, look), **event, "engine": engine.name, "source": wire.Source.RECONCILE})
             yield event
 
 
@@ -73,7 +80,7 @@ def _is_look(found: Any) -> bool:
         isinstance(found, dict)
         and _is_text(found.get("engine"), 1, 64)
         and _is_text(found.get("task_id"), 1, wire.MAX_ID)
-        and all(_is_text(found.get(part, ""), 0, wire.MAX_NAME) for part in ("name", "queue"))
+        and all(_is_text(found.get(part, ""), 0, wire.MAX_NAME) for part in ("name", "queue", "state"))
         and _is_number(found.get("attempt", 0))
         and (found.get("run") is None or _is_number(found["run"]))
         and type(found.get("orphan")) is bool

@@ -257,7 +257,7 @@ class Engine:
         raise NotImplementedError
 
     def hello(self, target: Target, params: Mapping[str, Any]) -> Answer:
-        """Send a harmless task of ours, whose name ends in `z4j.hello`, the way users send theirs. `new_task_id`: its
+        """Send a harmless task of ours, named as `wire.HELLO_NAME` says, the way users send theirs. `new_task_id`: its
         id. `params["queue"]` chooses the queue. Workers with this adapter can run it.
         """
         raise NotImplementedError

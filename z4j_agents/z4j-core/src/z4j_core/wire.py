@@ -6,6 +6,7 @@ UTC, by the sender's clock. `docs/reference/protocol.md` is generated from it.
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any, Final, TypedDict
 
@@ -24,6 +25,8 @@ RESULTS_PATH: Final = "/agent/v1/results"
 KEYS_PATH: Final = "/agent/v1/keys"
 #: What the brain knows of a hello: ?engine=...&task_id=...; answered for tasks of ours alone.
 HELLO_PATH: Final = "/agent/v1/tasks"
+#: How an adapter names the task that its `hello` sends: as the engine writes names, z4j at its beginning.
+HELLO_NAME: Final = re.compile(r"z4j[\w.:-]*hello")
 
 #: How often an agent has sent this very batch, 1 at first. A batch that comes again is watched: if the brain dies over
 #: it, its events are taken one by one, and one that fails `ISOLATE_AFTER` times by itself is set aside.
@@ -311,13 +314,15 @@ class Results(TypedDict):
 class Look(TypedDict):
     """A task that has looked stuck for a while: the agent asks the engine's own store and reports what that says.
 
-    `orphan`: no live worker has claimed the task for so long that, when the store knows nothing either, it is lost.
+    `state` is what the brain takes it for: what only says the same again is not reported. `orphan`: no live worker has
+    claimed the task for so long that, when the store knows nothing either, it is lost.
     """
 
     engine: str
     task_id: str
     name: NotRequired[str]
     queue: NotRequired[str]
+    state: NotRequired[str]
     attempt: NotRequired[int]
     run: NotRequired[int | None]
     orphan: bool

@@ -8,7 +8,7 @@ from z4j_core.engine import Answer, Target
 from z4j_core.testing.needs import needs, proves
 from z4j_core.testing.recording import wait_for
 from z4j_core.testing.rig import TAKEN, Rig, Suite
-from z4j_core.wire import Outcome, State
+from z4j_core.wire import HELLO_NAME, Outcome, State
 
 #: What a retry has in common with the task it repeats.
 _KEPT = ("name", "queue", "priority", "args", "kwargs", "root_id")
@@ -136,7 +136,7 @@ class TasksSuite(Suite):
         answer = rig.records.ask("hello", Target(command="command-14", item=1))
         assert answer.outcome == Outcome.DONE, answer.detail
         row = self.becomes(rig, answer.new_task_id or "", State.SUCCEEDED)
-        assert row["name"].endswith("hello")
+        assert HELLO_NAME.fullmatch(row["name"]), "the brain tells the doctor of tasks by such a name only"
 
 
 def _done(answer: Answer) -> Answer | None:
