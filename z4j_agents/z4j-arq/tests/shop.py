@@ -1,0 +1,62 @@
+"""The jobs of the tests."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+from arq import Retry
+
+FOLDER = Path(os.environ["SHOP_FOLDER"])
+
+
+async def ok(ctx, x):
+    return x
+
+
+async def fail(ctx, x):
+    raise ValueError(f"cannot take {x}")
+
+
+async def flaky(ctx, times):
+    path = FOLDER / f"flaky-{ctx['job_id']}"
+    tries = len(path.read_text()) if path.exists() else 0
+    if tries < times:
+        path.write_text("x" * (tries + 1))
+        raise Retry(defer=1) from KeyError("not yet")
+    return tries
+
+
+async def slow(ctx, seconds):
+    await asyncio.sleep(seconds)
+
+
+async def block(ctx, seconds):
+    time.sleep(seconds)  # noqa: ASYNC251 - what must not be done
+
+
+async def die(ctx):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def login(ctx, user, password):
+    raise PermissionError(f"{user} may not enter with password={password}")
+
+
+async def count(ctx, name):
+    with (FOLDER / name).open("a") as file:
+        file.write("ran\n")
+    return name
+
+
+async def order(ctx, name):
+    """Enqueues another job."""
+    job = await ctx["redis"].enqueue_job("count", name)
+    return job.job_id
+
+
+async def tick(ctx):
+    return "tock"

@@ -1,0 +1,31 @@
+"""The worker of the tests, with an adapter whose host records."""
+
+from __future__ import annotations
+
+import os
+
+import shop
+import z4j_arq
+from arq import cron, func
+from arq.connections import RedisSettings
+from z4j_core.testing.recording import RecordingHost
+
+engine = z4j_arq.ArqEngine()
+engine.install(RecordingHost(shop.FOLDER, os.environ.get("SHOP_MODE", "redact"), engine))
+
+
+class WorkerSettings:
+    functions = [
+        shop.ok, shop.fail, func(shop.flaky, max_tries=3), shop.slow, shop.block, shop.die, shop.login, shop.count,
+        shop.order, func(shop.slow, name="brief", timeout=1),
+    ]  # fmt: skip
+    cron_jobs = [cron(shop.tick, second=set(range(0, 60, 10)), run_at_startup=True)]
+    redis_settings = RedisSettings.from_dsn(os.environ["SHOP_REDIS"])
+    queue_name = "orders"
+    max_jobs = 2
+    poll_delay = 0.1
+    job_timeout = 120
+    allow_abort_jobs = os.environ.get("SHOP_ABORT") == "yes"
+
+
+WorkerSettings = z4j_arq.instrument(WorkerSettings)
