@@ -39,7 +39,11 @@ class HueyRig:
         self.shop = importlib.import_module("shop")
         self.huey = self.shop.huey
         self.producer = HueyEngine(self.huey)
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -9,8 +9,8 @@ even that is needed. Without Z4J_DSN nothing happens.
 
 from __future__ import annotations
 
+import z4j_core.engine
 from huey import Huey
-from z4j_core import engine
 
 from z4j_huey.engine import HueyEngine
 
@@ -19,4 +19,4 @@ __all__ = ["HueyEngine", "attach"]
 
 def attach(huey: Huey) -> bool:
     """Report what this instance sends and runs. False when no brain is configured. Opens no connection by itself."""
-    return engine.attach(HueyEngine(huey))
+    return z4j_core.engine.attach(HueyEngine(huey))

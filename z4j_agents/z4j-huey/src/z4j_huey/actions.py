@@ -57,7 +57,7 @@ class Actions(Queues):
         return ""
 
     def forks(self) -> bool:
-        return self.consumer is not None and self.consumer.environment.forks
+        return self.consumer is not None and self.consumer.worker_type == "process"
 
     # On a task.
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from huey import Huey, signals
 from huey.api import Task
-from huey.exceptions import CancelExecution, RateLimitExceeded, RetryTask, TaskLockedException
+from huey.exceptions import CancelExecution, RetryTask, TaskLockedException
 from z4j_core.engine import Host
 from z4j_core.redaction import Parameters
 from z4j_core.safety import guarded
@@ -22,11 +22,14 @@ from z4j_core.wire import Error, Kind, Reason
 from z4j_huey.facts import count_attempt, forget_attempt, identity, micros, name_of, now, without_nothing
 
 try:
-    from huey.exceptions import TaskTimeout
-except ImportError:  # before Huey 3
+    from huey.exceptions import RateLimitExceeded, TaskTimeout
+except ImportError:  # before Huey 3: never raised there
+
+    class RateLimitExceeded(Exception):  # type: ignore[no-redef]
+        """A task may not run now because too many of its kind did."""
 
     class TaskTimeout(Exception):  # type: ignore[no-redef]
-        """Never raised there."""
+        """A task ran longer than its limit."""
 
 
 _SKIPS = (TaskLockedException, RateLimitExceeded)
