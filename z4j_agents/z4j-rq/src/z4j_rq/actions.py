@@ -17,10 +17,13 @@ from z4j_core.wire import Kind, Outcome, Source
 
 from z4j_rq import originals
 from z4j_rq.facts import ENDS, now
+from z4j_rq.producer import known_queue
 from z4j_rq.queues import Queues
 
 PAUSE: Final = "rq.pause."
 LIMIT: Final = "rq.limit."
+#: What a process that only enqueues can do as well.
+_TRIED: Final = ("hello", "queues", "peek", "lookup")
 _ONE: Final = "An RQ worker runs one job at a time; start more workers, or a larger worker-pool."
 
 
@@ -35,6 +38,8 @@ class Actions(Queues):
     def obstacle(self, verb: str) -> str:
         if why := self.lacks.get(verb, ""):
             return why
+        if self.rq_worker is None and verb in _TRIED:
+            return "" if known_queue() else "No queue of RQ is known in this process: name a module that holds one."
         if self.rq_worker is None and verb in VERBS:
             return "Only a worker can do this; this process enqueues jobs."
         if verb == "restart" and not _in_pool():
@@ -177,7 +182,7 @@ class Actions(Queues):
 
     @verb(note="enqueues a job of ours")
     def hello(self, target: Target, params: Mapping[str, Any]) -> Answer:
-        queue = self.queue(str(params.get("queue") or self.rq_worker.queue_names()[0]))
+        queue = self.queue(str(params.get("queue") or self.queue_names()[0]))
         task_id = target.new_task_id()
         if self.job(task_id) is None:
             queue.enqueue_call("z4j_rq.hello", job_id=task_id, timeout=30, result_ttl=600)

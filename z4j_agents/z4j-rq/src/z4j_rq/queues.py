@@ -13,6 +13,7 @@ from z4j_core.engine import Advice, Engine, Target, verb
 from z4j_core.safety import guard
 from z4j_core.wire import Kind, QueueFacts, Source
 
+from z4j_rq import producer
 from z4j_rq.facts import ENDS, WAITING, identity, micros, stored_error, without_nothing
 from z4j_rq.hooks import Hooks
 
@@ -32,21 +33,33 @@ class Queues(Engine):
         self._connection.ping()
 
     @property
+    def source(self) -> Any:
+        """Whose connection and serializer are used: the worker's, or a queue's where jobs are only enqueued."""
+        found = self.rq_worker or producer.known_queue()
+        if found is None:
+            raise LookupError("neither a worker nor a queue is known here")
+        return found
+
+    @property
     def connection(self) -> Any:
         if self._connection is None:
-            raise LookupError("this process is not a worker")
+            self.prepare(self.source)
         return self._connection
 
+    def queue_names(self) -> list[str]:
+        """Of this worker."""
+        return list(self.rq_worker.queue_names()) if self.rq_worker is not None else [self.source.name]
+
     def queue(self, name: str) -> rq.Queue:
-        return rq.Queue(name, connection=self.connection, serializer=self.rq_worker.serializer)
+        return rq.Queue(name, connection=self.connection, serializer=self.source.serializer)
 
     def job(self, task_id: str) -> Job | None:
-        found = Job.fetch_many([task_id], connection=self.connection, serializer=self.rq_worker.serializer)
+        found = Job.fetch_many([task_id], connection=self.connection, serializer=self.source.serializer)
         return found[0]
 
     @verb(note="from the lists and registries in Redis; `dead` is the registry of failed jobs")
     def queues(self) -> Iterable[QueueFacts]:
-        names = dict.fromkeys([*self.rq_worker.queue_names(), *(queue.name for queue in rq.Queue.all(self.connection))])
+        names = dict.fromkeys([*self.queue_names(), *(queue.name for queue in rq.Queue.all(self.connection))])
         return [self._measured(self.queue(name)) for name in names]
 
     def _measured(self, queue: rq.Queue) -> QueueFacts:
@@ -69,7 +82,7 @@ class Queues(Engine):
     @verb(note="reads the job, its registries and its last result")
     def lookup(self, targets: Sequence[Target]) -> Iterable[Mapping[str, Any]]:
         ids = [target.task_id for target in targets]
-        found = Job.fetch_many(ids, connection=self.connection, serializer=self.rq_worker.serializer)
+        found = Job.fetch_many(ids, connection=self.connection, serializer=self.source.serializer)
         return [event for job in found if job is not None and (event := self._known(job))]
 
     def _known(self, job: Job) -> dict[str, Any] | None:
@@ -109,6 +122,7 @@ class Queues(Engine):
     def advice(self) -> Iterable[Advice]:
         worker = self.rq_worker
         if worker is None:
+            yield from producer.advice()
             return
         if isinstance(worker, rq.SimpleWorker):
             yield Advice(
