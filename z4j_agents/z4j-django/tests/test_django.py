@@ -64,13 +64,45 @@ def test_without_a_dsn_nothing_is_there(manage):
     assert manage({}, "shell", "-v", "0", "-c", LOOK) == (0, "Silence 1 False\n", "")
 
 
-@pytest.mark.parametrize("z4j", [{"DSN": "nonsense"}, {"DSN": DSN, "REDACTION": "off"}, "nonsense"])
-def test_a_setting_that_cannot_be_used_stops_nothing_and_check_names_it(manage, z4j):
-    code, out, _ = manage(z4j, "shell", "-v", "0", "-c", LOOK)
-    assert (code, out) == (0, "Silence 1 False\n")
-    code, _, err = manage(z4j, "check")
-    assert code == 0
-    assert "z4j_django.W00" in err
+@pytest.mark.parametrize(
+    "z4j", [{"DSN": "nonsense"}, {"DSN": DSN, "REDACTION": "off"}, {"DSN": DSN, "X": 1}, "nonsense"]
+)
+def test_a_setting_that_cannot_be_used_stops_nothing(manage, z4j):
+    assert manage(z4j, "shell", "-v", "0", "-c", LOOK)[:2] == (0, "Silence 1 False\n")
+    assert manage(z4j, "check")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("z4j", "code", "words"),
+    [
+        ("nonsense", "z4j.W001", "Z4J is not a dictionary."),
+        ({"DSN": DSN, "REDACTON": "shapes"}, "z4j.W002", "Did you mean REDACTION?"),
+        ({"DSN": DSN, "Z4J_DENY": "cancel"}, "z4j.W002", "Did you mean DENY?"),
+        ({"DSN": DSN, "colour": "red"}, "z4j.W002", "There are: ALLOW,"),
+        ({"DSN": "nonsense"}, "z4j.W003", "Z4J_DSN is not usable."),
+        ({"DSN": DSN, "REDACTION": "off"}, "z4j.W003", "Z4J_REDACTION is one of: shapes, redact."),
+    ],
+)
+def test_check_names_what_is_wrong_and_what_to_write(manage, z4j, code, words):
+    ended, _, err = manage(z4j, "check", "--tag", "z4j")
+    assert ended == 0
+    assert code in err
+    assert words in err
+    ended, _, err = manage(z4j, "check", "--tag", "z4j", "--deploy")
+    assert ended == 1
+    assert "z4j.E001" in err
+
+
+def test_check_has_nothing_to_say_where_all_is_well_or_z4j_is_not_used(manage):
+    assert manage({"DSN": DSN}, "check", "--tag", "z4j")[::2] == (0, "")
+    assert manage({}, "check", "--tag", "z4j")[::2] == (0, "")
+
+
+def test_only_a_deployment_is_warned_of_a_missing_dsn_or_engine(manage):
+    _, _, err = manage({}, "check", "--tag", "z4j", "--deploy")
+    assert "(z4j.W006) z4j has no DSN here" in err
+    _, _, err = manage({"DSN": DSN}, "check", "--tag", "z4j", "--deploy")
+    assert "(z4j.W007) No task engine" in err
 
 
 def test_a_task_that_django_sends_starts_the_agent(manage, tmp_path):

@@ -10,7 +10,8 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from z4j_bare import doctor
 from z4j_bare.hop import Hop
@@ -20,20 +21,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """What the shell gets as exit code."""
     asked = _parser().parse_args(arguments)
     sys.path.insert(0, os.getcwd())
-    hops = doctor.run(imports=asked.imports, engine=asked.engine, queue=asked.queue, seconds=asked.seconds)
-    return tell(hops, as_json=asked.json)
+    return examine(vars(asked))
 
 
-def tell(hops: Iterable[Hop], *, as_json: bool = False) -> int:
+def options(parser: argparse.ArgumentParser) -> None:
+    """The options of a doctor, here and in the commands of frameworks."""
+    add = parser.add_argument
+    add("--import", dest="imports", metavar="MODULE", action="append", default=[], help="a module that makes your app")
+    add("--engine", default="", metavar="NAME", help="try this engine only")
+    add("--queue", default="", metavar="QUEUE", help="send the hello to this queue")
+    add("--seconds", type=float, default=doctor.PATIENCE, help="how long a hello may take (%(default)s)")
+    add("--json", action="store_true", help="print a list of hops as JSON")
+
+
+def examine(asked: Mapping[str, Any], write: Callable[[str], object] | None = None) -> int:
+    """Run the doctor as the options ask and print what it says; the exit code."""
+    chosen = {name: asked[name] for name in ("imports", "engine", "queue", "seconds")}
+    return tell(doctor.run(**chosen), as_json=asked["json"], write=write)
+
+
+def tell(hops: Iterable[Hop], *, as_json: bool = False, write: Callable[[str], object] | None = None) -> int:
     """Print each hop as soon as it is known, or all as JSON; the exit code."""
+    write = write or sys.stdout.write
     seen = []
     for hop in hops:
         seen.append(hop)
         if not as_json:
-            sys.stdout.write("\n".join(_lines(hop)) + "\n")
+            write("\n".join(_lines(hop)) + "\n")
             sys.stdout.flush()
     if as_json:
-        sys.stdout.write(json.dumps([dataclasses.asdict(hop) for hop in seen], indent=2) + "\n")
+        write(json.dumps([dataclasses.asdict(hop) for hop in seen], indent=2) + "\n")
     if not all(hop.ok for hop in seen):
         return 1
     return 2 if any(hop.warning for hop in seen) else 0
@@ -49,12 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="z4j-agent", description="The z4j agent of this machine.")
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("doctor", help="try every hop from the settings to a task that the brain sees")
-    add = command.add_argument
-    add("--import", dest="imports", metavar="MODULE", action="append", default=[], help="a module that makes your app")
-    add("--engine", default="", metavar="NAME", help="try this engine only")
-    add("--queue", default="", metavar="QUEUE", help="send the hello to this queue")
-    add("--seconds", type=float, default=doctor.PATIENCE, help="how long a hello may take (%(default)s)")
-    add("--json", action="store_true", help="print a list of hops as JSON")
+    options(command)
     return parser
 
 

@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 
 
 def discover(named: Collection[str], known: Collection[str], problems: Problems) -> Iterator[Engine]:
-    """Adapters of `named` engines and of those in use here, without those `known`. One that fails is left out, and so is
-    one that finds nothing of its engine to attach to, yet.
+    """Adapters of `named` engines and of those in use here, without those `known`. One that fails is left out, and so
+    is one that finds nothing of its engine to attach to, yet.
     """
     for found in entry_points(group=ENGINE_GROUP):
         if found.name not in known and (found.name in named or found.name in sys.modules):

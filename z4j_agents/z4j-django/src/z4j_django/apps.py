@@ -1,16 +1,19 @@
-"""Hands `settings.Z4J` to the agent when Django is ready. Opens nothing: the agent starts with the first event."""
+"""Hands `settings.Z4J` to the agent when Django is ready, and lets it look for the project's engines.
+
+Opens nothing: the agent starts with the first event.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import z4j_bare
 from django.apps import AppConfig
-from django.conf import settings
-from django.core.checks import CheckMessage, Warning, register
-from z4j_bare.config import Config, InvalidSetting
+from django.core.checks import register
+from django.core.signals import request_started
 from z4j_core import safety
+
+from z4j_django import checks, project
 
 
 class Z4JConfig(AppConfig):
@@ -18,23 +21,14 @@ class Z4JConfig(AppConfig):
     verbose_name = "z4j"
 
     def ready(self) -> None:
-        register(check)
+        for check, deploy in ((checks.settings, False), (checks.engines, False), (checks.deployment, True)):
+            register(check, "z4j", deploy=deploy)
         with safety.guard("django.ready"):
-            z4j_bare.configure(**_given())
+            z4j_bare.configure(**project.given())
+            z4j_bare.look_again(*project.engines_of_django())
+        # Views are imported with the first request, and with them what they send tasks through.
+        request_started.connect(_look_again, dispatch_uid="z4j")
 
 
-def check(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """Settings that cannot be used leave the agent silent, so somebody should hear of them."""
-    found = getattr(settings, "Z4J", {})
-    if not isinstance(found, Mapping):
-        return [Warning('Z4J is a dictionary such as {"DSN": "https://..."}.', id="z4j_django.W001")]
-    try:
-        Config.read(found)
-    except InvalidSetting as error:
-        return [Warning(str(error), id="z4j_django.W002")]
-    return []
-
-
-def _given() -> dict[str, Any]:
-    found = getattr(settings, "Z4J", {})
-    return {str(name): value for name, value in found.items()} if isinstance(found, Mapping) else {}
+def _look_again(**_: Any) -> None:
+    z4j_bare.look_again()
