@@ -99,3 +99,8 @@ def retry(cast, actor):
 @invocation("task.cancel")
 def cancel(cast, actor):
     return tasks.cancel(cast.production, [Task.objects.get(task_id="queued").pk], actor=actor, reason="because")
+
+
+@invocation("task.requeue")
+def requeue(cast, actor):
+    return tasks.requeue(cast.production, [Task.objects.get(task_id="failed").pk], actor=actor, reason="because")

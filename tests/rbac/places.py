@@ -58,6 +58,7 @@ class Furnished:
             "api-task-events": task.pk,
             "api-task-retry": task.pk,
             "api-task-cancel": task.pk,
+            "api-task-requeue": task.pk,
             "api-agent": agent.pk,
             "api-queue": queue.pk,
             "api-worker": worker.pk,

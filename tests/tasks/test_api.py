@@ -209,3 +209,36 @@ def test_what_is_hidden_and_what_does_not_exist_look_the_same(get, cast):
 
     assert len(bodies) == 1
     assert b'"not_found"' in bodies.pop()
+
+
+def test_what_an_engine_or_its_worker_refuses_is_said_in_their_own_words(get, cast):
+    task = rows.task(cast.production, state="started")
+    entry = {"name": "celery", "capabilities": {"retry": {"note": ""}}, "missing": {"cancel": "The pool is solo."}}
+    refused = {"retry": "This worker is read-only by its own settings (Z4J_READ_ONLY)."}
+    rows.agent(cast.production, engines=[entry], allowed=[], refused=refused)
+
+    told = get(f"{TASKS}{task.pk}/", who="oscar").json()["actions"]
+
+    assert told["cancel"] == {"permitted": True, "possible": False, "reason": "The pool is solo.", "note": ""}
+    failed = rows.task(cast.production)
+    assert get(f"{TASKS}{failed.pk}/", who="oscar").json()["actions"]["retry"]["reason"] == refused["retry"]
+
+
+@pytest.mark.parametrize(
+    ("state", "offered", "permitted", "possible"),
+    [
+        ("dead_lettered", True, True, True),
+        ("dead_lettered", False, True, False),
+        ("failed", True, True, True),
+        ("failed", False, False, False),
+        ("succeeded", True, False, False),
+    ],
+)
+def test_what_the_engine_gave_up_can_be_requeued_where_it_keeps_it(get, cast, state, offered, permitted, possible):
+    task = rows.task(cast.production, state=state)
+    rows.agent(cast.production, verbs=("retry", "requeue") if offered else ("retry",))
+
+    told = get(f"{TASKS}{task.pk}/", who="oscar").json()["actions"]["requeue"]
+
+    assert (told["permitted"], told["possible"]) == (permitted, possible)
+    assert bool(told["reason"]) is not possible

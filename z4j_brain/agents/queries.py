@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -23,12 +23,23 @@ ASKED = 200
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What the answering agents of an engine say to one verb."""
+    """What the answering agents of an engine say to one verb: a note when it can be done, else a reason."""
 
     online: bool
     offered: bool
     allowed: bool
     note: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What one agent says of one engine: by verb its notes, why it cannot, and why it may not."""
+
+    capabilities: Mapping[str, Mapping[str, str]]
+    allowed: frozenset[str]
+    missing: Mapping[str, str]
+    refused: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +48,17 @@ class Reach:
 
     engine: str
     vaults: frozenset[str]
-    offers: tuple[tuple[dict[str, dict[str, str]], frozenset[str]], ...]
+    voices: tuple[Voice, ...]
 
     def offer(self, verb: str) -> Offer:
-        offering = [(capabilities[verb], allowed) for capabilities, allowed in self.offers if verb in capabilities]
-        willing = [capability for capability, allowed in offering if verb in allowed]
-        note = str(willing[0].get("note", "")) if willing else ""
-        return Offer(bool(self.offers), bool(offering), bool(willing), note)
+        offering = [voice for voice in self.voices if verb in voice.capabilities]
+        willing = [voice for voice in offering if verb in voice.allowed]
+        note = str(willing[0].capabilities[verb].get("note", "")) if willing else ""
+        reasons = (
+            voice.refused.get(verb) if offering else voice.missing.get(verb) for voice in offering or self.voices
+        )
+        reason = "" if willing else next(filter(None, reasons), "")
+        return Offer(bool(self.voices), bool(offering), bool(willing), note, reason)
 
 
 def agents(actor: Actor, environment: Environment) -> QuerySet[Agent]:
@@ -66,13 +81,14 @@ def answering(environment: Environment) -> QuerySet[Agent]:
 def reach(environment: Environment, engine: str) -> Reach:
     """Who could carry out an action on a task of this engine, in one query."""
     rows = answering(environment).filter(role=AgentRole.WORKER).order_by("-seen_at")
-    offers, vaults = [], set()
-    for engines, allowed, vault in rows.values_list("engines", "allowed", "vault")[:ASKED]:
+    voices, vaults = [], set()
+    for engines, allowed, refused, vault in rows.values_list("engines", "allowed", "refused", "vault")[:ASKED]:
         for entry in engines:
             if entry.get("name") == engine:
-                offers.append((dict(entry.get("capabilities") or {}), frozenset(allowed)))
+                able, unable = entry.get("capabilities") or {}, entry.get("missing") or {}
+                voices.append(Voice(able, frozenset(allowed), unable, refused))
                 vaults.add(vault)
-    return Reach(engine, frozenset(vaults - {""}), tuple(offers))
+    return Reach(engine, frozenset(vaults - {""}), tuple(voices))
 
 
 def keys(actor: Actor, environment: Environment) -> QuerySet[AgentKey]:

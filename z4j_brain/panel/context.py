@@ -12,6 +12,7 @@ from django.utils.functional import SimpleLazyObject
 from z4j_brain.rbac import access
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
+from z4j_brain.tasks.states import TaskVerb
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ NAVIGATION = (
 )
 
 #: Pages that stand below another one in the navigation.
-PARENTS = {"task": "tasks", "task-retry": "tasks", "task-cancel": "tasks", "operation": "operations"}
+PARENTS = {"task": "tasks", "operation": "operations"} | {verb.page: "tasks" for verb in TaskVerb}
 
 
 def shell(request: HttpRequest) -> dict[str, object]:

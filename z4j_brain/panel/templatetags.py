@@ -18,7 +18,7 @@ from z4j_brain.operations.models import Item, Operation
 from z4j_brain.operations.states import ItemOutcome, ItemProgress, OperationState
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
-from z4j_brain.tasks.states import TaskState
+from z4j_brain.tasks.states import TaskState, TaskVerb
 from z4j_brain.tasks.timeline import Attempt, Station
 
 register = template.Library()
@@ -58,6 +58,12 @@ def operation_state(operation: Operation, extra: str = "") -> SafeString:
 def outcome(item: Item, extra: str = "") -> SafeString:
     """What became of one target; before that, how far it has come."""
     return mark(ItemOutcome(item.outcome) if item.outcome else ItemProgress(item.progress), extra)
+
+
+@register.simple_tag
+def task_verb(operation: Operation) -> TaskVerb:
+    """What was asked for tasks, with its words."""
+    return TaskVerb(operation.verb)
 
 
 @register.simple_tag

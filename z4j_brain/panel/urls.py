@@ -18,6 +18,7 @@ inside = [
     path("tasks/", tasks.listed, name="tasks"),
     path("tasks/retry/", tasks.retry, name="task-retry"),
     path("tasks/cancel/", tasks.cancel, name="task-cancel"),
+    path("tasks/requeue/", tasks.requeue, name="task-requeue"),
     path("tasks/<int:id>/", tasks.shown, name="task"),
     path("operations/", operations.listed, name="operations"),
     path("operations/<uuid:id>/", operations.shown, name="operation"),

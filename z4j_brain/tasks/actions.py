@@ -1,4 +1,4 @@
-"""What people ask for tasks: run them again, stop them."""
+"""What people ask for tasks: run them again, stop them, put dead letters back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
 from z4j_brain.tasks.models import Task
-from z4j_brain.tasks.states import TERMINAL
+from z4j_brain.tasks.states import GIVEN_UP, TERMINAL
 from z4j_brain.tasks.targets import KIND
 
 #: How long an operation may wait for agents, and for the events that confirm it.
@@ -80,6 +80,30 @@ def cancel(
         groups[task.engine, serving.runner(task)].append(task)
     record.nudge(environment.pk, KIND, [str(task.pk) for task in going])
     return _send(operation, "cancel", groups)
+
+
+@action(Permission.RETRY, "task.requeue")
+def requeue(
+    environment: Environment,
+    task_ids: Sequence[int],
+    *,
+    actor: Actor,
+    reason: str = "",
+    claim: Claim | None = None,
+    record: Record,
+) -> Operation:
+    """Put what the engine gave up and still keeps back into its queue, under its own id."""
+    tasks = _tasks(environment, task_ids)
+    operation = _open(environment, "task.requeue", tasks, actor, reason, record)
+    if claim is not None:
+        claim.take(operation)
+    others = [task for task in tasks if task.state not in GIVEN_UP]
+    _put(operation, others, ItemOutcome.FAILED, "The engine has not given it up: there is nothing to put back.")
+    groups: dict[tuple[str, Agent | None], list[Task]] = defaultdict(list)
+    for task in tasks:
+        if task.state in GIVEN_UP:
+            groups[task.engine, None].append(task)
+    return _send(operation, "requeue", groups)
 
 
 class _Serving:

@@ -172,6 +172,11 @@ class TaskView(mixins.ListModelMixin, mixins.RetrieveModelMixin, PayloadDoor, As
         """Ask for the task to be stopped, or not to be started. It is cancelled once an agent says so."""
         return self._ask_one(actions.cancel)
 
+    @extend_schema(request=ReasonSerializer, responses={202: OperationSerializer}, parameters=[IDEMPOTENCY_KEY])
+    def requeue(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Put a dead letter back into its queue, under its own id."""
+        return self._ask_one(actions.requeue)
+
     def _ask_one(self, action: Callable[..., Operation]) -> Response:
         task = self.get_object()
         return self.ask(action, [task.pk], self.valid(ReasonSerializer)["reason"])
@@ -199,4 +204,5 @@ routes = [
     path(f"{_PLACE}<int:pk>/events/", EventView.as_view({"get": "list"}), name="api-task-events"),
     path(f"{_PLACE}<int:pk>/retry/", TaskView.as_view({"post": "retry"}), name="api-task-retry"),
     path(f"{_PLACE}<int:pk>/cancel/", TaskView.as_view({"post": "cancel"}), name="api-task-cancel"),
+    path(f"{_PLACE}<int:pk>/requeue/", TaskView.as_view({"post": "requeue"}), name="api-task-requeue"),
 ]

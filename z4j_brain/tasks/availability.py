@@ -9,14 +9,20 @@ from z4j_brain.rbac.access import decide
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.states import Permission
 from z4j_brain.tasks.models import Task
-from z4j_brain.tasks.states import TERMINAL, TaskState
+from z4j_brain.tasks.states import GIVEN_UP, TERMINAL, TaskState, TaskVerb
 
-VERBS = {"retry": Permission.RETRY, "cancel": Permission.CANCEL}
+VERBS = {
+    TaskVerb.CANCEL: Permission.CANCEL,
+    TaskVerb.REQUEUE: Permission.RETRY,
+    TaskVerb.RETRY: Permission.RETRY,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """`permitted`: the person may do it at all (else it is hidden). `possible`: it can be done now, else `reason`."""
+    """`permitted`: it makes sense here, and the person may do it at all (else it is hidden). `possible`: it can be done
+    now, else `reason`.
+    """
 
     permitted: bool
     possible: bool
@@ -24,19 +30,25 @@ class Availability:
     note: str = ""
 
 
-def availability(actor: Actor, task: Task) -> dict[str, Availability]:
+def availability(actor: Actor, task: Task) -> dict[TaskVerb, Availability]:
     """For each verb whether it can be done to the task, in the order in which a person can do something about it."""
     able = reach(task.environment, task.engine)
     return {verb: _judge(actor, task, verb, able.offer(verb)) for verb in VERBS}
 
 
-def _judge(actor: Actor, task: Task, verb: str, offer: Offer) -> Availability:
+def _judge(actor: Actor, task: Task, verb: TaskVerb, offer: Offer) -> Availability:
     decision = decide(actor, VERBS[verb], task.environment)
     if not decision.allow:
         return Availability(False, False, decision.reason)
-    reason = _retry_blocked(task) if verb == "retry" else _cancel_blocked(task)
-    reason = reason or _offer_blocked(verb, task.engine, offer)
-    return Availability(True, not reason, reason, offer.note)
+    reason = _BLOCKED[verb](task) or _offer_blocked(verb, task.engine, offer)
+    return Availability(_belongs(task, verb, offer), not reason, reason, offer.note)
+
+
+def _belongs(task: Task, verb: TaskVerb, offer: Offer) -> bool:
+    """A dead letter can be requeued; a failed task only where the engine keeps it as one."""
+    if verb != TaskVerb.REQUEUE:
+        return True
+    return task.state == TaskState.DEAD_LETTERED or (task.state in GIVEN_UP and offer.offered)
 
 
 def _retry_blocked(task: Task) -> str:
@@ -55,11 +67,24 @@ def _cancel_blocked(task: Task) -> str:
     return ""
 
 
-def _offer_blocked(verb: str, engine: str, offer: Offer) -> str:
+def _requeue_blocked(task: Task) -> str:
+    if task.state in GIVEN_UP:
+        return ""
+    return f"{TaskState(task.state).label}: only what the engine gave up can go back into its queue."
+
+
+_BLOCKED = {
+    TaskVerb.CANCEL: _cancel_blocked,
+    TaskVerb.REQUEUE: _requeue_blocked,
+    TaskVerb.RETRY: _retry_blocked,
+}
+
+
+def _offer_blocked(verb: TaskVerb, engine: str, offer: Offer) -> str:
     if not offer.online:
         return f"No {engine} worker with an agent has answered for 60 s. Start one, then try again."
     if not offer.offered:
-        return f"The agents of {engine} cannot {verb} a task."
+        return offer.reason or f"The agents of {engine} cannot {verb} a task."
     if not offer.allowed:
-        return f"{verb.capitalize()} is refused by the workers' own settings (Z4J_ALLOW)."
+        return offer.reason or f"{verb.label} is refused by the workers' own settings (Z4J_ALLOW)."
     return ""

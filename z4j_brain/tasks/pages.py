@@ -21,10 +21,10 @@ from z4j_brain.rbac.models import Environment
 from z4j_brain.tasks import actions, queries, trace
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.query_string import View
-from z4j_brain.tasks.states import TaskState
+from z4j_brain.tasks.states import TaskState, TaskVerb
 
 SHOWN = 50
-ACTIONS = {"retry": actions.retry, "cancel": actions.cancel}
+ACTIONS = {TaskVerb.RETRY: actions.retry, TaskVerb.CANCEL: actions.cancel, TaskVerb.REQUEUE: actions.requeue}
 
 
 @require_GET
@@ -83,7 +83,7 @@ def _story(actor: Actor, task: Task) -> dict[str, Any]:
 
 @require_http_methods(["GET", "POST"])
 @login_required
-def act(request: HttpRequest, project: str, environment: str, *, verb: str) -> HttpResponse:
+def act(request: HttpRequest, project: str, environment: str, *, verb: TaskVerb) -> HttpResponse:
     """GET asks, POST does. One task leads back to it, several lead to their operation."""
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
@@ -101,15 +101,16 @@ def act(request: HttpRequest, project: str, environment: str, *, verb: str) -> H
     return redirect("operation", project=project, environment=environment, id=operation.pk)
 
 
-retry = partial(act, verb="retry")
-cancel = partial(act, verb="cancel")
+retry = partial(act, verb=TaskVerb.RETRY)
+cancel = partial(act, verb=TaskVerb.CANCEL)
+requeue = partial(act, verb=TaskVerb.REQUEUE)
 
 
-def _question(actor: Actor, place: Environment, verb: str, found: list[Task]) -> dict[str, Any]:
+def _question(actor: Actor, place: Environment, verb: TaskVerb, found: list[Task]) -> dict[str, Any]:
     """What a person is asked before tasks are acted on: which, and which are left out and why."""
     judged = [(task, queries.availability(actor, task)[verb]) for task in found]
     return {
-        "title": f"{verb.capitalize()} {len(found)} task{'s' * (len(found) > 1)}?",
+        "title": f"{verb.label} {len(found)} task{'s' * (len(found) > 1)}?",
         "crumbs": [{"page": "tasks", "title": "Tasks"}],
         "environment": place,
         "verb": verb,

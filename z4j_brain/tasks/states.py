@@ -1,4 +1,4 @@
-"""The states of a task: words, icons and hues of the panel, and which of them are final."""
+"""The states of a task, and what people may ask for one: words, icons and hues of the panel."""
 
 from __future__ import annotations
 
@@ -57,3 +57,75 @@ TERMINAL = frozenset(
         TaskState.LOST,
     }
 )
+
+#: What an engine has given up and may still keep.
+GIVEN_UP = frozenset({TaskState.FAILED, TaskState.DEAD_LETTERED, TaskState.CANCELLED})
+
+
+class TaskVerb(models.TextChoices):
+    """What people may ask for a task. The value is the agent's verb, the label the word on the button."""
+
+    CANCEL = "cancel", "Cancel"
+    REQUEUE = "requeue", "Requeue"
+    RETRY = "retry", "Retry"
+
+    @property
+    def page(self) -> str:
+        """The address at which it is asked for."""
+        return f"task-{self.value}"
+
+    @property
+    def icon(self) -> str:
+        return _VERBS[self][0]
+
+    @property
+    def key(self) -> str:
+        """Of the keyboard, on a task's page."""
+        return _VERBS[self][1]
+
+    @property
+    def done(self) -> str:
+        return _VERBS[self][2]
+
+    @property
+    def stays(self) -> str:
+        """The button that asks for nothing, of one task."""
+        return _VERBS[self][3]
+
+    @property
+    def all_stay(self) -> str:
+        """The button that asks for nothing, of several."""
+        return _VERBS[self][4]
+
+    @property
+    def promise(self) -> str:
+        """What becomes of the tasks it is asked for."""
+        return _VERBS[self][5]
+
+
+_VERBS = {
+    TaskVerb.RETRY: (
+        "rotate-cw",
+        "r",
+        "Retried",
+        "Keep as it is",
+        "Keep as they are",
+        "Each becomes a new task with the same arguments in the same queue, linked to the old one.",
+    ),
+    TaskVerb.CANCEL: (
+        "",
+        "c",
+        "Cancelled",
+        "Let it run",
+        "Let them run",
+        "Queued tasks are dropped when a worker reaches them, running ones are stopped. The worker confirms each.",
+    ),
+    TaskVerb.REQUEUE: (
+        "undo-2",
+        "u",
+        "Requeued",
+        "Leave it there",
+        "Leave them there",
+        "What the engine gave up and still keeps goes back into its queue, under its own id.",
+    ),
+}
