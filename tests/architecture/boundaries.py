@@ -177,7 +177,7 @@ for module in pkgutil.iter_modules():
 def every_z4j_module_comes_from_this_tree(root: Path) -> Iterator[str]:
     """The names are taken on the public index by another product."""
     for python in sorted(root.glob(".venv*/bin/python")):
-        out = subprocess.run([python, "-P", "-c", _LIST_OURS], cwd=root, capture_output=True, text=True, check=True)
+        out = subprocess.run([python, "-I", "-c", _LIST_OURS], cwd=root, capture_output=True, text=True, check=True)
         for line in out.stdout.splitlines():
             name, origin = line.split(" ", 1)
             if not Path(origin).resolve().is_relative_to(root.resolve()) or "site-packages" in origin:
