@@ -49,6 +49,34 @@ def test_every_process_reports_what_it_sends(settings):
             server.wait(20)
 
 
+def test_an_engine_that_the_application_imports_as_it_starts_is_seen_from_the_first_request(settings):
+    port = free_port()
+    with listening() as sink:
+        environment = os.environ | settings | {"Z4J_DSN": sink.dsn}
+        command = [sys.executable, *f"-m uvicorn --port {port} late:app".split()]
+        server = subprocess.Popen(command, cwd=HERE, env=environment)
+        try:
+            task = buy(port, "ann")["task"]
+            assert wait_for(lambda: sink.of("task.enqueued", task), 20, "the event")[0]["name"] == "late.mail"
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def test_what_is_sent_just_before_the_server_ends_is_not_lost(settings):
+    port = free_port()
+    with listening() as sink:
+        environment = os.environ | settings | {"Z4J_DSN": sink.dsn}
+        command = [sys.executable, *f"-m uvicorn --port {port} shop:app".split()]
+        server = subprocess.Popen(command, cwd=HERE, env=environment)
+        try:
+            task = buy(port, "ann")["task"]
+        finally:
+            server.terminate()
+            server.wait(20)
+        assert wait_for(lambda: sink.of("task.enqueued", task), 20, "the event")
+
+
 def test_without_a_dsn_the_application_works_and_nothing_is_written(settings, tmp_path):
     port = free_port()
     command = [sys.executable, *SERVER.format(port=port).split()]
@@ -66,6 +94,7 @@ def test_settings_that_cannot_be_used_stop_nothing(settings):
     environment = os.environ | settings | {"Z4J_DSN": "nonsense"}
     done = subprocess.run([sys.executable, "-c", look], env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "FastAPI\n")
+    assert "Z4J_DSN is not usable" in done.stderr
 
 
 def buy(port, name):

@@ -49,6 +49,31 @@ def test_every_forked_worker_reports_what_it_sends(settings):
             server.wait(20)
 
 
+def test_an_engine_that_comes_with_the_views_is_found_by_the_second_request(settings):
+    port = free_port()
+    command = f"-m gunicorn --workers 1 --threads 4 --bind 127.0.0.1:{port} late:create_app()"
+    with listening() as sink:
+        environment = os.environ | settings | {"Z4J_DSN": sink.dsn}
+        server = subprocess.Popen([sys.executable, *command.split()], cwd=HERE, env=environment)
+        try:
+            buy(port, "ann")
+            task = buy(port, "bob")["task"]
+            assert wait_for(lambda: sink.of("task.enqueued", task), 20, "the event")[0]["name"] == "late.mail"
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def test_the_doctor_is_a_command_of_flask(settings):
+    command = [sys.executable, "-m", "flask", "--app", "shop", "z4j-doctor", "--seconds", "1"]
+    environment = os.environ | settings | {"Z4J_DSN": f"http://z4ja_k1_secret@127.0.0.1:{free_port()}/a/b?key=x"}
+    done = subprocess.run(command, cwd=HERE, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "ok       settings: " in done.stdout
+    assert "failed   port: Nobody takes a connection" in done.stdout
+    assert "Observed here: celery" in done.stdout
+
+
 def test_without_a_dsn_the_application_works_and_nothing_is_written(settings, tmp_path):
     port = free_port()
     command = [sys.executable, *SERVER.format(port=port).split()]
@@ -61,11 +86,22 @@ def test_without_a_dsn_the_application_works_and_nothing_is_written(settings, tm
     assert not (tmp_path / "spool").exists()
 
 
-def test_settings_that_cannot_be_used_stop_nothing(settings):
-    look = "from shop import app; print(sorted(app.extensions))"
-    environment = os.environ | settings | {"Z4J_DSN": "nonsense"}
-    done = subprocess.run([sys.executable, "-c", look], env=environment, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "['z4j']\n")
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [({"DSN": "nonsense"}, "Z4J_DSN is not usable"), ({"DNS": "x"}, "no setting DNS"), ("x", "it is not a dictionary")],
+)
+def test_settings_that_cannot_be_used_stop_nothing_and_are_logged(settings, config, words):
+    look = f"""
+from flask import Flask
+from z4j_flask import Z4J
+app = Flask("odd")
+app.config["Z4J"] = {config!r}
+Z4J(app)
+print(*app.extensions)
+"""
+    done = subprocess.run([sys.executable, "-c", look], env=os.environ | settings, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "z4j\n")
+    assert words in done.stderr
 
 
 def buy(port, name):

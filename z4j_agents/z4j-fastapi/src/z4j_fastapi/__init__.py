@@ -28,12 +28,15 @@ def install(app: Starlette, **settings: Any) -> bool:
 
     @asynccontextmanager
     async def lifespan(running: Any) -> AsyncIterator[Any]:
-        with safety.guard("fastapi.startup"):
-            z4j_bare.configure(**settings)
         async with inner(running) as state:
-            yield state
-        # The server ends this process, perhaps without an exit handler: what waits in memory is written first.
-        z4j_bare.agent().flush()
+            # Once more: the application may have imported its tasks, or started its broker, only now.
+            with safety.guard("fastapi.startup"):
+                z4j_bare.configure(**settings)
+            try:
+                yield state
+            finally:
+                # The server ends this process, perhaps without an exit handler: what waits in memory is written first.
+                z4j_bare.agent().flush()
 
     app.router.lifespan_context = lifespan
     with safety.guard("fastapi.install"):
