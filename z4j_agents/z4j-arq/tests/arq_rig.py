@@ -118,6 +118,7 @@ class ArqRig:
 
         async def one():
             job = await self.pool.enqueue_job("ok", 1, _queue_name="own")
+            await asyncio.sleep(0.002)  # arq counts milliseconds: now it is due
             while not (done := await job.result_info()):
                 await self.own._poll_iteration()
                 await asyncio.gather(*self.own.tasks.values())

@@ -17,14 +17,15 @@ engine.install(RecordingHost(shop.FOLDER, os.environ.get("SHOP_MODE", "redact"),
 class WorkerSettings:
     functions = [
         shop.ok, shop.fail, func(shop.flaky, max_tries=3), shop.slow, shop.block, shop.die, shop.login, shop.count,
-        shop.order, func(shop.slow, name="brief", timeout=1),
+        shop.order,
     ]  # fmt: skip
-    cron_jobs = [cron(shop.tick, second=set(range(0, 60, 10)), run_at_startup=True)]
+    cron_jobs = [cron(shop.tick, run_at_startup=True, hour=3)]
     redis_settings = RedisSettings.from_dsn(os.environ["SHOP_REDIS"])
     queue_name = "orders"
     max_jobs = 2
     poll_delay = 0.1
-    job_timeout = 120
+    job_timeout = float(os.environ.get("SHOP_TIMEOUT", "120"))
+    job_completion_wait = 1
     allow_abort_jobs = os.environ.get("SHOP_ABORT") == "yes"
 
 

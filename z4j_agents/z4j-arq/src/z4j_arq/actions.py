@@ -225,9 +225,10 @@ class Actions(Queues):
         def resize() -> int:
             worker.max_jobs = max(worker.max_jobs + by, 1)
             # One slot more than there are jobs, as arq makes it. A semaphore that is too large does no harm.
-            for _ in range(worker.max_jobs + 1 - worker.sem._bound_value):
-                worker.sem._bound_value += 1
-                worker.sem.release()
+            slots: Any = worker.sem
+            for _ in range(worker.max_jobs + 1 - slots._bound_value):
+                slots._bound_value += 1
+                slots.release()
             return worker.max_jobs
 
         try:

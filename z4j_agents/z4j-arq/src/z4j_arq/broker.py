@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from arq.connections import ArqRedis, RedisSettings, create_pool
 from arq.constants import abort_jobs_ss, default_queue_name, in_progress_key_prefix, job_key_prefix, retry_key_prefix
@@ -53,7 +53,7 @@ class Broker:
 
     @classmethod
     def of_worker(cls, worker: Worker) -> Broker:
-        options = {
+        options: dict[str, Any] = {
             "job_serializer": worker.job_serializer,
             "job_deserializer": worker.job_deserializer,
             "default_queue_name": worker.queue_name,
@@ -102,7 +102,7 @@ class Taken(tuple[str, bytes, int, int]):
 
 async def take(pool: ArqRedis, queue: str, ids: Sequence[str], to: str = "") -> list[Taken]:
     """Take jobs that wait out of a queue, and put them into another. Those that run, or are gone, are left out."""
-    found = await pool.eval(_TAKE, 1, queue, to, *ids)
+    found: Any = await cast(Awaitable[Any], pool.eval(_TAKE, 1, queue, to, *ids))
     return [Taken((_text(one[0]), one[1], int(one[2]), int(float(one[3])))) for one in found]
 
 

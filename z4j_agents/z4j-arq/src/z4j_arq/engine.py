@@ -22,7 +22,7 @@ from z4j_arq.advice import advice
 from z4j_arq.broker import Broker
 from z4j_arq.facts import ENGINE, now
 from z4j_arq.hooks import Hooks
-from z4j_arq.seams import PoolSeam, WorkerSeam
+from z4j_arq.seams import Seam, WorkerSeam, watch_pool
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class ArqEngine(Actions):
         self.known_queues: dict[str, None] = {}
         self._started = 0
         self._pools: WeakSet[ArqRedis] = WeakSet()
-        self._pool_seams: WeakKeyDictionary[ArqRedis, PoolSeam] = WeakKeyDictionary()
+        self._pool_seams: WeakKeyDictionary[ArqRedis, Seam] = WeakKeyDictionary()
         self._worker_seam: WorkerSeam | None = None
 
     @classmethod
@@ -77,7 +77,7 @@ class ArqEngine(Actions):
 
     def _watch_pool(self, pool: ArqRedis) -> None:
         if self.hooks is not None and pool not in self._pool_seams:
-            self._pool_seams[pool] = PoolSeam(pool, self.hooks)
+            self._pool_seams[pool] = watch_pool(pool, self.hooks)
 
     def _watch_worker(self) -> None:
         if self.hooks is not None and self.arq_worker is not None and self._worker_seam is None:
@@ -85,8 +85,8 @@ class ArqEngine(Actions):
             self._worker_seam = WorkerSeam(self.arq_worker, self.hooks)
 
     def _leave_worker(self) -> None:
-        if self._worker_seam is not None:
-            self._worker_seam.remove()
+        if self._worker_seam is not None and self.arq_worker is not None:
+            self._worker_seam.remove(self.arq_worker)
             self._worker_seam = None
 
     @verb(note="from the worker itself; arq's health check tells of a queue, not of a worker")

@@ -15,7 +15,6 @@ from z4j_core.redaction import Parameters
 from z4j_arq.facts import HELLO, now
 from z4j_arq.hooks import Hooks
 
-_METHODS: Final = ("run_job", "finish_job", "finish_failed_job")
 _ABSENT: Final = object()
 
 
@@ -29,22 +28,28 @@ def parameters(coroutine: Callable[..., Any]) -> Parameters:
     return Parameters(Parameters.of(coroutine)[1:])
 
 
-class PoolSeam:
+class Seam:
+    """Methods put on an instance. It does not keep the instance alive."""
+
+    def __init__(self, instance: object, **methods: Callable[..., Any]) -> None:
+        self._before = {name: vars(instance).get(name, _ABSENT) for name in methods}
+        vars(instance).update(methods)
+
+    def remove(self, instance: object) -> None:
+        """From the instance it was made for."""
+        for name, before in self._before.items():
+            if before is _ABSENT:
+                vars(instance).pop(name, None)
+            else:
+                vars(instance)[name] = before
+
+
+def watch_pool(pool: ArqRedis, hooks: Hooks) -> Seam:
     """Tells what a pool enqueues."""
-
-    def __init__(self, pool: ArqRedis, hooks: Hooks) -> None:
-        self._before = vars(pool).get("enqueue_job", _ABSENT)
-        pool.enqueue_job = _told(pool, hooks)
-
-    def remove(self, pool: ArqRedis) -> None:
-        """From the pool it was made for, which it does not keep alive."""
-        if self._before is _ABSENT:
-            vars(pool).pop("enqueue_job", None)
-        else:
-            vars(pool)["enqueue_job"] = self._before
+    return Seam(pool, enqueue_job=_enqueue_job(pool, hooks))
 
 
-def _told(pool: ArqRedis, hooks: Hooks) -> Callable[..., Awaitable[Any]]:
+def _enqueue_job(pool: ArqRedis, hooks: Hooks) -> Callable[..., Awaitable[Any]]:
     original = pool.enqueue_job
 
     @functools.wraps(original)
@@ -60,30 +65,28 @@ def _told(pool: ArqRedis, hooks: Hooks) -> Callable[..., Awaitable[Any]]:
     return enqueue_job
 
 
-class WorkerSeam:
+class WorkerSeam(Seam):
     """Tells what a worker takes, runs and finishes, and lets it run a hello."""
 
     def __init__(self, worker: Worker, hooks: Hooks) -> None:
-        self._worker = worker
+        super().__init__(
+            worker,
+            run_job=_run_job(worker, hooks),
+            finish_job=_finish_job(worker, hooks),
+            finish_failed_job=_finish_failed_job(worker, hooks),
+        )
         self._functions = dict(worker.functions)
-        self._before = {name: vars(worker).get(name, _ABSENT) for name in _METHODS}
         for name, function in self._functions.items():
             hooks.parameters[name] = parameters(function.coroutine)
             worker.functions[name] = _watched(name, function, hooks)
         ours = func(hello, name=HELLO, timeout=30, keep_result=600, max_tries=1)
         worker.functions[HELLO] = _watched(HELLO, ours, hooks)
-        worker.run_job = _run_job(worker, hooks)
-        worker.finish_job = _finish_job(worker, hooks)
-        worker.finish_failed_job = _finish_failed_job(worker, hooks)
 
-    def remove(self) -> None:
-        self._worker.functions.clear()
-        self._worker.functions.update(self._functions)
-        for name, before in self._before.items():
-            if before is _ABSENT:
-                vars(self._worker).pop(name, None)
-            else:
-                vars(self._worker)[name] = before
+    def remove(self, instance: object) -> None:
+        super().remove(instance)
+        if isinstance(instance, Worker):
+            instance.functions.clear()
+            instance.functions.update(self._functions)
 
 
 def _watched(name: str, function: Function | CronJob, hooks: Hooks) -> Function | CronJob:

@@ -26,11 +26,7 @@ Hook = Callable[[dict[Any, Any]], Awaitable[None]]
 def instrument(settings: Any) -> Any:
     """What is given to arq instead: a class for a class, a dict for a dict, the worker itself for a worker."""
     if isinstance(settings, Worker):
-        if not isinstance(settings.on_startup, Startup):
-            settings.on_startup = Startup(settings.on_startup, settings)
-            settings.on_shutdown = Shutdown(settings.on_shutdown)
-        _introduce({"functions": list(settings.functions.values())})
-        return settings
+        return _instrument_worker(settings)
     given: dict[str, Any] = get_kwargs(settings)
     if isinstance(given.get("on_startup"), Startup):
         return settings
@@ -42,6 +38,16 @@ def instrument(settings: Any) -> Any:
         return types.SimpleNamespace(**ours)
     names = {name: getattr(settings, name, None) for name in ("__module__", "__qualname__", "__doc__")}
     return types.new_class(settings.__name__, (settings,), exec_body=lambda body: body.update({**names, **ours}))
+
+
+def _instrument_worker(worker: Any) -> Any:
+    if not isinstance(worker.on_startup, Startup):
+        worker.on_startup = Startup(worker.on_startup, worker)
+        worker.on_shutdown = Shutdown(worker.on_shutdown)
+        names = ("redis_settings", "queue_name", "job_serializer", "job_deserializer", "expires_extra_ms")
+        given = {name: getattr(worker, name) for name in names}
+        _introduce({**given, "functions": list(worker.functions.values()), "redis_pool": worker._pool})
+    return worker
 
 
 def _introduce(given: dict[str, Any]) -> None:
