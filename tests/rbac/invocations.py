@@ -104,3 +104,8 @@ def cancel(cast, actor):
 @invocation("task.requeue")
 def requeue(cast, actor):
     return tasks.requeue(cast.production, [Task.objects.get(task_id="failed").pk], actor=actor, reason="because")
+
+
+@invocation("engine.hello")
+def hello(cast, actor):
+    return tasks.hello(cast.production, ["celery"], actor=actor, reason="because")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -11,7 +13,7 @@ from django.http import Http404
 from django.utils import timezone
 
 from z4j_brain.agents.models import Agent, AgentKey
-from z4j_brain.agents.states import SILENT_AFTER, AgentRole
+from z4j_brain.agents.states import SILENT_AFTER, AgentRole, Presence
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
@@ -40,6 +42,12 @@ class Voice:
     allowed: frozenset[str]
     missing: Mapping[str, str]
     refused: Mapping[str, str]
+    version: str = ""
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any], allowed: Iterable[str], refused: Mapping[str, str]) -> Voice:
+        able, unable = entry.get("capabilities") or {}, entry.get("missing") or {}
+        return cls(able, frozenset(allowed), unable, refused, str(entry.get("version") or ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,7 @@ class Reach:
     engine: str
     vaults: frozenset[str]
     voices: tuple[Voice, ...]
+    answers: bool = True
 
     def offer(self, verb: str) -> Offer:
         offering = [voice for voice in self.voices if verb in voice.capabilities]
@@ -85,10 +94,26 @@ def reach(environment: Environment, engine: str) -> Reach:
     for engines, allowed, refused, vault in rows.values_list("engines", "allowed", "refused", "vault")[:ASKED]:
         for entry in engines:
             if entry.get("name") == engine:
-                able, unable = entry.get("capabilities") or {}, entry.get("missing") or {}
-                voices.append(Voice(able, frozenset(allowed), unable, refused))
+                voices.append(Voice.of(entry, allowed, refused))
                 vaults.add(vault)
     return Reach(engine, frozenset(vaults - {""}), tuple(voices))
+
+
+def engines(actor: Actor, environment: Environment) -> list[Reach]:
+    """What can be done with each engine, by name, as its worker agents say: those that answer, else the last one."""
+    rows = rbac.within(Agent.objects.filter(role=AgentRole.WORKER), actor, environment).order_by("-seen_at")
+    found: dict[str, list[tuple[Agent, dict[str, Any]]]] = defaultdict(list)
+    for agent in rows.only("engines", "allowed", "refused", "vault", "seen_at", "left_at")[:ASKED]:
+        for entry in agent.engines:
+            found[entry.get("name", "")].append((agent, entry))
+    return [_reach(engine, told) for engine, told in sorted(found.items()) if engine]
+
+
+def _reach(engine: str, told: list[tuple[Agent, dict[str, Any]]]) -> Reach:
+    heard = [(agent, entry) for agent, entry in told if agent.state == Presence.ONLINE] or told[:1]
+    vaults = frozenset(agent.vault for agent, _ in heard) - {""}
+    voices = tuple(Voice.of(entry, agent.allowed, agent.refused) for agent, entry in heard)
+    return Reach(engine, vaults, voices, answers=told[0][0].state == Presence.ONLINE)
 
 
 def keys(actor: Actor, environment: Environment) -> QuerySet[AgentKey]:

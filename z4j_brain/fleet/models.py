@@ -11,6 +11,8 @@ from z4j_brain.agents.models import Agent
 from z4j_brain.agents.states import Presence
 from z4j_brain.rbac.models import Environment
 
+#: How far a clock may be off before anybody mentions it, microseconds.
+CLOCK_NOTICED = 5_000_000
 #: Agents measure every 15 s; after this nobody does any more.
 STALE_AFTER = timedelta(seconds=90)
 
@@ -60,6 +62,12 @@ class Worker(models.Model):
     def paused(self) -> list[str]:
         """Queues that it was told not to take from."""
         return list(self.facts.get("paused") or ())
+
+    @property
+    def clock_apart(self) -> timedelta | None:
+        """How far its clock is from the brain's, where that is worth a word."""
+        apart = abs((self.agent.clock_us if self.agent else None) or 0)
+        return timedelta(microseconds=apart) if apart > CLOCK_NOTICED else None
 
 
 class Queue(models.Model):

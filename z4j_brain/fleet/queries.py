@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db.models import QuerySet
 from django.http import Http404
@@ -16,6 +17,8 @@ from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 
+#: How long a worker that fell silent is news.
+RECENT = timedelta(days=1)
 #: Workers that one page or one question takes in.
 WORKERS = 1_000
 

@@ -8,7 +8,7 @@ SKIP LOCKED: two brains, or two of anything, are safe. Locks are taken in one or
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -26,10 +26,14 @@ from z4j_brain.lib.bulk import micros
 from z4j_brain.operations import targets
 from z4j_brain.operations.models import Command, IdempotencyKey, Item, LateResult, Operation
 from z4j_brain.operations.states import TERMINAL, CommandState, ItemOutcome, ItemProgress, OperationState
+from z4j_brain.rbac.action import Record
 from z4j_brain.rbac.actor import SYSTEM, Actor
+from z4j_brain.rbac.models import Environment
 
 logger = logging.getLogger(__name__)
 
+#: How long an operation may wait for agents, and for the events that confirm it.
+LIFE = timedelta(minutes=10)
 LEASE = timedelta(seconds=30)
 MAX_LEASES = 3
 KEYS_KEPT = timedelta(hours=24)
@@ -39,6 +43,35 @@ ROUND = 200
 #: The state that shows that a verb has had its effect. Any other final state shows that it came too late.
 _CONFIRMED_BY = {"cancel": "cancelled"}
 _UNDONE = frozenset({ItemOutcome.EXPIRED, ItemOutcome.NO_AGENT, ItemOutcome.UNCONFIRMED})
+
+
+def begin(
+    environment: Environment,
+    action: str,
+    kind: str,
+    ids: Sequence[int | str],
+    actor: Actor,
+    reason: str,
+    record: Record,
+) -> Operation:
+    """The record of what an action was asked for, on these targets of one kind; in its transaction."""
+    operation = Operation.objects.create(
+        environment=environment,
+        action=action,
+        target_kind=kind,
+        filter={"ids": list(ids)},
+        reason=reason[:500],
+        actor_type=actor.type,
+        actor_id=actor.id,
+        actor_name=actor.name[:255],
+        total=len(ids),
+        entry_id=record.entry_id,
+        expires_at=timezone.now() + LIFE,
+    )
+    record.target(*((kind, ids[0]) if len(ids) == 1 else ("operation", operation.pk)))
+    record.params({"operation": str(operation.pk), "targets": list(ids)})
+    record.nudge(environment.pk, "operation", [str(operation.pk)])
+    return operation
 
 
 def enqueue(

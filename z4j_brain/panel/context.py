@@ -40,7 +40,14 @@ NAVIGATION = (
             Place("workers", "Workers", "cpu", "w"),
         ),
     ),
-    Group("Operate", (Place("operations", "Operations", "zap", "o"),)),
+    Group(
+        "Operate",
+        (
+            Place("operations", "Operations", "zap", "o"),
+            Place("capabilities", "Capabilities", "sliders-horizontal", "p"),
+            Place("doctor", "Doctor", "stethoscope", "d"),
+        ),
+    ),
     Group("Govern", (Place("agents", "Agents and keys", "key-round", "a"),)),
 )
 

@@ -1,11 +1,11 @@
-"""The pages of the shell: the way in, the jump to a task, and setting the instance up once."""
+"""The pages of the shell: the way in, the jump to a task, what can be done, the doctor, and setting up once."""
 
 from __future__ import annotations
 
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -13,13 +13,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
+from z4j_brain.agents import matrix
 from z4j_brain.agents import queries as agents
+from z4j_brain.fleet import findings
 from z4j_brain.lib.source import pack
 from z4j_brain.rbac import access, actions
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import SETUP_LINK, Actor
 from z4j_brain.rbac.models import Setup
+from z4j_brain.rbac.states import Permission
+from z4j_brain.tasks import actions as tasks_actions
 from z4j_brain.tasks import queries as tasks
+from z4j_brain.tasks.hellos import last as last_hellos
 
 #: Tasks that the palette offers.
 FOUND = 6
@@ -52,6 +57,50 @@ def jump(request: HttpRequest, project: str, environment: str) -> HttpResponse:
         return redirect("task", project=project, environment=environment, id=found[0].pk)
     listed = reverse("tasks", kwargs={"project": project, "environment": environment})
     return redirect(f"{listed}?{urlencode({'q': text, 'since': 'all'})}" if text else listed)
+
+
+@require_GET
+@login_required
+def capabilities(request: HttpRequest, project: str, environment: str) -> HttpResponse:
+    """What can be done with which engine, as the agents here say it."""
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    engines = agents.engines(actor, place)
+    chosen = next((engine for engine in engines if engine.engine == request.GET.get("engine")), None)
+    context = {
+        "title": "Capabilities",
+        "environment": place,
+        "engines": engines,
+        "chosen": chosen,
+        "lines": matrix.lines([chosen] if chosen else engines),
+        "abilities": matrix.Ability,
+    }
+    return render(request, "panel/capabilities.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def doctor(request: HttpRequest, project: str, environment: str) -> HttpResponse:
+    """GET tells what is wrong and what will hurt; POST sends a hello through an engine."""
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    engines = agents.engines(actor, place)
+    if request.method == "POST":
+        chosen = [one.engine for one in engines if one.engine in request.POST.getlist("engine")]
+        if not chosen:
+            return HttpResponseBadRequest("Name an engine of which a worker was heard here.")
+        tasks_actions.hello(place, chosen, actor=actor)
+        return redirect("doctor", project=project, environment=environment)
+    hellos = last_hellos(place, [one.engine for one in engines])
+    context = {
+        "title": "Doctor",
+        "environment": place,
+        "wrong": findings.wrong(actor, place),
+        "advice": findings.advice(place),
+        "engines": [(one, one.offer("hello"), hellos.get(one.engine)) for one in engines],
+        "may_send": rbac.may(actor, Permission.MANAGE_AGENTS, place),
+    }
+    return render(request, "panel/doctor.html", context)
 
 
 @require_GET

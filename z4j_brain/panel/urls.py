@@ -27,6 +27,8 @@ inside = [
     path("agents/", agents.listed, name="agents"),
     path("agents/keys/<uuid:id>/revoke/", agents.revoke, name="key-revoke"),
     path("connect/", agents.connect, name="connect"),
+    path("capabilities/", pages.capabilities, name="capabilities"),
+    path("doctor/", pages.doctor, name="doctor"),
     path("jump/", pages.jump, name="jump"),
 ]
 

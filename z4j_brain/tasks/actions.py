@@ -1,10 +1,9 @@
-"""What people ask for tasks: run them again, stop them, put dead letters back."""
+"""What people ask for tasks: run them again, stop them, put dead letters back, send one to see whether it arrives."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
 
 from django.http import Http404
 from django.utils import timezone
@@ -23,10 +22,7 @@ from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.states import GIVEN_UP, TERMINAL
-from z4j_brain.tasks.targets import KIND
-
-#: How long an operation may wait for agents, and for the events that confirm it.
-LIFE = timedelta(minutes=10)
+from z4j_brain.tasks.targets import ENGINE, KIND
 
 
 @action(Permission.RETRY, "task.retry")
@@ -106,6 +102,26 @@ def requeue(
     return _send(operation, "requeue", groups)
 
 
+@action(Permission.MANAGE_AGENTS, "engine.hello")
+def hello(
+    environment: Environment,
+    engines: Sequence[str],
+    *,
+    actor: Actor,
+    reason: str = "",
+    claim: Claim | None = None,
+    record: Record,
+) -> Operation:
+    """Have a worker of each of these engines send a harmless task of ours, the way of every task."""
+    operation = outbox.begin(environment, "engine.hello", ENGINE, engines, actor, reason, record)
+    if claim is not None:
+        claim.take(operation)
+    for engine in engines:
+        item = Item.objects.create(operation=operation, target_id=engine, label=engine)
+        outbox.enqueue(operation, "hello", engine, [item], None)
+    return outbox.sum_up(operation)
+
+
 class _Serving:
     """The worker agents that answer now and can do this verb, and which of them suits a task best."""
 
@@ -146,26 +162,7 @@ def _tasks(environment: Environment, task_ids: Sequence[int]) -> list[Task]:
 def _open(
     environment: Environment, name: str, tasks: list[Task], actor: Actor, reason: str, record: Record
 ) -> Operation:
-    now = timezone.now()
-    ids = [task.pk for task in tasks]
-    operation = Operation.objects.create(
-        environment=environment,
-        action=name,
-        target_kind=KIND,
-        filter={"ids": ids},
-        reason=reason[:500],
-        actor_type=actor.type,
-        actor_id=actor.id,
-        actor_name=actor.name[:255],
-        total=len(tasks),
-        entry_id=record.entry_id,
-        created_at=now,
-        expires_at=now + LIFE,
-    )
-    record.target(*((KIND, ids[0]) if len(ids) == 1 else ("operation", operation.pk)))
-    record.params({"operation": str(operation.pk), "targets": ids})
-    record.nudge(environment.pk, "operation", [str(operation.pk)])
-    return operation
+    return outbox.begin(environment, name, KIND, [task.pk for task in tasks], actor, reason, record)
 
 
 def _put(operation: Operation, tasks: list[Task], outcome: ItemOutcome | None = None, detail: str = "") -> list[Item]:

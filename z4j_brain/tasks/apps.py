@@ -9,6 +9,7 @@ class TasksConfig(AppConfig):
 
     def ready(self) -> None:
         from z4j_brain.operations import targets
-        from z4j_brain.tasks.targets import KIND, resolve
+        from z4j_brain.tasks.targets import ENGINE, KIND, resolve, resolve_engines
 
         targets.register(KIND, resolve)
+        targets.register(ENGINE, resolve_engines)

@@ -9,6 +9,8 @@ from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.states import TERMINAL
 
 KIND = "task"
+#: An engine is the target of a hello.
+ENGINE = "engine"
 
 
 def resolve(environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
@@ -18,3 +20,8 @@ def resolve(environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
         str(pk): Resolved(str(pk), task_id, name, queue, vault, state if state in TERMINAL else "")
         for pk, task_id, name, queue, vault, state in found
     }
+
+
+def resolve_engines(environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
+    """A hello is for no task yet."""
+    return {engine: Resolved(engine, "") for engine in ids}
