@@ -100,7 +100,7 @@ class Actions(Queues):
             if waiting is not None and await self.store.take(waiting):
                 self.hooks.dropped(waiting.message, waiting.raw)
                 return Answer(Outcome.DONE, "It was taken out of its queue.")
-        if await self.is_ended(target.task_id):
+        if target.task_id in self.hooks.ending or await self.is_ended(target.task_id):
             return Answer(Outcome.ALREADY_FINAL, "The task has already ended.")
         self.inlet.mark(target.task_id)
         return Answer(Outcome.REQUESTED, "It will be dropped when it is its turn, or cancelled where it runs.")

@@ -1,7 +1,8 @@
 """taskiq's middleware hooks, turned into events. All of it runs in the loop of the process, and none of it raises.
 
-A message is received when the worker's own `listen` yields it (see `inlet`), started in `pre_execute`, and ended in
-`post_execute`: by then the middlewares for retries have decided what comes next.
+A message is received when the worker's own `listen` yields it (see `inlet`) and started in `pre_execute`. How it ended
+is known in `post_execute`, when the middlewares for retries have decided what comes next, and told once the result is
+saved: what is told as ended is never missing in the store.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class Run:
     #: It was sent again before it ended.
     again: bool = False
     raised: BaseException | None = None
+    #: How it ended, until that is told.
+    end: dict[str, Any] | None = None
     gone: Callable[[asyncio.Task[Any]], None] | None = field(default=None, repr=False)
 
     @property
@@ -70,6 +73,8 @@ class Hooks(TaskiqMiddleware):
         self.engine = engine
         self.worker = ""
         self.running: dict[str, Run] = {}
+        #: Their function has ended; the result is being saved.
+        self.ending: dict[str, Run] = {}
         self._parameters: dict[str, Parameters] = {}
 
     # What taskiq calls.
@@ -95,6 +100,9 @@ class Hooks(TaskiqMiddleware):
 
     def post_execute(self, message: TaskiqMessage, result: TaskiqResult[Any]) -> None:
         self._ended(message, result)
+
+    def post_save(self, message: TaskiqMessage, result: TaskiqResult[Any]) -> None:
+        self._saved(message)
 
     # What it tells.
 
@@ -137,7 +145,8 @@ class Hooks(TaskiqMiddleware):
         if run.task is not None:
             run.gone = functools.partial(self._gone, run)
             run.task.add_done_callback(run.gone)
-        self._tell(Kind.TASK_STARTED, run, ts=started, **self.arguments(message))
+        event = {"kind": Kind.TASK_STARTED, **run.event, "ts": started, **self.arguments(message)}
+        self._host.emit(without_nothing(event))
 
     @guarded("taskiq.ended")
     def _ended(self, message: TaskiqMessage, result: TaskiqResult[Any]) -> None:
@@ -157,31 +166,46 @@ class Hooks(TaskiqMiddleware):
             more["error"] = self._host.redactor.error(
                 run.raised, reason(message.labels, now() - run.started, run.raised)
             )
-        self._tell(kind, run, **more)
+        run.end = {"kind": kind, **more}
+        self.ending[run.task_id] = run
+        if isinstance(result.error, NoResultError):  # then nothing is saved
+            self._saved(message)
+
+    @guarded("taskiq.saved")
+    def _saved(self, message: TaskiqMessage) -> None:
+        run = self.ending.get(message.task_id)
+        if run is not None:
+            self._finish(run)
 
     @guarded("taskiq.gone")
     def _gone(self, run: Run, task: asyncio.Task[Any]) -> None:
-        """taskiq's callback ended without a word: another middleware raised, or it was cancelled outside the run."""
-        if self.running.get(run.task_id) is not run:
-            return
-        self._leave(run)
-        error = Error(type="CallbackFailed", message="It ended outside its function.", reason=Reason.EXCEPTION)
-        more: dict[str, Any] = {} if task.cancelled() else {"error": error}
-        self._tell(Kind.TASK_CANCELLED if task.cancelled() else Kind.TASK_FAILED, run, **more)
+        """taskiq's callback has ended. Without a word when another middleware raised, when it was cancelled outside the
+        function, or when the result could not be saved.
+        """
+        if self.running.get(run.task_id) is run:
+            self._leave(run)
+            error = Error(type="CallbackFailed", message="It ended outside its function.", reason=Reason.EXCEPTION)
+            failed = {"kind": Kind.TASK_FAILED, "error": error}
+            run.end = {"kind": Kind.TASK_CANCELLED} if task.cancelled() else failed
+        if run.end is not None:
+            self._finish(run)
 
     def _leave(self, run: Run) -> None:
         if run.outer is not None:
             self.running[run.task_id] = run.outer
         else:
             del self.running[run.task_id]
+
+    def _finish(self, run: Run) -> None:
+        end, run.end = run.end, None
+        if self.ending.get(run.task_id) is run:
+            del self.ending[run.task_id]
         if run.task is not None and run.gone is not None:
             run.task.remove_done_callback(run.gone)
+        self._host.emit(without_nothing({**run.event, **(end or {})}))
 
     def emit(self, kind: Kind, message: TaskiqMessage, **more: Any) -> None:
         self._host.emit(without_nothing({"kind": kind, **identity(self.engine.broker, message), **more}))
-
-    def _tell(self, kind: Kind, run: Run, **more: Any) -> None:
-        self._host.emit(without_nothing({"kind": kind, **run.event, **more}))
 
     def arguments(self, message: TaskiqMessage) -> dict[str, Any]:
         """Redacted. Those of a task that this process does not know are told by their shape."""
