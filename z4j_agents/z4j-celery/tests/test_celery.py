@@ -20,7 +20,7 @@ suite = EngineSuite()
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory):
-    with CeleryRig(tmp_path_factory.mktemp("rig"), extended=True) as rig:
+    with CeleryRig(tmp_path_factory.mktemp("rig"), result_extended=True) as rig:
         yield rig
 
 
@@ -139,7 +139,7 @@ def test_the_celery_command_tells_what_is_installed(rig):
     told = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "shop", "z4j"], cwd=HERE, capture_output=True, text=True, check=True
     )
-    assert "retry, cancel" in told.stdout
+    assert "retry, retry_with, cancel" in told.stdout
     assert "z4j-bare" in told.stdout
 
 

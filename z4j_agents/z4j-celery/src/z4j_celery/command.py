@@ -11,6 +11,7 @@ from typing import Any
 import click
 from celery import signals
 from z4j_core.engine import AGENT_GROUP, attach
+from z4j_core.verbs import READS, VERBS
 
 import z4j_celery
 from z4j_celery.engine import CeleryEngine
@@ -36,6 +37,7 @@ signals.beat_init.connect(on_beat, weak=False, dispatch_uid="z4j.beat_init")
 def z4j() -> None:
     """Tell what z4j would report from this environment."""
     engine = CeleryEngine()
-    click.echo(f"celery {engine.version()}: {', '.join(engine.capabilities())}")
+    offered = [name for name in (*VERBS, *READS) if engine.defines(name)]
+    click.echo(f"celery {engine.version()}: {', '.join(offered)}")
     agents = [f"{agent.dist.name} {agent.dist.version}" for agent in entry_points(group=AGENT_GROUP) if agent.dist]
     click.echo(f"agent: {', '.join(agents) or 'none installed'}")

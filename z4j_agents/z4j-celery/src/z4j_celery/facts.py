@@ -52,6 +52,11 @@ def identity(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value is not None}
 
 
+def without_nothing(event: Mapping[str, Any]) -> dict[str, Any]:
+    """What Celery says nothing about is left out."""
+    return {name: value for name, value in event.items() if value is not None and value != "" and value != []}
+
+
 def delivery(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Queue and priority of a message that has been delivered."""
     info = facts.get("delivery_info") or {}

@@ -21,7 +21,7 @@ from z4j_core.safety import guard, guarded
 from z4j_core.wire import Error, Kind, Reason
 
 from z4j_celery import originals
-from z4j_celery.facts import delivery, engine_error, identity, micros, now, reason
+from z4j_celery.facts import delivery, engine_error, identity, micros, now, reason, without_nothing
 
 _SILENT_ENDS: Final = {"IGNORED": Kind.TASK_SKIPPED, "REJECTED": Kind.TASK_REJECTED}
 
@@ -31,13 +31,15 @@ class Hooks:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        #: In C, when each task that runs now was started.
-        self.runs: dict[str, int] = {}
+        #: In C, each task that runs now, as the event that told of its start.
+        self.runs: dict[str, dict[str, Any]] = {}
         #: In P, the requests it received, for as long as Celery itself keeps them.
         self.requests: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
         self._ended: weakref.WeakSet[Any] = weakref.WeakSet()
         self._parameters: dict[str, Parameters] = {}
         self._publishing = threading.local()
+        #: Seconds that a task had to wait for its time when it was received, at most.
+        self.longest_wait = 0.0
 
     def connect(self) -> None:
         for signal, handler, uid in self._connections():
@@ -73,7 +75,7 @@ class Hooks:
         known = {name: value for name, value in before.items() if value is not None}
         event = {"kind": Kind.TASK_ENQUEUED, "name": sender, "queue": routing_key, **identity(headers), **known}
         if isinstance(body, tuple) and len(body) > 1:
-            event |= self._arguments(sender, body[0], body[1])
+            event |= self.arguments(sender, body[0], body[1])
         self._emit(event)
 
     # The worker's main process.
@@ -81,6 +83,8 @@ class Hooks:
     def task_received(self, request: Any = None, **_: Any) -> None:
         self.requests[request.id] = request
         facts = request.request_dict
+        if request.eta is not None:
+            self.longest_wait = max(self.longest_wait, ((micros(request.eta) or 0) - now()) / 1_000_000)
         vault = self._keep(request.id, request.message, request.body, facts)
         self._emit(
             {
@@ -89,7 +93,7 @@ class Hooks:
                 "worker": request.hostname,
                 **identity(facts),
                 **delivery(facts),
-                **self._arguments(facts["task"], request.args, request.kwargs),
+                **self.arguments(facts["task"], request.args, request.kwargs),
                 "vault": vault,
             }
         )
@@ -112,10 +116,12 @@ class Hooks:
     # The children, or whoever runs tasks.
 
     def task_prerun(self, task: Any = None, task_id: str = "", **_: Any) -> None:
-        if task.request.is_eager:
+        request = task.request
+        if request.is_eager:
             return
-        self.runs[task_id] = run = now()
-        self._emit({"kind": Kind.TASK_STARTED, **self._of(task, task.request), "ts": run, "run": run})
+        run = now()
+        self.runs[task_id] = event = {**self._of(task, request), "run": run}
+        self._emit({"kind": Kind.TASK_STARTED, **event, "ts": run})
 
     def task_success(self, sender: Any = None, result: Any = None, runtime: float | None = None, **_: Any) -> None:
         event = self._running(sender)
@@ -130,8 +136,8 @@ class Hooks:
         if request.is_eager:
             return
         # Without a run here it is P that tries again what its child left behind.
-        run = self.runs.get(request.id) or now()
-        event = {"kind": Kind.TASK_RETRYING, **self._of(sender, request), "run": run}
+        known = self.runs.get(request.id) or {**self._of(sender, request), "run": now()}
+        event = {"kind": Kind.TASK_RETRYING, **known}
         event["eta"] = micros(getattr(reason, "when", None))
         event["max_attempts"] = None if sender.max_retries is None else sender.max_retries + 1
         if getattr(reason, "exc", None) is not None:
@@ -160,10 +166,7 @@ class Hooks:
         self.host.stop()
 
     def _emit(self, event: Mapping[str, Any]) -> None:
-        """What Celery says nothing about is left out."""
-        self.host.emit(
-            {name: value for name, value in event.items() if value is not None and value != "" and value != []}
-        )
+        self.host.emit(without_nothing(event))
 
     def _keep(self, task_id: str, message: Any, body: Any, facts: Mapping[str, Any]) -> str:
         """Messages of Celery's first protocol carry their id in the body, which is not ours to read."""
@@ -174,10 +177,8 @@ class Hooks:
 
     def _running(self, task: Any) -> dict[str, Any] | None:
         """The task that this thread runs, as an event. None when it runs none, or eagerly."""
-        run = self.runs.get(task.request.id)
-        if run is None:
-            return None
-        return {**self._of(task, task.request), "run": run, "runtime_ms": (now() - run) / 1000}
+        known = self.runs.get(task.request.id)
+        return None if known is None else {**known, "runtime_ms": (now() - known["run"]) / 1000}
 
     def _ended_outside(self, task: Any, task_id: str) -> dict[str, Any] | None:
         """A task that P ends. Celery tells of a hard time limit twice: None the second time."""
@@ -195,7 +196,7 @@ class Hooks:
     def _error(self, error: BaseException) -> Error:
         return engine_error(error) or self.host.redactor.error(error, reason(error))
 
-    def _arguments(self, name: str, args: Any, kwargs: Any) -> dict[str, Any]:
+    def arguments(self, name: str, args: Any, kwargs: Any) -> dict[str, Any]:
         told, told_too, truncated = self.host.redactor.call(self._signature(name), args or (), kwargs or {})
         return {"args": told, "kwargs": told_too, "truncated": truncated}
 

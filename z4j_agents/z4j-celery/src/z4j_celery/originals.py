@@ -12,12 +12,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from celery.utils.saferepr import saferepr
+
 from z4j_celery.facts import RETRY_OF, micros, now
 
 #: Bytes of a body past which no original is kept.
 LARGEST: Final = 256 * 1024
 #: Set anew for a retry, or true of the first journey only. A received body is already decompressed.
-_OWN_HEADERS: Final = ("compression", "x-death", "redelivered")
+_OWN_HEADERS: Final = ("compression", "x-death", "x-delivery-count", "x-acquired-count", "redelivered")
 _PROPERTIES: Final = ("priority", "reply_to", "delivery_mode", "app_id", "type", "user_id")
 
 
@@ -53,7 +55,7 @@ def renew(packed: dict[str, Any], task_id: str) -> dict[str, Any]:
 
     A message that expires gets the time it had left when it was received, from now.
     """
-    headers = {name: value for name, value in packed["headers"].items() if name not in _OWN_HEADERS}
+    headers = _headers(packed)
     headers |= {"id": task_id, "retries": 0, "eta": None, RETRY_OF: packed["headers"]["id"]}
     left = max(0, (micros(headers.get("expires")) or 0) - packed["at"])
     if left:
@@ -63,21 +65,48 @@ def renew(packed: dict[str, Any], task_id: str) -> dict[str, Any]:
     return {**packed, "headers": headers, "properties": properties, "at": now(), "task_id": task_id}
 
 
+def exchange(packed: dict[str, Any], args: list[Any], kwargs: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """The same message with other arguments, and whether all that hangs on the task (the rest of a chain, callbacks)
+    came along: that is in the body, which nobody but its own serializer should open, and JSON is the one that is safe.
+    """
+    readable = packed["content_type"] == "application/json"
+    rest = json.loads(packed["body"])[2] if readable else {}
+    body = json.dumps([args, kwargs, rest]).encode()
+    # As Celery does when it sends; whoever looks at the workers sees the new ones.
+    headers = packed["headers"] | {"argsrepr": saferepr(args), "kwargsrepr": saferepr(kwargs)}
+    kind = {"content_type": "application/json", "content_encoding": "utf-8"}
+    return {**packed, **kind, "body": body, "headers": headers}, readable
+
+
+def redirect(packed: dict[str, Any], queue: str) -> dict[str, Any]:
+    """The same message, its id too, on its way to one queue."""
+    headers = _headers(packed)
+    return {**packed, "headers": headers, "exchange": "", "routing_key": queue, "task_id": headers["id"]}
+
+
 def publish(app: Any, packed: Mapping[str, Any]) -> None:
     """Hand the message to the broker, where the first one went. Raises what the broker raises."""
     with app.producer_pool.acquire(block=True, timeout=5) as producer:
-        producer.publish(
-            packed["body"],
-            content_type=packed["content_type"],
-            content_encoding=packed["content_encoding"],
-            headers=packed["headers"],
-            exchange=packed["exchange"],
-            routing_key=packed["routing_key"],
-            correlation_id=packed["task_id"],
-            retry=True,
-            retry_policy={"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 1},
-            **packed["properties"],
-        )
+        policy = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 1}
+        send(producer, packed, retry=True, retry_policy=policy)
+
+
+def send(producer: Any, packed: Mapping[str, Any], **how: Any) -> None:
+    producer.publish(
+        packed["body"],
+        content_type=packed["content_type"],
+        content_encoding=packed["content_encoding"],
+        headers=packed["headers"],
+        exchange=packed["exchange"],
+        routing_key=packed["routing_key"],
+        correlation_id=packed["task_id"],
+        **how,
+        **packed["properties"],
+    )
+
+
+def _headers(packed: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in packed["headers"].items() if name not in _OWN_HEADERS}
 
 
 def _encode(value: object) -> dict[str, str]:
