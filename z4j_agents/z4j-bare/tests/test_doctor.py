@@ -72,10 +72,10 @@ def free_port() -> int:
 def test_when_all_is_well_each_hop_says_so(examine, brain):
     brain.hello = {"state": "succeeded", "kinds": ["task.enqueued", "task.succeeded"], "worker": "w@h"}
     said = examine()
-    names = ["settings", "name", "port", "brain", "key", "clock", "spool", "engines", "broker", "hello toy"]
+    names = ["settings", "name", "port", "brain", "key", "clock", "spool", "engines", "broker toy", "hello toy"]
     assert [name for name in said if name != "spool"] == [name for name in names if name != "spool"]
     assert failing(said) == []
-    assert "2 queues, 7 messages" in said["broker"][0][2]
+    assert "Queues: 2, messages that wait: 7." in said["broker toy"][0][2]
     assert "w@h" in said["hello toy"][1][2]
     assert Toy.asked[0].queue == "mail"
 
@@ -84,7 +84,7 @@ def test_when_all_is_well_each_hop_says_so(examine, brain):
     ("hello", "words"),
     [
         ({"state": None, "kinds": [], "worker": ""}, "no event of it reached the brain"),
-        ({"state": "queued", "kinds": ["task.enqueued"], "worker": ""}, "no worker with an agent took it"),
+        ({"state": "queued", "kinds": ["task.enqueued"], "worker": ""}, "no worker told that it took it"),
         ({"state": "started", "kinds": ["task.started"], "worker": "w@h"}, "w@h took it and has not finished"),
         ({"state": "failed", "kinds": ["task.failed"], "worker": "w@h"}, "ended as failed"),
         (None, "cannot be asked"),
@@ -113,6 +113,15 @@ def test_what_fails_on_the_way_to_the_brain_is_named_and_nothing_is_sent(examine
     assert "hello toy" not in said
 
 
+def test_an_engine_that_cannot_be_tried_from_here_is_a_warning_with_its_reason(examine, monkeypatch):
+    monkeypatch.setattr(Toy, "obstacle", lambda self, verb: "Only a worker can do this." if verb == "hello" else "")
+    said = examine()
+    assert failing(said) == []
+    ((ok, warning, text),) = said["hello toy"]
+    assert ok and warning
+    assert "Only a worker can do this." in text
+
+
 def test_another_brain_a_refused_key_and_a_wrong_clock_are_told_apart(examine, brain):
     assert failing(examine(DSN=brain.dsn + "x")) == ["brain"]
     brain.poll_status = 401
@@ -134,9 +143,9 @@ def test_a_broker_that_is_down_fails_and_advice_is_a_warning(examine, brain, mon
     monkeypatch.setattr(Toy, "told", [Advice("acks-early", "Tasks are acknowledged early.", "Set acks_late.")])
     said = examine()
     assert failing(said) == []
-    assert said["advice acks-early"] == [(True, True, "Tasks are acknowledged early. Set acks_late.")]
+    assert said["advice toy acks-early"] == [(True, True, "Tasks are acknowledged early. Set acks_late.")]
     monkeypatch.setattr(Toy, "down", True)
-    assert failing(examine()) == ["broker"]
+    assert failing(examine()) == ["broker toy"]
 
 
 def test_a_spool_that_cannot_be_written_is_named(examine, tmp_path):
@@ -185,6 +194,8 @@ def test_the_command_exits_with_0_1_or_2_and_prints_sentences_or_json(program, b
     assert "failed   import: absent cannot be imported (ModuleNotFoundError).\n" in out
     assert run("doctor --import app --engine toy")[0] == 0
     assert run("doctor")[0] == run("doctor --import app --engine other")[0] == 1
+    assert "The engine other is not in use in this process.\n" in run("doctor --import app --engine other")[1]
+    assert "not well. begin with: engines." in run("doctor")[1].lower()
     assert "There is no DSN" in run("doctor", Z4J_DSN="")[1]
 
 
@@ -193,5 +204,8 @@ def test_only_warnings_are_an_exit_code_of_their_own(capsys):
     assert cli.tell([fine]) == 0
     assert cli.tell([fine, odd]) == 2
     assert cli.tell([doctor.Hop("c", False, "Broken."), odd]) == 1
-    assert "warning  b: Odd.\n         What to do: Change it.\n" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "warning  b: Odd.\n         What to do: Change it.\n" in said
+    assert said.count("\nAll is well.\n") == said.count("\nAll works. Warnings: 1.\n") == 1
+    assert said.endswith("\nNot well. Begin with: c.\n")
     assert "z4j_bare.doctor" in sys.modules

@@ -90,8 +90,9 @@ def test_the_doctor_ends_with_1_and_names_the_first_hop_that_fails(shop):
     assert "failed   brain: " in out
     assert "What to do: " in out
     assert "Observed here: huey" in out
-    assert "The broker of huey answers: " in out
-    assert "The broker of rq answers: " in out
+    assert "The broker of huey answers." in out
+    assert "The broker of rq answers." in out
+    assert out.endswith("\nNot well. Begin with: brain.\n")
     assert "hello" not in out, "nothing is sent where nobody can look for it"
 
 

@@ -6,8 +6,9 @@ import pytest
 from huey_rig import HueyRig
 from z4j_core.engine import Target
 from z4j_core.testing.engines import EngineSuite
-from z4j_core.testing.recording import wait_for
-from z4j_core.wire import State
+from z4j_core.testing.recording import RecordingHost, wait_for
+from z4j_core.walk import REDACT
+from z4j_core.wire import Outcome, State
 from z4j_huey import HueyEngine
 
 
@@ -37,3 +38,13 @@ class TestThreads(EngineSuite):
         wait_for(lambda: rig.worker.poll() is not None, 20, "the consumer's end")
         rig.ensure()
         assert rig.records.read("lookup", targets=[Target(task_id)]) == []
+
+    def test_a_process_that_only_sends_can_send_a_hello(self, rig):
+        engine = rig.engine()
+        engine.install(RecordingHost(rig.folder, REDACT))
+        try:
+            answer = engine.act("hello", Target(command="hello-0", item=1), {})
+        finally:
+            engine.uninstall()
+        assert answer.outcome == Outcome.DONE, answer.detail
+        self.becomes(rig, answer.new_task_id, State.SUCCEEDED)

@@ -51,9 +51,21 @@ def tell(hops: Iterable[Hop], *, as_json: bool = False, write: Callable[[str], o
             sys.stdout.flush()
     if as_json:
         write(json.dumps([dataclasses.asdict(hop) for hop in seen], indent=2) + "\n")
+    else:
+        write(f"\n{_verdict(seen)}\n")
     if not all(hop.ok for hop in seen):
         return 1
     return 2 if any(hop.warning for hop in seen) else 0
+
+
+def _verdict(seen: Sequence[Hop]) -> str:
+    """The last line: what to begin with."""
+    failed = [hop.name for hop in seen if not hop.ok]
+    warnings = sum(hop.warning for hop in seen)
+    if failed:
+        others = f" Then: {', '.join(dict.fromkeys(failed[1:]))}." if failed[1:] else ""
+        return f"Not well. Begin with: {failed[0]}.{others}"
+    return f"All works. Warnings: {warnings}." if warnings else "All is well."
 
 
 def _lines(hop: Hop) -> list[str]:

@@ -9,9 +9,10 @@ import importlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import entry_points
 from typing import Any, Final
 
-from z4j_core.engine import Engine
+from z4j_core.engine import ENGINE_GROUP, Engine
 
 import z4j_bare
 from z4j_bare.config import Config, InvalidSetting
@@ -65,8 +66,7 @@ def run(
         yield from _engines(agent, found, engine)
         for each in found:
             yield from _engine(each)
-        if all(way):
-            for each in found:
+            if all(way):
                 yield from hello(each, agent, transport, queue, seconds)
     finally:
         transport.close()
@@ -85,13 +85,18 @@ def _settings(settings: Mapping[str, Any]) -> Hop:
     try:
         config = Config.read(settings)
     except InvalidSetting as error:
-        return Hop("settings", False, str(error), "Copy the DSN again from the panel, and compare the settings.")
+        return Hop(
+            "settings", False, str(error), "Copy the DSN again from the panel, and compare the names of settings."
+        )
     if config is None:
         return Hop(
-            "settings", False, "There is no DSN here.", "Set Z4J_DSN to the line that the panel shows for a key."
+            "settings",
+            False,
+            "There is no DSN here.",
+            "Set Z4J_DSN to the line that the panel shows when it makes a key.",
         )
     dsn = config.dsn
-    text = f"Z4J_DSN names {dsn.scheme}://{dsn.host}:{dsn.port}{dsn.prefix} and {dsn.project}/{dsn.environment}."
+    text = f"The DSN names {dsn.scheme}://{dsn.host}:{dsn.port}{dsn.prefix} and {dsn.project}/{dsn.environment}."
     return Hop("settings", True, text)
 
 
@@ -124,9 +129,16 @@ def _engines(agent: Agent, found: Sequence[Engine], wanted: str) -> Iterator[Hop
         text = ", ".join(f"{engine.name} {engine.version()}".rstrip() for engine in found)
         yield Hop("engines", True, f"Observed here: {text}.")
     else:
-        what = f"The engine {wanted} is not" if wanted else "No engine is"
-        fix = "Install the engine's adapter (z4j-<engine>) and name the module that makes your app: --import MODULE."
-        yield Hop("engines", False, f"{what} in use in this process, or has no adapter here.", fix)
+        what = f"The engine {wanted} is not" if wanted else "No engine that has an adapter here is"
+        fix = f"{_adapters()} Name the module that makes your app: --import MODULE."
+        yield Hop("engines", False, f"{what} in use in this process.", fix)
+
+
+def _adapters() -> str:
+    names = sorted(found.name for found in entry_points(group=ENGINE_GROUP))
+    if not names:
+        return "Install the adapter of your engine (z4j-<engine>) beside z4j-bare."
+    return f"There are adapters here for {', '.join(names)}; is yours among them?"
 
 
 def _engine(engine: Engine) -> Iterator[Hop]:
@@ -135,10 +147,11 @@ def _engine(engine: Engine) -> Iterator[Hop]:
             queues = list(engine.queues())
         except Exception as error:
             fix = "Does this machine reach the broker, with the address that your app has?"
-            yield Hop("broker", False, f"The broker of {engine.name} does not answer ({type(error).__name__}).", fix)
+            text = f"The broker of {engine.name} does not answer ({type(error).__name__})."
+            yield Hop(f"broker {engine.name}", False, text, fix)
         else:
             waiting = sum(facts.get("depth", 0) for facts in queues)
-            text = f"The broker of {engine.name} answers: {len(queues)} queues, {waiting} messages wait."
-            yield Hop("broker", True, text)
+            text = f"The broker of {engine.name} answers. Queues: {len(queues)}, messages that wait: {waiting}."
+            yield Hop(f"broker {engine.name}", True, text)
     for each in advice(engine):
-        yield Hop(f"advice {each['code']}", True, each["text"], each["fix"], warning=True)
+        yield Hop(f"advice {engine.name} {each['code']}", True, each["text"], each["fix"], warning=True)

@@ -31,11 +31,16 @@ def hello(engine: Engine, host: Host, transport: Transport, queue: str, seconds:
         return
     answer = engine.act("hello", Target(command=str(uuid.uuid4()), queue=queue), {"queue": queue} if queue else {})
     host.flush()
+    if answer.outcome == wire.Outcome.UNSUPPORTED:
+        text = f"No hello can be sent through {engine.name} from here; its workers are not tried. {answer.detail}"
+        yield Hop(name, True, text, "Run the doctor on a machine of its workers, or send a task and look for it.", True)
+        return
     if answer.outcome not in (wire.Outcome.DONE, wire.Outcome.REQUESTED) or not answer.new_task_id:
         fix = "Does the broker answer, and does this process use the same settings as those that send tasks?"
         yield Hop(name, False, f"A hello could not be sent through {engine.name}. {answer.detail}".rstrip(), fix)
         return
-    yield Hop(name, True, f"A hello was sent through {engine.name}.")
+    where = f" to the queue {queue}" if queue else ""
+    yield Hop(name, True, f"A hello was sent through {engine.name}{where}; it may take {seconds:.0f} s to be run.")
     yield _follow(name, engine.name, answer.new_task_id, transport, seconds)
 
 
@@ -55,7 +60,8 @@ def _follow(name: str, engine: str, task_id: str, transport: Transport, seconds:
             break
         time.sleep(LOOK)
     if refusal and not known:
-        return Hop(name, False, f"The brain cannot be asked about the hello: {refusal}.", "Upgrade the brain.")
+        fix = "Try again; a brain that is older than this agent has to be upgraded."
+        return Hop(name, False, f"The brain cannot be asked about the hello: {refusal}.", fix)
     return _verdict(name, engine, known, passed)
 
 
@@ -67,10 +73,15 @@ def _verdict(name: str, engine: str, known: dict[str, Any], passed: float) -> Ho
         fix = "Its page in the panel says why."
         return Hop(name, False, f"{worker} took it and it ended as {state}, not as succeeded.", fix)
     if not known.get("kinds"):
-        fix = "Do the workers have an agent, and the same Z4J_DSN as here? Without events nothing can be seen."
-        return Hop(name, False, "It was sent, but no event of it reached the brain.", fix)
+        fix = "Does this process have the time to send it? Do the workers have the adapter, and the same DSN as here?"
+        return Hop(
+            name, False, "It was sent, but no event of it reached the brain, neither from here nor a worker.", fix
+        )
     if state in TAKEN:
         fix = "The worker may be busy or stuck: look at what it runs in the panel."
         return Hop(name, False, f"{worker} took it and has not finished it after {passed:.0f} s.", fix)
-    text = "The brain knows that it was sent; no worker with an agent took it."
-    return Hop(name, False, text, f"Start a worker of {engine} with the agent, or name a queue it serves (--queue).")
+    text = f"The brain knows that it was sent; in {passed:.0f} s no worker told that it took it."
+    fix = f"Is a worker of {engine} running, with the adapter installed and the same DSN? Does it serve that queue "
+    return Hop(
+        name, False, text, f"{fix}(--queue QUEUE), and is it done with what waits before the hello (--seconds N)?"
+    )

@@ -40,7 +40,9 @@ def _name(dsn: DSN, transport: Transport) -> Iterator[Hop]:
         fix = "Check the host in Z4J_DSN and this machine's name service."
         yield Hop("name", False, f"The name {dsn.host} does not resolve.", fix)
     else:
-        yield Hop("name", True, f"{dsn.host} is {found[0][4][0]}.")
+        address = found[0][4][0]
+        text = f"{dsn.host} is {address}." if address != dsn.host else f"{address} is an address: no name to look up."
+        yield Hop("name", True, text)
 
 
 def _port(dsn: DSN, transport: Transport) -> Iterator[Hop]:

@@ -51,7 +51,8 @@ class Actions(Queues):
         if why := self.lacks.get(verb, ""):
             return why
         if self.consumer is None:
-            return "Only a consumer can do this; this process sends tasks." if verb in VERBS else ""
+            only = verb in VERBS and verb != "hello"
+            return "Only a consumer can do this; this process sends tasks." if only else ""
         if verb in ("grow", "shrink") and self.consumer.worker_type != "thread":
             return f"Its workers are of kind {self.consumer.worker_type}; only threads can be added and taken away."
         return ""
