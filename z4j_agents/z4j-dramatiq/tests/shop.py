@@ -50,6 +50,11 @@ def slow(seconds):
 
 
 @dramatiq.actor(queue_name="orders", max_retries=0)
+def nap(number):
+    time.sleep(0.15)
+
+
+@dramatiq.actor(queue_name="orders", max_retries=0)
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 

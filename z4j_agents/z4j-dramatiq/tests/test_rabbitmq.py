@@ -69,6 +69,20 @@ class TestRabbitMQ(EngineSuite):
             assert len(rig.records.events(task_id, "task.started")) == 1
         assert "connection error" not in (rig.folder / "worker.log").read_text()
 
+    def test_a_queue_that_is_never_empty_can_be_paused(self, rig):
+        for number in range(200):
+            rig.send_unseen("nap", number)
+        answer = rig.records.ask("pause", Target(command="pause-23", item=1, queue=rig.queue))
+        assert answer.outcome == Outcome.DONE
+        time.sleep(2)
+        depth = self.facts(rig)["depth"]
+        assert depth > 50
+        time.sleep(2)
+        assert self.facts(rig)["depth"] == depth
+        rig.records.ask("purge", Target(command="purge-23", item=1, queue=rig.queue))
+        rig.records.ask("resume", Target(command="resume-23", item=1, queue=rig.queue))
+        self.becomes(rig, rig.send("ok", 1), State.SUCCEEDED)
+
     def test_a_dead_letter_among_others_goes_back_alone(self, rig):
         letters = [rig.send("fail", number) for number in range(3)]
         for task_id in letters:

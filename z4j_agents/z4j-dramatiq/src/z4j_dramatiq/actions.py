@@ -121,7 +121,9 @@ class Actions(Queues):
 
     def _revive(self, letter: Message[Any]) -> None:
         message = renewed(letter, message_timestamp=_now_ms())
-        message.options[BEFORE] = int(letter.options.get(BEFORE) or 0) + int(letter.options.get("retries") or 0)
+        # Brokers keep it as it was before its last attempt, which Retries has not counted there.
+        retries = int(letter.options.get("retries") or 0)
+        message.options[BEFORE] = int(letter.options.get(BEFORE) or 0) + retries + 1
         run = now()  # before anybody can start it: its next start is later
         self.broker.enqueue(message)
         self._tell(Kind.TASK_ENQUEUED, message, run=run)

@@ -12,6 +12,7 @@ from dramatiq import broker as brokers
 from dramatiq.middleware import Retries
 from z4j_core.engine import Host, verb
 
+from z4j_dramatiq import pauses
 from z4j_dramatiq.facts import ENGINE, now
 from z4j_dramatiq.hooks import CANCEL, Hooks
 from z4j_dramatiq.steering import HELLO, Steering
@@ -54,7 +55,7 @@ class DramatiqEngine(Steering):
         self.broker.middleware.remove(self.hooks)
         self.broker.actors.pop(HELLO, None)
         for thread in self.dramatiq_worker.consumers.values() if self.dramatiq_worker is not None else ():
-            vars(thread).pop("close", None)
+            pauses.release(thread)
         self.hooks = None
         super().uninstall()
 

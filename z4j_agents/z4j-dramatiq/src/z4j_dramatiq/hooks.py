@@ -33,9 +33,10 @@ class Hooks(Middleware):
     def __init__(self, engine: DramatiqEngine, host: Host) -> None:
         self.engine = engine
         self.host = host
-        #: What runs here, by id: task_id, name, started, thread, attempt, message.
+        #: What runs here, by id: task_id, name, started, thread, attempt, message, begun, unwanted.
         self.running: dict[str, dict[str, Any]] = {}
-        self._ending = threading.Lock()
+        #: Held for a moment by who starts, ends or interrupts a message.
+        self._turn = threading.Lock()
         #: What Retries sent again in this thread.
         self._again = threading.local()
 
@@ -85,38 +86,45 @@ class Hooks(Middleware):
         """
         run = now()
         facts = identity(broker, message)
-        self.running[message.message_id] = {
+        self.running[message.message_id] = entry = {
             "task_id": message.message_id,
             "name": message.actor_name,
             "started": run,
             "thread": threading.get_ident(),
             "attempt": facts["attempt"],
             "message": message,
+            "begun": False,
+            "unwanted": False,
         }
         if self.host.state.get(CANCEL + message.message_id) is not None:
-            self._end(message.message_id)
+            entry["unwanted"] = True
             return True
         vault = "" if facts["attempt"] else self.host.keep(message.message_id, message._message.encode())
         event = {"kind": Kind.TASK_STARTED, **facts, "worker": self.engine.worker_name, "ts": run, "run": run}
         self._emit({**event, "vault": vault, **self.arguments(broker, message)})
-        return False
+        with self._turn:
+            entry["begun"] = not entry["unwanted"]
+        return bool(entry["unwanted"])
 
     def interrupt(self, task_id: str) -> bool:
-        """Raise in the thread that runs a message, while it does. From another thread."""
-        with self._ending:
+        """Raise in the thread that runs a message, once our hook has let it begin and while it runs. Asked from another
+        thread.
+        """
+        with self._turn:
             running = self.running.get(task_id)
-            if running is None:
-                return False
-            # Of an exception that a message "throws" Retries makes no further attempt.
-            running["message"].options["throws"] = (Cancelled,)
-            raise_thread_exception(running["thread"], Cancelled)  # type: ignore[no-untyped-call]
-            return True
+            if running is not None and running["begun"]:
+                # Of an exception that a message "throws" Retries makes no further attempt.
+                running["message"].options["throws"] = (Cancelled,)
+                raise_thread_exception(running["thread"], Cancelled)  # type: ignore[no-untyped-call]
+            elif running is not None:
+                running["unwanted"] = True
+            return running is not None
 
     def _end(self, task_id: str) -> dict[str, Any] | None:
         """No interrupt reaches the thread after this; one that was under way arrives here, and comes too late."""
         known = self.running.get(task_id)
         try:
-            with self._ending:
+            with self._turn:
                 self.running.pop(task_id, None)
         except Cancelled:
             self.running.pop(task_id, None)
@@ -154,10 +162,9 @@ class Hooks(Middleware):
 
     @guarded("dramatiq.skipped")
     def after_skip_message(self, broker: dramatiq.Broker, message: Any) -> None:
-        known = self._end(message.message_id)
-        unwanted = self.host.state.get(CANCEL + message.message_id) is not None
+        known = self._end(message.message_id) or {}
+        unwanted, run = known.get("unwanted", False), known.get("started")
         kind = Kind.TASK_CANCELLED if unwanted else Kind.TASK_EXPIRED if message.failed else Kind.TASK_SKIPPED
-        run = known["started"] if known else None
         self._emit({"kind": kind, **identity(broker, message), "worker": self.engine.worker_name, "run": run})
         if unwanted:
             self.host.state.delete(CANCEL + message.message_id)

@@ -14,7 +14,7 @@ from dramatiq.results.errors import ResultFailure
 from z4j_core.engine import Advice, Engine, Target, verb
 from z4j_core.wire import Error, Kind, QueueFacts, Reason, Source
 
-from z4j_dramatiq.facts import BEFORE, ENGINE, decoded, eta_of, identity, without_nothing
+from z4j_dramatiq.facts import ENGINE, decoded, eta_of, identity, without_nothing
 from z4j_dramatiq.hooks import Hooks
 from z4j_dramatiq.stores import InRedis, Store
 
@@ -89,10 +89,6 @@ class Queues(Engine):
     def _told(self, kind: Kind, message: Message[Any]) -> dict[str, Any]:
         arguments = self.hooks.arguments(self.broker, message) if self.hooks is not None else {}
         event = {"kind": kind, **identity(self.broker, message), **arguments, "eta": eta_of(message)}
-        if kind is Kind.TASK_DEAD_LETTERED:
-            # Retries counts the attempt that failed last; what it wrote of the exception stays here.
-            before = int(message.options.get(BEFORE) or 0)
-            event["attempt"] = before + max(int(message.options.get("retries") or 0) - 1, 0)
         return without_nothing({**event, "source": Source.RECONCILE})
 
     @verb(note="reads the broker's middleware")

@@ -6,17 +6,17 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from dramatiq.common import dq_name
 from dramatiq.message import Message
 from z4j_core.engine import Answer, Target, emulated, verb
-from z4j_core.safety import guard
 from z4j_core.verbs import VERBS
 from z4j_core.wire import Kind, Outcome
 
+from z4j_dramatiq import pauses
 from z4j_dramatiq.actions import Actions
 from z4j_dramatiq.hooks import PAUSE
 from z4j_dramatiq.stores import InRedis
@@ -66,22 +66,18 @@ class Steering(Actions):
     @verb(note="this worker process fetches nothing more; what it has fetched it still runs")
     def pause(self, target: Target, params: Mapping[str, Any]) -> Answer:
         assert self.host is not None
-        for name in self._named(target):
-            thread = self.dramatiq_worker.consumers[name]
-            if not isinstance(self.store, InRedis) and "close" not in vars(thread):
-                thread.close = _Drained(thread)
+        names = self._named(target)
+        for name in names:
             self.host.state.put(PAUSE + name, b"1")
-            thread.pause()
+        pauses.pause(self.dramatiq_worker.consumers[name] for name in names)
         return Answer(Outcome.DONE)
 
-    @verb(note="this worker process fetches again")
+    @verb(note="this worker process fetches again, after a few seconds")
     def resume(self, target: Target, params: Mapping[str, Any]) -> Answer:
         assert self.host is not None
         for name in self._named(target):
             self.host.state.delete(PAUSE + name)
-            thread = self.dramatiq_worker.consumers[name]
-            thread.resume()
-            vars(thread).pop("close", None)
+            pauses.resume(self.dramatiq_worker.consumers[name])
         return Answer(Outcome.DONE)
 
     def _named(self, target: Target) -> list[str]:
@@ -127,25 +123,6 @@ class Steering(Actions):
         if self.host.original(message.message_id) is None:
             self._send(message)
         return Answer(Outcome.DONE, new_task_id=message.message_id)
-
-
-class _Drained:
-    """Closes a consumer of RabbitMQ when what it handed out has been acknowledged.
-
-    Dramatiq closes the consumer of a queue that is paused, and RabbitMQ hands out again what a closed channel has not
-    acknowledged: without this, a message that runs while its queue is paused would run a second time.
-    """
-
-    def __init__(self, thread: Any) -> None:
-        self._thread = thread
-        self._close: Callable[[], None] = thread.close
-
-    def __call__(self) -> None:
-        consumer = self._thread.consumer
-        with guard("dramatiq.pause"):
-            while self._thread.running and consumer.known_tags and consumer.connection.is_open:
-                consumer.connection.sleep(0.1)
-        self._close()
 
 
 def _number(params: Mapping[str, Any]) -> int:
