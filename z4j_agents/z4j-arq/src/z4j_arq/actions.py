@@ -60,7 +60,7 @@ class Actions(Queues):
 
     # On a job.
 
-    @verb(note="enqueues function and arguments again under a new id; arq keeps them as long as the result")
+    @emulated(note="enqueues function and arguments again under a new id; arq keeps them as long as the result")
     def retry(self, target: Target, params: Mapping[str, Any]) -> Answer:
         return self._again(target, None)
 

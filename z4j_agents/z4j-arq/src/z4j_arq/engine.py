@@ -156,5 +156,6 @@ class ArqEngine(Actions):
 def present() -> ArqEngine:
     """The adapter of this process, in the hands of its agent if there is one."""
     engine = ArqEngine.find()
-    attach(engine)
+    if engine.host is None:
+        attach(engine)
     return engine
