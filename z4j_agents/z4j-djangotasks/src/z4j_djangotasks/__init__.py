@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import atexit
 import functools
-import importlib
 import importlib.util
 import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -136,11 +136,8 @@ class DjangoTasksEngine(Engine):
     def _task_finished(self, task_result: Any = None, **_: Any) -> None:
         kind = _ENDS[str(task_result.status)]
         run = self._running.pop(str(task_result.id), {}).get("started") or _micros(task_result.started_at)
-        end: dict[str, Any] = {
-            "run": run,
-            "worker": self._worker,
-            "runtime_ms": ((time.time_ns() // 1000) - run) / 1000 if run else None,
-        }
+        took = (time.time_ns() // 1000 - run) / 1000 if run else None
+        end: dict[str, Any] = {"run": run, "worker": self._worker, "runtime_ms": took}
         if kind is Kind.TASK_SUCCEEDED:
             end["result"], was_cut = self.host.redactor.value(task_result.return_value)
             end["truncated"] = ["result"] if was_cut else []
@@ -194,7 +191,10 @@ class DjangoTasksEngine(Engine):
 
     @verb(note="the worker ends after its task; coming back is its supervisor's business")
     def stop(self, target: Target, params: Mapping[str, Any]) -> Answer:
-        os.kill(os.getpid(), signal.SIGTERM)
+        # A worker that waits for tasks ends at once: not before this answer is on its way.
+        leaving = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
+        leaving.daemon = True
+        leaving.start()
         return Answer(Outcome.REQUESTED, "It ends when its task is done.")
 
     @verb(note="enqueues a task of ours in the database")

@@ -93,8 +93,8 @@ class RecordingHost:
         while self.engine is not None:
             for ask in sorted((self.folder / "asks").glob("*.ask")):
                 order = json.loads(ask.read_text())
+                ask.unlink()  # first: what ends this process must not end the next one as well
                 _write(ask.with_suffix(".answer"), json.dumps(self._carry_out(order)).encode())
-                ask.unlink()
             time.sleep(0.05)
 
     def _carry_out(self, order: dict[str, Any]) -> Any:
