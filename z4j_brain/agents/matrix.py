@@ -36,7 +36,7 @@ _LOOKS = {
     Ability.NATIVE: ("circle-check", "succeeded", "the engine's own API does it"),
     Ability.EMULATED: ("circle-dot", "received", "the adapter does it by other means"),
     Ability.REFUSED: ("lock", "retrying", "the engine could; the workers' own settings do not let it"),
-    Ability.NONE: ("minus", "skipped", "it cannot be done, for the reason beside it"),
+    Ability.NONE: ("minus", "skipped", "it cannot be done; the engine's own page says why"),
 }
 
 
