@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
+from project import Shop
 from z4j_core.testing.recording import wait_for
 from z4j_core.testing.sink import listening
 
@@ -26,10 +29,18 @@ def sink():
         yield sink
 
 
+@pytest.fixture(scope="module")
+def migrated(broker, tmp_path_factory):
+    """The folder of a project whose database is ready."""
+    shop = Shop(broker, tmp_path_factory.mktemp("migrated"))
+    assert shop.manage("migrate", "-v", "0", SHOP_ENGINES=ALL)[0] == 0
+    return shop.folder
+
+
 @pytest.fixture
-def connected(shop, sink):
+def connected(shop, sink, migrated):
     shop.environ |= {"SHOP_ENGINES": ALL, "Z4J_DSN": sink.dsn}
-    assert shop.manage("migrate", "-v", "0")[0] == 0
+    shutil.copytree(migrated, shop.folder, dirs_exist_ok=True)
     return shop
 
 
