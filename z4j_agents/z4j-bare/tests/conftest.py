@@ -20,6 +20,8 @@ import pytest
 import z4j_core
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from z4j_bare.config import Config
+from z4j_bare.database import Database
+from z4j_bare.gate import gate
 from z4j_bare.runtime import Agent
 from z4j_core import wire
 from z4j_core.dsn import DSN, fingerprint
@@ -176,6 +178,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Tests print their own story."""
+
+
+@pytest.fixture(autouse=True)
+def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No file that a test opens stays open after it: Python 3.13 complains of each, in whichever test comes next."""
+    opened: list[Any] = []
+    register = gate.register
+
+    def noted(member: Any) -> None:
+        opened.append(member)
+        register(member)
+
+    monkeypatch.setattr(gate, "register", noted)
+    yield
+    for each in opened:
+        if isinstance(each, Database):
+            each.close()
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def test_children_forked_under_load_neither_hang_nor_lose_anything(program, make
     process.stdin.write("\n")
     process.wait()
     brain.delay = 0
-    expected = {f"child{number}-{i}" for number in range(FORKS) for i in range(20)} | {"parent-first"}
+    expected = {f"child{number}-{i}" for number in range(FORKS) for i in range(20)} | {"parent-first", "adopter"}
     make_agent().emit({"kind": "task.started", "task_id": "adopter"})
     wait_for(lambda: expected <= brain.task_ids(), 60)
     assert len(brain.boots()) == 2, "the children of a worker share its boot"
