@@ -136,7 +136,7 @@ class OwnSuite(Suite):
 
     @proves("worker")
     def test_a_worker_tells_what_it_runs_now(self, rig):
-        task_id = rig.send("slow", 2)
+        task_id = rig.send("slow", 1)
         self.becomes(rig, task_id, State.STARTED)
         facts = rig.records.read("worker_facts")[0]
         assert [one["task_id"] for one in facts["running"]] == [task_id]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 
-from taskiq import SmartRetryMiddleware
+import taskiq
 from taskiq_redis import ListQueueBroker
 
+#: Older releases have only the other one.
+Retries = getattr(taskiq, "SmartRetryMiddleware", taskiq.SimpleRetryMiddleware)
+
 broker = ListQueueBroker(os.environ["STUDIO_REDIS"], queue_name="studio", socket_timeout=None)
-broker = broker.with_middlewares(SmartRetryMiddleware(default_retry_count=2, default_delay=0.1))
+broker = broker.with_middlewares(Retries(default_retry_count=2))
 
 if os.environ.get("STUDIO_LINE"):
     import z4j_taskiq
@@ -26,6 +29,6 @@ async def fail(number):
     raise ValueError(number)
 
 
-@broker.task(retry_on_error=True)
+@broker.task(retry_on_error=True, delay=0.1)
 async def flaky(number):
     raise KeyError(number)

@@ -95,9 +95,10 @@ class TaskiqRig:
 
     def send_unseen(self, task, *args, headers=None, queue=None):
         known = getattr(self.shop, task, None)
-        kicker = known.kicker() if known is not None else AsyncKicker(f"shop:{task}", self.broker, {})
-        labels = dict(headers or {}) | ({"queue_name": queue} if queue else {})
-        return self.run(kicker.with_labels(**labels).kiq(*args)).task_id
+        # Labels of our own: older releases write those of one message into its task.
+        labels = dict(known.labels if known is not None else {}) | dict(headers or {})
+        labels |= {"queue_name": queue} if queue else {}
+        return self.run(AsyncKicker(f"shop:{task}", self.broker, labels).kiq(*args)).task_id
 
     def send_as(self, task_id, task, *args):
         """Under this id."""
