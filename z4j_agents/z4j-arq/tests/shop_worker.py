@@ -19,7 +19,7 @@ class WorkerSettings:
         shop.ok, shop.fail, func(shop.flaky, max_tries=3), shop.slow, shop.block, shop.die, shop.login, shop.count,
         shop.order,
     ]  # fmt: skip
-    cron_jobs = [cron(shop.tick, run_at_startup=True, hour=3)]
+    cron_jobs = [cron(shop.tick, run_at_startup=True, hour=3)] if os.environ.get("SHOP_CRON") else []
     redis_settings = RedisSettings.from_dsn(os.environ["SHOP_REDIS"])
     queue_name = "orders"
     max_jobs = 2

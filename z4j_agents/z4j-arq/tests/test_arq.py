@@ -29,7 +29,7 @@ from z4j_core.wire import Outcome, State
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory):
     """Its worker gives up a job after 2 s, so a killed one's are run again after 12."""
-    with ArqRig(tmp_path_factory.mktemp("rig"), SHOP_TIMEOUT="2", SHOP_ABORT="yes") as rig:
+    with ArqRig(tmp_path_factory.mktemp("rig"), SHOP_TIMEOUT="2", SHOP_ABORT="yes", SHOP_CRON="yes") as rig:
         yield rig
 
 
@@ -133,9 +133,9 @@ class TestBlocked(Suite):
         waiting = rig.send("count", "blocked")
         began = time.monotonic()
         facts = rig.records.read("worker_facts")[0]
-        assert [task["task_id"] for task in facts["running"]] == [busy]
-        assert rig.records.read("queues")[0]["depth"] == 1
-        assert [event["task_id"] for event in rig.records.read("peek", rig.queue, 10)] == [waiting]
+        assert busy in [task["task_id"] for task in facts["running"]]
+        assert rig.records.read("queues")[0]["depth"] >= 1
+        assert waiting in [event["task_id"] for event in rig.records.read("peek", rig.queue, 10)]
         assert rig.records.ask("cancel", Target(waiting, "blocked-1", 1)).outcome == Outcome.DONE
         assert time.monotonic() - began < 2.5, "none of these waits for the loop"
         refused = [
