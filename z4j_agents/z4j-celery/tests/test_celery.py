@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
-from celery import chain
+from celery import chain, chord, group
 from celery_rig import HERE, CeleryRig
 from z4j_celery import originals
 from z4j_core.engine import Target
@@ -31,6 +32,7 @@ def rig(tmp_path_factory):
         ("soft", State.FAILED, "timeout"),
         ("reject", State.REJECTED, ""),
         ("ignore", State.SKIPPED, ""),
+        ("die", State.FAILED, "worker_lost"),
     ],
 )
 def test_each_way_to_end_is_told_once(rig, task, state, reason):
@@ -40,6 +42,27 @@ def test_each_way_to_end_is_told_once(rig, task, state, reason):
     suite.becomes(rig, rig.send("ok", 1), State.SUCCEEDED)
     kinds = [event["kind"] for event in rig.records.events(task_id)]
     assert sorted(kinds) == sorted(["task.enqueued", "task.received", "task.started", f"task.{state}"])
+
+
+@pytest.mark.parametrize(
+    ("sent", "kinds"),
+    [
+        ({"task": "ok", "args": (1,), "expires": -1}, ["enqueued", "expired"]),
+        ({"task": "not_yet", "args": ()}, ["enqueued", "failed"]),
+        ({"task": "ok", "args": (1,), "delay": 3}, ["enqueued", "received", "cancelled"]),
+    ],
+    ids=["expired", "unknown", "revoked"],
+)
+def test_an_end_before_the_start_is_told_once(rig, sent, kinds):
+    sent = dict(sent)
+    task_id = rig.send(sent.pop("task"), *sent.pop("args"), **sent)
+    if "cancelled" in kinds:
+        suite.becomes(rig, task_id, State.SCHEDULED)
+        rig.records.ask("cancel", Target(task_id, f"revoke-{task_id}", 1))
+    suite.becomes(rig, task_id, State(kinds[-1]))
+    suite.becomes(rig, rig.send("ok", 1), State.SUCCEEDED)
+    told = [event["kind"] for event in rig.records.events(task_id)]
+    assert sorted(told) == sorted(f"task.{kind}" for kind in kinds)
 
 
 def test_a_hard_time_limit_says_so_in_words_of_the_engine(rig):
@@ -55,13 +78,32 @@ def test_a_retried_attempt_is_not_its_own_parent(rig):
 
 def test_a_chain_knows_its_parents(rig):
     shop = rig.shop
-    rig.producer.install(rig.recorder())
-    try:
+    with producing(rig):
         last = chain(shop.count.s("link"), shop.ok.si(2)).apply_async()
-    finally:
-        rig.producer.uninstall()
     row = suite.becomes(rig, last.id, State.SUCCEEDED)
     assert row["parent_id"] == row["root_id"] == last.parent.id
+
+
+def test_the_tasks_of_a_group_share_it_and_have_no_parent(rig):
+    shop = rig.shop
+    with producing(rig):
+        sent = group(shop.ok.s(number) for number in range(3)).apply_async()
+    for task_id in (result.id for result in sent.results):
+        row = suite.becomes(rig, task_id, State.SUCCEEDED)
+        assert (row["group_id"], row["root_id"], row["parent_id"]) == (sent.id, task_id, "")
+
+
+def test_a_chord_calls_its_body_from_one_of_its_tasks(rig):
+    """The body is published in a worker, by the last task to end: the producer says nothing of it."""
+    shop = rig.shop
+    with producing(rig):
+        body = chord([shop.ok.s(1), shop.ok.s(2)])(shop.ok.s())
+    row = suite.becomes(rig, body.id, State.SUCCEEDED)
+    header = [result.id for result in body.parent.results]
+    assert row["parent_id"] in header
+    assert row["root_id"] in header
+    assert {suite.becomes(rig, task_id, State.SUCCEEDED)["group_id"] for task_id in header} == {body.parent.id}
+    assert rig.records.events(body.id, "task.enqueued")
 
 
 def test_a_retry_brings_the_rest_of_its_chain_with_it(rig):
@@ -105,6 +147,37 @@ def test_without_the_original_a_retry_takes_the_arguments_from_the_result_backen
     assert len((rig.folder / "extended").read_text().splitlines()) == 2
 
 
+def test_other_arguments_bring_the_rest_of_the_chain_with_them_and_the_priority(rig):
+    shop = rig.shop
+    last = chain(shop.count.s("with-1"), shop.count.si("with-follows")).apply_async(priority=6)
+    suite.becomes(rig, last.id, State.SUCCEEDED)
+    answer = rig.records.ask("retry_with", Target(last.parent.id, "with-1", 1), args=["with-2"], kwargs={})
+    assert (answer.outcome, answer.detail) == (Outcome.DONE, "")
+    row = suite.becomes(rig, answer.new_task_id, State.SUCCEEDED)
+    assert row["priority"] == 6
+    assert row["args"] == "('with-2',)"
+    wait_for(lambda: len((rig.folder / "with-follows").read_text().splitlines()) == 2)
+    kept = original(rig, answer.new_task_id)
+    assert kept["headers"]["argsrepr"] == "['with-2']"
+
+
+def test_other_arguments_need_no_original(rig):
+    target = Target("long-gone", "with-3", 1, name="shop.count", queue=rig.queue)
+    answer = rig.records.ask("retry_with", target, args=["with-3"], kwargs={})
+    assert answer.outcome == Outcome.DONE
+    assert "left out" in answer.detail
+    assert suite.becomes(rig, answer.new_task_id, State.SUCCEEDED)["retry_of"] == "long-gone"
+    nameless = rig.records.ask("retry_with", Target("long-gone", "with-4", 1), args=[], kwargs={})
+    assert nameless.outcome == Outcome.ARGS_UNAVAILABLE
+
+
+def test_a_pickled_body_is_not_opened_to_exchange_its_arguments():
+    pickled = {"content_type": "application/x-python-serialize", "content_encoding": "binary", "body": b"\x80"}
+    packed, whole = originals.exchange({**pickled, "headers": {"id": "t"}}, [1], {"two": 2})
+    assert not whole
+    assert (packed["content_type"], json.loads(packed["body"])) == ("application/json", [[1], {"two": 2}, {}])
+
+
 def test_a_message_with_headers_beyond_json_is_kept_whole():
     odd = {"body": b"\xff\x00", "headers": {"id": "t", "raw": b"\x01", "expires": None}, "properties": {}, "at": 1}
     assert originals.unpack(originals.dump(odd)) == odd
@@ -141,6 +214,16 @@ def test_the_celery_command_tells_what_is_installed(rig):
     )
     assert "retry, retry_with, cancel" in told.stdout
     assert "z4j-bare" in told.stdout
+
+
+@contextmanager
+def producing(rig):
+    """Canvas is sent by the app, not by the rig."""
+    rig.producer.install(rig.recorder())
+    try:
+        yield
+    finally:
+        rig.producer.uninstall()
 
 
 def original(rig, task_id):

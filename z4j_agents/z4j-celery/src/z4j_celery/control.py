@@ -74,6 +74,8 @@ class Control(Process):
             return f"This worker's pool is {kind}, which has no processes to replace."
         if verb == "restart_pool" and not self.app.conf.worker_pool_restarts:
             return "The setting worker_pool_restarts is off."
+        if verb == "cancel" and not self.app.conf.worker_enable_remote_control:
+            return "The setting worker_enable_remote_control is off: no worker would hear of it."
         if verb == "rate_limit" and self.consumer.disable_rate_limits:
             return "The setting worker_disable_rate_limits is on."
         if verb == "time_limit" and kind in ("threads", "solo"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
@@ -121,7 +121,7 @@ class Queues(Control):
         for name in named:
             self.host.state.put(self.own(PAUSE) + name, b"1")
             self.paused.add(name)
-        return self._on_consumer("cancel_task_queue", named)
+        return self._on_consumer(self._leave, named)
 
     @verb(note="this worker takes from the queue again")
     def resume(self, target: Target, params: Mapping[str, Any]) -> Answer:
@@ -132,7 +132,7 @@ class Queues(Control):
         for name in named:
             self.host.state.delete(self.own(PAUSE) + name)
             self.paused.discard(name)
-        return self._on_consumer("add_task_queue", named)
+        return self._on_consumer(self._take, named)
 
     def restore_pauses(self, app: Any, hostname: str) -> None:
         """This worker has been told before. Said before it consumes: RabbitMQ would send at once."""
@@ -142,9 +142,22 @@ class Queues(Control):
         self.paused = {name for name in names if name in app.amqp.queues.consume_from}
         app.amqp.queues.deselect(sorted(self.paused))
 
-    def _on_consumer(self, method: str, names: list[str]) -> Answer:
+    def _leave(self, name: str) -> None:
+        self.consumer.cancel_task_queue(name)
+
+    def _take(self, name: str) -> None:
+        """Older releases of Celery forget what they took again when they lose a connection: so it is noted here."""
+        queues = self.app.amqp.queues
+        queues.select_add(queues[name])
+        self.consumer.add_task_queue(name)
+
+    def _on_consumer(self, do: Callable[[str], None], names: list[str]) -> Answer:
+        def do_all() -> None:
+            for name in names:
+                do(name)
+
         try:
-            self.on_loop(lambda: [getattr(self.consumer, method)(name) for name in names])
+            self.on_loop(do_all)
         except Busy:
             return Answer(Outcome.REQUESTED, "It takes effect as soon as the worker's main thread is free.")
         return Answer(Outcome.DONE)

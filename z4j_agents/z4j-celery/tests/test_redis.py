@@ -1,0 +1,121 @@
+"""Celery's queues in Redis: priorities, what workers hold, a prefix of one's own; what its stores know of a task."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from celery_rig import CeleryRig
+from z4j_core.engine import Target
+from z4j_core.testing.engines import EngineSuite
+from z4j_core.testing.recording import wait_for
+from z4j_core.wire import Outcome, State
+
+suite = EngineSuite()
+PREFIX = {"global_keyprefix": "shop:", "queue_order_strategy": "priority"}
+
+
+@pytest.fixture(scope="module", params=[{}, {"broker_transport_options": PREFIX}], ids=["plain", "prefixed"])
+def rig(request, tmp_path_factory):
+    with CeleryRig(tmp_path_factory.mktemp("rig"), **request.param) as rig:
+        yield rig
+
+
+def facts(rig, queue):
+    """Of a queue that the worker knows of, once something was sent to it by name."""
+    return next(one for one in rig.records.read("queues") if one["name"] == queue)
+
+
+def test_what_waits_is_listed_in_the_order_in_which_it_would_be_taken(rig):
+    with suite_paused(rig):
+        sent = {priority: rig.send("count", "order", priority=priority) for priority in (9, 0, 3, 6)}
+        again = rig.send("count", "order", priority=0)
+        listed = [event["task_id"] for event in rig.records.read("peek", rig.queue, 10)]
+        assert listed == [sent[0], again, sent[3], sent[6], sent[9]]
+        assert [event["task_id"] for event in rig.records.read("peek", rig.queue, 2)] == [sent[0], again]
+        assert [event["priority"] for event in rig.records.read("peek", rig.queue, 9)] == [0, 0, 3, 6, 9]
+
+
+def test_what_workers_hold_is_told_apart_by_what_it_waits_for(rig):
+    wait_for(lambda: facts(rig, rig.queue)["in_flight"] == 0, 20, "an idle worker")
+    before = facts(rig, rig.queue)["delayed"]
+    later = rig.send("ok", 1, delay=60)
+    suite.becomes(rig, later, State.SCHEDULED)
+    held = [rig.send("late", 4) for _ in range(2)]
+    for task_id in held:
+        suite.becomes(rig, task_id, State.STARTED)
+    told = facts(rig, rig.queue)
+    assert (told["in_flight"], told["delayed"] - before, told["depth"]) == (2, 1, 0)
+    for task_id in held:
+        suite.becomes(rig, task_id, State.SUCCEEDED)
+    rig.records.ask("cancel", Target(later, "later", 1))
+
+
+def test_each_task_that_is_thrown_away_is_told(rig):
+    with suite_paused(rig):
+        sent = [rig.send("count", "thrown", priority=priority) for priority in (0, 6)]
+        answer = rig.records.ask("purge", Target(command="purge-1", item=1, queue=rig.queue))
+        assert answer.outcome == Outcome.DONE
+        assert answer.detail.startswith("2 ")
+        for task_id in sent:
+            suite.becomes(rig, task_id, State.CANCELLED)
+        assert rig.records.read("peek", rig.queue, 10) == []
+
+
+def test_a_task_is_moved_with_its_priority_and_what_moves_it_back_if_its_worker_dies(rig):
+    with suite_paused(rig):
+        task_id = rig.send("late", 0, queue="aside", priority=6)
+        answer = rig.records.ask("move", Target(task_id, "move-1", 1, queue="aside"), queue=rig.queue)
+        assert answer.outcome == Outcome.DONE, answer.detail
+        (waiting,) = rig.records.read("peek", rig.queue, 10)
+        assert (waiting["task_id"], waiting["priority"], waiting["queue"]) == (task_id, 6, rig.queue)
+        assert rig.records.read("peek", "aside", 10) == []
+    assert suite.becomes(rig, task_id, State.SUCCEEDED)["queue"] == rig.queue
+
+
+def test_the_stores_know_how_a_task_failed_and_that_one_was_revoked(rig):
+    failed, revoked = rig.send("fail", 1), rig.send("ok", 1, delay=60)
+    suite.becomes(rig, failed, State.FAILED)
+    suite.becomes(rig, revoked, State.SCHEDULED)
+    rig.records.ask("cancel", Target(revoked, "revoke-1", 1))
+    (told,) = wait_for(lambda: rig.records.read("lookup", targets=[Target(failed)]), what="the backend")
+    assert (told["kind"], told["error"]["type"], told["error"]["message"]) == ("task.failed", "ValueError", "")
+    (told,) = wait_for(lambda: ended(rig, revoked), what="the backend")
+    assert told["kind"] == "task.cancelled"
+
+
+def test_a_task_counts_as_started_only_while_a_worker_has_it(rig):
+    running, waiting = rig.send("slow", 5), rig.send("ok", 1, delay=60)
+    suite.becomes(rig, running, State.STARTED)
+    suite.becomes(rig, waiting, State.SCHEDULED)
+    told = rig.records.read("lookup", targets=[Target(running), Target(waiting), Target("never-seen")])
+    assert {event["task_id"]: event["kind"] for event in told} == {running: "task.started", waiting: "task.received"}
+    assert all(event["worker"] == "w1@test" for event in told)
+    rig.records.ask("cancel", Target(waiting, "revoke-2", 1))
+
+
+def ended(rig, task_id):
+    return [event for event in rig.records.read("lookup", targets=[Target(task_id)]) if event["kind"] in ENDS]
+
+
+ENDS = ("task.cancelled", "task.failed", "task.succeeded")
+
+
+class suite_paused:  # noqa: N801 - reads as a statement
+    """The worker takes nothing, and holds nothing that it has not begun."""
+
+    def __init__(self, rig):
+        self.rig = rig
+
+    def ask(self, verb):
+        answer = self.rig.records.ask(verb, Target(command=f"{verb}-{time.monotonic()}", item=1, queue=self.rig.queue))
+        assert answer.outcome == Outcome.DONE, answer.detail
+
+    def __enter__(self):
+        self.ask("pause")
+        flush = self.rig.send_unseen("ok", 1)  # a read of the list that was under way may still bring it
+        time.sleep(1.5)
+        self.rig.records.ask("purge", Target(command=flush, item=1, queue=self.rig.queue))
+
+    def __exit__(self, *_):
+        self.ask("resume")
