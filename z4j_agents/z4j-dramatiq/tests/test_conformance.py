@@ -28,6 +28,12 @@ class TestDramatiq(EngineSuite):
     failed = State.DEAD_LETTERED
     lacks = {"told_of_death": "a killed process takes its master along, and neither says a word"}
 
+    def test_a_process_that_only_sends_can_send_a_hello(self, rig):
+        answer = rig.engine().act("hello", Target(command="hello-0", item=1), {"queue": rig.queue})
+        assert answer.outcome == Outcome.DONE, answer.detail
+        self.becomes(rig, answer.new_task_id, State.SUCCEEDED)
+        assert rig.engine().obstacle("cancel")
+
     def test_what_a_killed_worker_had_is_still_known_to_redis(self, rig):
         task_id = rig.send("die")
         self.becomes(rig, task_id, State.STARTED)

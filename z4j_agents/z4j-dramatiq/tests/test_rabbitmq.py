@@ -33,6 +33,12 @@ class TestRabbitMQ(EngineSuite):
     # Over Redis each verb has its test; here some have none.
     test_every_verb_and_read_it_defines_is_proved_by_a_test = None
 
+    def test_a_process_that_only_sends_can_send_a_hello(self, rig):
+        answer = rig.engine().act("hello", Target(command="hello-0", item=1), {"queue": rig.queue})
+        assert answer.outcome == Outcome.DONE, answer.detail
+        self.becomes(rig, answer.new_task_id, State.SUCCEEDED)
+        assert rig.engine().obstacle("cancel")
+
     def test_a_look_at_what_waits_is_not_offered_and_the_reason_is_given(self, rig):
         assert "peek" not in rig.engine().capabilities()
         assert "RabbitMQ" in rig.engine().obstacle("peek")

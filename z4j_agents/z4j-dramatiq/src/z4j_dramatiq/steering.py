@@ -42,7 +42,7 @@ class Steering(Actions):
             return _STRANGE
         if verb == "peek" and not isinstance(self.store, InRedis):
             return _LOOKS
-        if self.dramatiq_worker is None and verb in VERBS:
+        if self.dramatiq_worker is None and verb in VERBS and verb != "hello":
             return "Only a worker can do this; this process sends messages."
         if verb in ("restart", "stop") and not _under_master():
             return "It was not started by the dramatiq command, so there is no master process to tell."
@@ -115,12 +115,15 @@ class Steering(Actions):
 
     @verb(note="sends a message to an actor of ours")
     def hello(self, target: Target, params: Mapping[str, Any]) -> Answer:
-        assert self.host is not None
-        queue = str(params.get("queue") or (self.consumed() or [""])[0])
-        if queue not in self.broker.get_declared_queues():
-            return Answer(Outcome.NOT_FOUND, f"No queue is called {queue} here.")
+        declared = sorted(self.broker.get_declared_queues())
+        names = self.consumed() if self.dramatiq_worker is not None else declared
+        queue = str(params.get("queue") or (names or [""])[0])
+        if queue not in declared:
+            return Answer(
+                Outcome.NOT_FOUND, f"No queue is called {queue} here." if queue else "No queue is known here."
+            )
         message: Message[Any] = Message(queue, HELLO, (), {}, {}, message_id=target.new_task_id())
-        if self.host.original(message.message_id) is None:
+        if self.host is None or self.host.original(message.message_id) is None:
             self._send(message)
         return Answer(Outcome.DONE, new_task_id=message.message_id)
 
