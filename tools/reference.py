@@ -139,7 +139,7 @@ _AGENT = {
     "READ_ONLY": "1: the brain may ask for nothing",
     "SPOOL_DIR": "folder of waiting events and of originals",
     "SPOOL_CAP": "bytes the spool may take",
-    "CODE_VERSION": "which release of your own code runs here; without it GIT_COMMIT, SOURCE_VERSION or HEROKU_SLUG_COMMIT",
+    "CODE_VERSION": "the release of your own code; else GIT_COMMIT, SOURCE_VERSION or HEROKU_SLUG_COMMIT",
     "ENGINES": "adapters to use; all that are installed when left out",
     "INSECURE": "1: allow http:// to another host",
 }
