@@ -237,7 +237,7 @@ def engines() -> str:
 
 `yes`: the engine's own API does it. `by us`: the engine has no API for it; the adapter does it through the engine's
 storage, a subclass or what it keeps private. `no`: it cannot be done, and the reason is below. What a particular worker
-can do may be less (its broker, its pool, its owner's settings): the page *Engines* of the panel says so for yours.
+can do may be less (its broker, its pool, its owner's settings): the page *Capabilities* of the panel says so for yours.
 Each `yes` and each `by us` is shown to change the world by a test of the conformance suite or of the adapter.
 """
     parts = [text, _table(["", *names], rows), *(_notes(name, found[name]) for name in names)]

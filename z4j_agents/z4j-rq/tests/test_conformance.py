@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import rq
 from rq_rig import RQRig
 from z4j_core.engine import Target
 from z4j_core.testing.engines import EngineSuite, proves
@@ -45,6 +46,23 @@ class TestRQ(EngineSuite):
         row = self.becomes(rig, rig.send("slow", 30), State.FAILED)
         assert row["error_reason"] == "timeout"
         rig.records.ask("time_limit", Target(command="limit-2", item=1), name="shop.slow", hard=600)
+
+    @proves("rate_limit")
+    def test_a_rate_limit_lets_more_jobs_of_its_key_into_their_queue(self, rig):
+        def limited(rate):
+            return rig.records.ask("rate_limit", Target(command=f"rate-{rate}", item=1), name="mail", rate=rate)
+
+        if not hasattr(rq, "RateLimit"):
+            answer = limited(3)
+            assert (answer.outcome, "RQ 3" in answer.detail) == (Outcome.UNSUPPORTED, True)
+            return
+        assert limited(3).outcome == Outcome.NOT_FOUND
+        queue = rq.Queue("limited", connection=rig.connection)
+        jobs = [queue.enqueue("shop.ok", 1, rate_limit=rq.RateLimit("mail", 1)) for _ in range(4)]
+        assert [job.get_status() for job in jobs] == ["queued", *["rate_limited"] * 3]
+        assert limited("plenty").outcome == Outcome.FAILED
+        assert limited(3).outcome == Outcome.DONE
+        assert [job.get_status() for job in jobs] == [*["queued"] * 3, "rate_limited"]
 
     @proves("restart")
     def test_under_a_plain_worker_a_restart_is_refused_with_the_reason(self, rig):

@@ -20,6 +20,11 @@ from z4j_rq.facts import ENDS, now
 from z4j_rq.producer import known_queue
 from z4j_rq.queues import Queues
 
+try:
+    from rq import rate_limit as rate_limits
+except ImportError:  # before RQ 3
+    rate_limits = None  # type: ignore[assignment]
+
 PAUSE: Final = "rq.pause."
 LIMIT: Final = "rq.limit."
 #: What a process that only enqueues can do as well.
@@ -31,7 +36,6 @@ class Actions(Queues):
     lacks: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("grow", "shrink", "autoscale"), _ONE),
         "restart_pool": "An RQ worker has no pool: each job is run by a fork of its own.",
-        "rate_limit": "RQ limits how many jobs of a key run at once, and that is set where a job is enqueued.",
     }
     paused: set[str]
 
@@ -42,6 +46,8 @@ class Actions(Queues):
             return "" if known_queue() else "No queue of RQ is known in this process: name a module that holds one."
         if self.rq_worker is None and verb in VERBS:
             return "Only a worker can do this; this process enqueues jobs."
+        if verb == "rate_limit" and rate_limits is None:
+            return "This release of RQ has no rate limits; they came with RQ 3."
         if verb == "restart" and not _in_pool():
             return "It was started by `rq worker`, which nothing starts again; use stop, or run `rq worker-pool`."
         return ""
@@ -179,6 +185,20 @@ class Actions(Queues):
         seconds = self.host.state.get(LIMIT + str(job.func_name))
         if seconds is not None:
             job.timeout = json.loads(seconds)
+
+    @emulated(
+        note="how many jobs of the key that it names may run at once; the next such job brings its own limit again"
+    )
+    def rate_limit(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        key, rate = str(params.get("name") or ""), str(params.get("rate") or "")
+        if not key or not rate.isascii() or not rate.isdigit() or not int(rate):
+            return Answer(Outcome.FAILED, "It takes the key of a limit and a whole number of jobs.")
+        registry = rate_limits.RateLimitRegistry(key, self.connection)
+        if not self.connection.exists(registry.config_key):
+            return Answer(Outcome.NOT_FOUND, "No job that waits or runs has this key.")
+        self.connection.hset(registry.config_key, "concurrency", int(rate))
+        started = len(registry.acquire_and_enqueue(int(rate)))
+        return Answer(Outcome.DONE, f"{rate} jobs of {key} may run at once; {started} more were let into their queues.")
 
     @verb(note="enqueues a job of ours")
     def hello(self, target: Target, params: Mapping[str, Any]) -> Answer:

@@ -23,6 +23,8 @@ class Queues(Engine):
 
     hooks: Hooks | None
     rq_worker: Any
+    #: Whether this worker was started to move scheduled jobs.
+    schedules = False
     _connection: Any = None
 
     def prepare(self, worker: Any) -> None:
@@ -142,7 +144,7 @@ class Queues(Engine):
                 "Jobs are pickled: whoever can write to this Redis can run any code in the worker.",
                 "Keep Redis behind a password and off the network, or use the JSON serializer.",
             )
-        if not getattr(worker, "scheduler", None):
+        if not (self.schedules or getattr(worker, "scheduler", None)):
             yield Advice(
                 "no-scheduler",
                 "This worker moves no jobs whose time has come (enqueue_in, enqueue_at, retry intervals).",

@@ -40,6 +40,11 @@ class Watched:
 
     # The life of the worker.
 
+    def work(self, *args: Any, **kwargs: Any) -> Any:
+        """RQ starts the scheduler only after it has said that the worker is there."""
+        self.z4j.schedules = bool(kwargs.get("with_scheduler"))
+        return super().work(*args, **kwargs)  # type: ignore[misc]
+
     def register_birth(self) -> None:
         super().register_birth()  # type: ignore[misc]
         self.z4j.serve(self)
