@@ -167,3 +167,20 @@ def test_a_tampered_cursor_is_explained(address, as_):
     answer = as_("vera").get(address("tasks") + "?cursor=guessed")
     assert answer.status_code == 400
     assert "Start this page afresh" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("task.lost", "lost: concluded when no live worker claimed it"),
+        ("task.succeeded", "succeeded: found in the engine's own store or queue, not told by a worker"),
+    ],
+)
+def test_what_was_looked_up_is_told_apart_from_what_a_worker_said(cast, address, task, as_, kind, told):
+    agent = cast.production.agents.get()
+    rows.event(task, agent, "task.started", task.first_at)
+    assert "found in the engine" not in as_("vera").get(address("task")).content.decode()
+
+    rows.event(task, agent, kind, task.last_at, source="reconcile")
+
+    assert told in as_("vera").get(address("task")).content.decode()

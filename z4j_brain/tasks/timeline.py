@@ -48,6 +48,11 @@ class Attempt:
     def state(self) -> TaskState:
         return self.stations[-1].state
 
+    @property
+    def reconciled(self) -> tuple[str, ...]:
+        """The words of those stations that were looked up in the engine's store, not told while they happened."""
+        return tuple(station.state.label.lower() for station in self.stations if station.reconciled)
+
 
 @dataclass(frozen=True, slots=True)
 class _Step:
