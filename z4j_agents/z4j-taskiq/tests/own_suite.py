@@ -30,17 +30,6 @@ class BrokerSuite(Suite):
         assert list(rig.records.read("peek", "idle", 10)) == []
         assert len((rig.folder / "moved").read_text().splitlines()) == 1
 
-    @proves("cancel")
-    def test_a_cancelled_task_that_no_worker_has_seen_stays_cancelled_over_a_restart(self, rig):
-        assert rig.records.ask("cancel", Target("sent-later", "cancel-1", 1)).outcome == Outcome.REQUESTED
-        rig.restart()
-        rig.send_as("sent-later", "count", "sent-later")
-        row = self.becomes(rig, "sent-later", State.CANCELLED)
-        assert row["started_at"] is None
-        assert not (rig.folder / "sent-later").exists()
-        rig.send_as("sent-later", "count", "sent-later")
-        self.becomes(rig, "sent-later", State.SUCCEEDED)
-
     @proves("cancel", "retry")
     def test_a_task_that_was_cancelled_before_it_ran_can_be_retried(self, rig):
         task_id = rig.send("count", "second-thoughts", queue="idle")
@@ -62,6 +51,21 @@ class BrokerSuite(Suite):
         assert answer.detail.startswith("1 ")
         assert rig.records.read("peek", "idle", 10) == []
 
+
+class OwnSuite(Suite):
+    """What does not."""
+
+    @proves("cancel")
+    def test_a_cancelled_task_that_no_worker_has_seen_stays_cancelled_over_a_restart(self, rig):
+        assert rig.records.ask("cancel", Target("sent-later", "cancel-1", 1)).outcome == Outcome.REQUESTED
+        rig.restart()
+        rig.send_as("sent-later", "count", "sent-later")
+        row = self.becomes(rig, "sent-later", State.CANCELLED)
+        assert row["started_at"] is None
+        assert not (rig.folder / "sent-later").exists()
+        rig.send_as("sent-later", "count", "sent-later")
+        self.becomes(rig, "sent-later", State.SUCCEEDED)
+
     def test_a_killed_worker_is_replaced_and_what_it_ran_is_not_known_as_ended(self, rig):
         online = len(rig.records.events(kind="worker.online"))
         task_id = rig.send("die")
@@ -69,10 +73,6 @@ class BrokerSuite(Suite):
         wait_for(lambda: len(rig.records.events(kind="worker.online")) > online, 20, "another worker")
         assert rig.records.read("lookup", targets=[Target(task_id)]) == []
         self.becomes(rig, rig.send("ok", 1), State.SUCCEEDED)
-
-
-class OwnSuite(Suite):
-    """What does not."""
 
     @proves("cancel")
     def test_a_running_task_that_would_be_tried_again_is_not_when_it_is_cancelled(self, rig):

@@ -134,7 +134,7 @@ class Hooks(TaskiqMiddleware):
         started = now()
         task = self.engine.broker.find_task(message.task_name)
         run = Run(
-            event={**identity(self.engine.broker, message), "worker": self.worker, "run": started},
+            event=without_nothing({**identity(self.engine.broker, message), "worker": self.worker, "run": started}),
             started=started,
             requeues=whole(message.labels.get(REQUEUES)) or 0,
             detached=task is not None and not inspect.iscoroutinefunction(task.original_func),
@@ -145,8 +145,7 @@ class Hooks(TaskiqMiddleware):
         if run.task is not None:
             run.gone = functools.partial(self._gone, run)
             run.task.add_done_callback(run.gone)
-        event = {"kind": Kind.TASK_STARTED, **run.event, "ts": started, **self.arguments(message)}
-        self._host.emit(without_nothing(event))
+        self._host.emit({"kind": Kind.TASK_STARTED, **run.event, "ts": started})
 
     @guarded("taskiq.ended")
     def _ended(self, message: TaskiqMessage, result: TaskiqResult[Any]) -> None:

@@ -23,8 +23,7 @@ class Slots:
 
     async def add(self, by: int) -> int:
         for _ in range(by):
-            if self._leaving:
-                self._leaving.pop().cancel()
+            if self._leaving and self._leaving.pop().cancel():
                 continue
             for semaphore in self._semaphores:
                 semaphore.release()
