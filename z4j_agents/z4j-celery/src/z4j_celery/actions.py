@@ -12,14 +12,13 @@ from z4j_core.wire import Kind, Outcome, Source
 from z4j_celery import originals
 from z4j_celery.advice import Advised
 from z4j_celery.facts import RETRY_OF, identity, now
-from z4j_celery.queues import Queues
 
 #: How long a wish to cancel outlives the worker that was told of it: a task may wait for its time for days.
 REVOKE_LIFE: Final = 7 * 24 * 3600 * 1_000_000
 REVOKES: Final = "celery.revoke."
 
 
-class Actions(Advised, Queues):
+class Actions(Advised):
     """They talk to the user's broker and may take seconds; they run in the agent's thread."""
 
     @verb(note="publishes the original message again, under a new id")
@@ -94,8 +93,6 @@ class Actions(Advised, Queues):
     def cancel(self, target: Target, params: Mapping[str, Any]) -> Answer:
         """A broadcast: whichever worker has the task drops it, or ends the process that runs it."""
         assert self.host is not None
-        if not self.awaits_worker():
-            return Answer(Outcome.UNSUPPORTED, "Only a worker can cancel; this process sends tasks.")
         running = any(request.id == target.task_id for request in self.running())
         stops = self.pool_can("terminate_job")
         if running and not stops:

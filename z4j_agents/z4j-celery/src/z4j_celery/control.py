@@ -17,7 +17,7 @@ from z4j_core.engine import Answer, Target, emulated, verb
 from z4j_core.safety import guard
 from z4j_core.wire import Outcome
 
-from z4j_celery.process import Busy, Process
+from z4j_celery.process import STARTS, Busy, Process
 
 RATE: Final = "celery.rate."
 LIMIT: Final = "celery.limit."
@@ -60,6 +60,12 @@ class Control(Process):
         if self.consumer is None:
             return "Only a worker can do this; this process sends tasks." if self.host is not None else ""
         return self._pool_obstacle(verb)
+
+    def act(self, verb: str, target: Target, params: Mapping[str, Any]) -> Answer:
+        """A worker that is still starting is waited for: a command may arrive that early."""
+        if verb in _WORKERS and self.starting and not self.ready.wait(STARTS):
+            return Answer(Outcome.FAILED, "The worker is still starting.")
+        return super().act(verb, target, params)
 
     def _pool_obstacle(self, verb: str) -> str:
         """What this very worker was not started for."""

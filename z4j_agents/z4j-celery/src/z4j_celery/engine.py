@@ -26,6 +26,7 @@ class CeleryEngine(Actions):
     def __init__(self) -> None:
         self.ready = threading.Event()
         self.paused = set()
+        self._starts: Any = None
         self._started = 0
 
     def version(self) -> str:
@@ -38,6 +39,7 @@ class CeleryEngine(Actions):
         self.hooks = Hooks(host)
         self.hooks.connect()
         signals.worker_init.connect(self._on_init, weak=False, dispatch_uid="z4j.init")
+        signals.worker_before_create_process.connect(self._on_fork, weak=False, dispatch_uid="z4j.fork")
         signals.worker_ready.connect(self.on_worker, weak=False, dispatch_uid="z4j.worker")
         signals.beat_init.connect(self.on_beat, weak=False, dispatch_uid="z4j.beat")
 
@@ -46,6 +48,7 @@ class CeleryEngine(Actions):
             return
         signals.beat_init.disconnect(dispatch_uid="z4j.beat")
         signals.worker_ready.disconnect(dispatch_uid="z4j.worker")
+        signals.worker_before_create_process.disconnect(dispatch_uid="z4j.fork")
         signals.worker_init.disconnect(dispatch_uid="z4j.init")
         self.hooks.disconnect()
         self.hooks = None
@@ -75,8 +78,16 @@ class CeleryEngine(Actions):
         assert self.host is not None
         self.starting = True
         self.host.role("worker", sender.hostname)
-        sender.app.task(name=HELLO, shared=False)(hello)
+        self._starts = sender.app
         self.restore_pauses(sender.app, sender.hostname)
+
+    @guarded("celery.fork")
+    def _on_fork(self, **_: Any) -> None:
+        """A child is about to be made, which must know the task of ours. Not sooner: the worker has listed its tasks by
+        now, and that list is as it ever was.
+        """
+        if self._starts is not None and HELLO not in self._starts.tasks:
+            self._starts.task(name=HELLO, shared=False)(hello)
 
     @guarded("celery.worker")
     def on_worker(self, sender: Any = None, **_: Any) -> None:
@@ -85,6 +96,9 @@ class CeleryEngine(Actions):
         self.consumer = sender
         self._started = now()
         self._warm_up()
+        self._on_fork()
+        if HELLO not in sender.strategies:
+            sender.update_strategies()  # a pool without children
         self.restore_limits()
         self._renew_revokes()
         self.host.role("worker", sender.hostname)

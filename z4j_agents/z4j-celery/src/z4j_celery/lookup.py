@@ -14,7 +14,8 @@ from z4j_core.safety import guard
 from z4j_core.wire import Error, Kind, Source
 
 from z4j_celery.facts import ENGINE, delivery, engine_error, micros, reason, without_nothing
-from z4j_celery.process import Process
+from z4j_celery.queues import Queues
+from z4j_celery.redis import RedisQueues
 
 #: Seconds that workers have to answer; nobody can tell that no more answers come.
 _TIMEOUT: Final = 1.0
@@ -25,12 +26,16 @@ _HELD: Final = {
 }
 
 
-class Lookup(Process):
-    @verb(note="the result backend for an end; the workers, by remote control, for what runs or waits in one")
+class Lookup(Queues):
+    @verb(
+        note="the result backend for an end; for the rest the workers, by remote control, and what they hold in Redis"
+    )
     def lookup(self, targets: Sequence[Target]) -> Iterable[Mapping[str, Any]]:
-        told = [event for target in targets if (event := self._ended(target))]
-        known = {event["task_id"] for event in told}
-        return told + list(self._held([target.task_id for target in targets if target.task_id not in known]))
+        told = {target.task_id: event for target in targets if (event := self._ended(target))}
+        for source in (self._held, self._given_back):
+            open_ids = {target.task_id for target in targets} - told.keys()
+            told |= {event["task_id"]: event for event in (source(open_ids) if open_ids else ())}
+        return told.values()
 
     def has_backend(self) -> bool:
         return not isinstance(self.app.backend, DisabledBackend)
@@ -69,9 +74,9 @@ class Lookup(Process):
                 return {"kind": Kind.TASK_EXPIRED if expired else Kind.TASK_CANCELLED}
         return {}
 
-    def _held(self, task_ids: list[str]) -> Iterator[dict[str, Any]]:
+    def _held(self, task_ids: set[str]) -> Iterator[dict[str, Any]]:
         """What a live worker holds. The answer has the arguments too, as they are: those stay here."""
-        if not task_ids or not self.app.conf.worker_enable_remote_control:
+        if not self.app.conf.worker_enable_remote_control:
             return
         with self.connection() as connection:
             answers = self.app.control.inspect(timeout=_TIMEOUT, connection=connection).query_task(*task_ids) or {}
@@ -83,6 +88,16 @@ class Lookup(Process):
                     event = {"kind": kind, "engine": ENGINE, "task_id": task_id, "name": info.get("name")}
                     event |= {"worker": worker, **delivery(info), "source": Source.RECONCILE}
                     yield without_nothing({**event, "ts": run, "run": run} if state == "active" else event)
+
+    def _given_back(self, task_ids: set[str]) -> Iterator[dict[str, Any]]:
+        """What a worker that is gone had taken from Redis: after the visibility timeout another gets it."""
+        if self.driver() == "redis":
+            with self.connection() as connection:
+                messages = RedisQueues(connection).held(task_ids)
+            for message in messages:
+                event = self.waits(message, str((message.delivery_info or {}).get("routing_key") or ""))
+                if event is not None:
+                    yield event
 
 
 def _error(error: Any) -> Error:

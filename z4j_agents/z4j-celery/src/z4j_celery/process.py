@@ -51,10 +51,6 @@ class Process(Engine):
     def pool(self) -> Any:
         return self.consumer.pool if self.consumer is not None else None
 
-    def awaits_worker(self) -> bool:
-        """Whether this is a worker. One that is still starting is waited for: a command may arrive that early."""
-        return self.starting and self.ready.wait(STARTS)
-
     def pool_kind(self) -> str:
         """prefork, threads, solo, gevent, eventlet: the module that the pool comes from."""
         kind = type(self.pool).__module__.rpartition(".")[2]

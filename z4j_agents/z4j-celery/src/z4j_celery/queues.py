@@ -71,7 +71,7 @@ class Queues(Control):
             messages = broker.waiting(queue, limit)
         if self.host is not None and messages and amqp.is_counted(messages[-1]):
             self.host.state.put(SPARED + queue, b"1")
-        return [event for message in messages if (event := self._waits(message, queue))]
+        return [event for message in messages if (event := self.waits(message, queue))]
 
     def _is_spared(self, queue: str) -> bool:
         """Looking into a quorum queue counts as a failed delivery, and it gives up what failed too often."""
@@ -80,7 +80,7 @@ class Queues(Control):
             return True
         return self.host is not None and self.host.state.get(SPARED + queue) is not None
 
-    def _waits(self, message: Any, queue: str) -> dict[str, Any] | None:
+    def waits(self, message: Any, queue: str) -> dict[str, Any] | None:
         """The event that tells of a message; None for Celery's first protocol, whose id is in the body."""
         with guard("celery.peek"):
             if "id" in message.headers:

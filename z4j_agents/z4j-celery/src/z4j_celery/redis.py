@@ -6,6 +6,7 @@ names of that library's channel are the layout of its keys, which it gives no ot
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections import Counter
@@ -17,9 +18,8 @@ from z4j_core.wire import QueueFacts
 
 from z4j_celery.facts import micros
 
-#: Messages in hand are looked at one by one to tell their queues apart: no more than these, and no more bytes.
+#: Messages in hand are looked at one by one to tell their queues apart: if they are no more than these.
 MOST_IN_HAND: Final = 500
-MOST_BYTES: Final = 4 * 1024 * 1024
 #: Messages that are looked through for one to move, and read at once.
 MOST_SCANNED: Final = 10_000
 _CHUNK: Final = 200
@@ -93,25 +93,35 @@ class RedisQueues:
             if len(raw) < _CHUNK:
                 return
 
+    def held(self, task_ids: set[str]) -> list[Any]:
+        """Those messages among what workers hold, be they alive or not: one that is gone gives them back by and by."""
+        found: list[Any] = []
+        for envelope, _, _ in itertools.islice(self._unacked(), MOST_SCANNED):
+            with guard("celery.unacked"):
+                if envelope["headers"].get("id") in task_ids:
+                    found.append(self.channel.message_to_python(envelope))
+        return found
+
     def _taken(self) -> tuple[Counter[str], Counter[str]] | None:
         """Messages that workers hold, by queue: those that may run, and those that wait for their time in a worker."""
-        key = self.channel.unacked_key
-        if int(self._call("HLEN", key)) > MOST_IN_HAND:
+        if int(self._call("HLEN", self.channel.unacked_key)) > MOST_IN_HAND:
             return None
-        running, waiting, cursor, read, now = Counter[str](), Counter[str](), 0, 0, time.time_ns() // 1000
+        running, waiting, now = Counter[str](), Counter[str](), time.time_ns() // 1000
+        for envelope, exchange, routing_key in self._unacked():
+            with guard("celery.unacked"):
+                later = (micros(envelope["headers"].get("eta")) or 0) > now
+                for queue in self._queues_of(exchange, routing_key):
+                    (waiting if later else running)[queue] += 1
+        return running, waiting
+
+    def _unacked(self) -> Iterator[tuple[dict[str, Any], str, str]]:
+        """Envelope, exchange and routing key of each, a few at a time."""
+        cursor = 0
         while True:
-            cursor, entries = self._call("HSCAN", key, cursor, "COUNT", 50)
-            for raw in entries.values():
-                read += len(raw)
-                with guard("celery.unacked"):
-                    envelope, exchange, routing_key = json.loads(raw)
-                    later = (micros(envelope["headers"].get("eta")) or 0) > now
-                    for queue in self._queues_of(exchange, routing_key):
-                        (waiting if later else running)[queue] += 1
+            cursor, entries = self._call("HSCAN", self.channel.unacked_key, cursor, "COUNT", 50)
+            yield from map(json.loads, entries.values())
             if not int(cursor):
-                return running, waiting
-            if read > MOST_BYTES:
-                return None
+                return
 
     def _queues_of(self, exchange: str, routing_key: str) -> list[str]:
         if (exchange, routing_key) not in self._routes:
