@@ -107,6 +107,4 @@ class RQRig:
         return run
 
     def fingerprint(self):
-        return [
-            vars(rq.Queue).get(name) for name in ("_enqueue_async_job", "_enqueue_rate_limited_job", "schedule_job")
-        ]
+        return dict(vars(rq.Queue))

@@ -20,8 +20,10 @@ from z4j_rq.facts import ENGINE, now
 from z4j_rq.hooks import Hooks
 from z4j_rq.queues import Queues
 
-#: RQ's methods through which every job enters a queue, or the registry of those that wait for their time.
-_ENTRANCES = ("_enqueue_async_job", "_enqueue_rate_limited_job", "schedule_job")
+#: RQ's method through which every job enters a queue. Before 2.7 it also runs those of queues that have no workers.
+_QUEUED = "_enqueue_async_job" if hasattr(rq.Queue, "_enqueue_async_job") else "_enqueue_job"
+#: With those that wait for their time, or until no more than a few of their kind run.
+_ENTRANCES = (_QUEUED, "_enqueue_rate_limited_job", "schedule_job")
 
 
 class RQEngine(Actions, Queues):

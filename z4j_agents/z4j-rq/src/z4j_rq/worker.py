@@ -32,6 +32,7 @@ class Watched:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.z4j = RQEngine.installed or RQEngine()
         self._z4j_order: list[Any] = []
+        self._z4j_spent = ""
         super().__init__(*args, **kwargs)
 
     def z4j_attach(self) -> None:
@@ -82,7 +83,7 @@ class Watched:
         stopped = self._stopped_job_id == job.id  # type: ignore[attr-defined]
         retrying = bool(job.should_retry) and not stopped
         result = super().handle_job_failure(job, *args, **kwargs)  # type: ignore[misc]
-        if self.z4j.hooks is not None:
+        if self.z4j.hooks is not None and job.id != self._z4j_spent:
             self.z4j.hooks.failed(job, self.name, retrying=retrying, stopped=stopped)  # type: ignore[attr-defined]
         return result
 
@@ -90,7 +91,10 @@ class Watched:
         hooks = self.z4j.hooks
         event = identity(job) if hooks is not None else {}
         spent = bool(job.number_of_retries and job.number_of_retries >= retry.max)
+        # Releases before 3 let it fail like any other: that is told once, below.
+        self._z4j_spent = job.id if spent else ""
         result = super().handle_job_retry(job, queue, retry, *args, **kwargs)  # type: ignore[misc]
+        self._z4j_spent = ""
         if hooks is not None:
             hooks.retried(job, self.name, event, spent)  # type: ignore[attr-defined]
         return result
