@@ -63,23 +63,3 @@ async def cut_film(title: str, seconds: int) -> str:
     for _ in range(seconds * 10):
         await asyncio.sleep(0.1)
     return f"{title}: {seconds} s"
-
-
-async def main() -> None:
-    for number in range(10**9):
-        picture = f"{random.choice(['sofa', 'lamp', 'desk'])}-{number}.jpg"
-        await make_thumbnail.kiq(picture, width=random.choice([200, 400, 800]))
-        if number % 5 == 1:
-            await upload.kiq(picture)
-        if number % 4 == 2:
-            await tag.kiq(picture)
-        if number % 6 == 3:
-            await sharpen.kiq(picture)
-        if number % 11 == 4:
-            await cut_film.kiq(f"film {number}", random.randint(10, 25))
-        await asyncio.sleep(random.uniform(2, 4))
-
-
-if __name__ == "__main__":
-    # As the module that the worker imports, so that the tasks have one name.
-    asyncio.run(__import__("photos").main())

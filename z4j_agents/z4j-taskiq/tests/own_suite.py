@@ -83,6 +83,7 @@ class OwnSuite(Suite):
         time.sleep(1)
         assert self.row(rig, task_id)["state"] == State.CANCELLED
         assert len((rig.folder / "stubborn").read_text().splitlines()) == 1
+        assert rig.state.get(f"taskiq.cancel.{task_id}") is None, "nothing waits for its message any more"
 
     @proves("cancel")
     def test_a_function_in_a_thread_is_let_go_and_that_is_said(self, rig):

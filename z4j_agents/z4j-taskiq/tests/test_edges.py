@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from taskiq import InMemoryBroker, TaskiqMiddleware
+from taskiq import InMemoryBroker, SimpleRetryMiddleware, TaskiqMiddleware
 from taskiq.acks import AcknowledgeType
 from taskiq.receiver import Receiver
 from taskiq_redis import ListQueueBroker, RedisAsyncResultBackend, RedisStreamBroker
@@ -55,6 +55,13 @@ def run(loop, broker, function, *args):
     return loop.run_until_complete(send())
 
 
+class Slow(TaskiqMiddleware):
+    """Somebody's middleware that takes its time when a task has failed."""
+
+    async def on_error(self, message, result, exception):
+        await asyncio.sleep(0.1)
+
+
 async def double(number):
     return number * 2
 
@@ -66,6 +73,24 @@ def test_a_task_whose_middleware_raises_has_failed(loop, memory):
     kinds = [event["kind"] for event in records.events(task_id)]
     assert kinds == ["task.enqueued", "task.started", "task.failed"]
     assert records.events(task_id)[-1]["error"]["type"] == "CallbackFailed"
+
+
+def test_an_attempt_that_begins_before_the_last_one_is_through_is_told_apart(loop, tmp_path):
+    broker = InMemoryBroker().with_middlewares(Slow(), SimpleRetryMiddleware(default_retry_label=True))
+    TaskiqEngine(broker).install(RecordingHost(tmp_path))
+    tries = []
+
+    async def third_time():
+        tries.append(1)
+        if len(tries) < 3:
+            raise KeyError("not yet")
+
+    task_id = run(loop, broker, third_time)
+    loop.run_until_complete(broker.shutdown())
+    records = Records(tmp_path)
+    assert [event["attempt"] for event in records.events(task_id, "task.retrying")] == [0, 1]
+    assert [event["attempt"] for event in records.events(task_id, "task.succeeded")] == [2]
+    assert records.events(task_id, "task.failed") == []
 
 
 def test_a_task_whose_result_cannot_be_saved_has_succeeded(loop, memory, monkeypatch):

@@ -8,46 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-import z4j_taskiq
-from taskiq import SimpleRetryMiddleware
-from taskiq_redis import ListQueueBroker, RedisAsyncResultBackend
-
-FOLDER = Path(os.environ["DEMO_FOLDER"])
-REDIS = os.environ["DEMO_REDIS"]
-
-broker = (
-    ListQueueBroker(REDIS, queue_name="truth", socket_timeout=None)
-    .with_result_backend(RedisAsyncResultBackend(REDIS, result_ex_time=3600))
-    .with_middlewares(SimpleRetryMiddleware(default_retry_count=3), z4j_taskiq.Z4J())
-)
-
-
-@broker.task
-async def ok(number):
-    return number
-
-
-@broker.task
-async def fail(number):
-    raise ValueError(number)
-
-
-@broker.task(retry_on_error=True)
-async def flaky(number):
-    seen = FOLDER / f"flaky-{number}"
-    if not seen.exists():
-        seen.touch()
-        raise KeyError(number)
-    return number
-
-
-@broker.task
-async def slow(number):
-    await asyncio.sleep(2)
-    return number
-
-
-KINDS = {"ok": ok, "fail": fail, "flaky": flaky, "slow": slow}
+from truth_app import KINDS, broker
 
 
 async def send(count: int) -> dict[str, str]:
@@ -75,10 +36,8 @@ if __name__ == "__main__":
         case "worker":
             os.environ["PYTHONPATH"] = str(Path(__file__).parent)
             options = ["--workers", "1", "--max-async-tasks", "2", "--receiver", "z4j_taskiq:Receiver"]
-            os.execv(sys.executable, [sys.executable, "-m", "taskiq", "worker", "truth:broker", *options])
+            os.execv(sys.executable, [sys.executable, "-m", "taskiq", "worker", "truth_app:broker", *options])
         case "send":
-            # As the module that the worker imports, so that the tasks have one name.
-            sys.path.insert(0, str(Path(__file__).parent))
-            print(json.dumps(asyncio.run(__import__("truth").send(int(sys.argv[2])))))
+            print(json.dumps(asyncio.run(send(int(sys.argv[2])))))
         case "states":
             print(json.dumps(asyncio.run(states(json.load(sys.stdin)))))

@@ -87,10 +87,9 @@ class Actions(Queues):
 
     async def _cancel(self, target: Target) -> Answer:
         assert self.inlet is not None and self.hooks is not None
-        run = self.hooks.running.get(target.task_id)
-        if run is not None:
+        if runs := self.hooks.runs_of(target.task_id):
             self.stop_run(target.task_id)
-            if run.detached:
+            if any(run.detached for run in runs):
                 return Answer(
                     Outcome.REQUESTED, "It counts as cancelled and is detached: its thread runs on until it returns."
                 )
@@ -100,17 +99,17 @@ class Actions(Queues):
             if waiting is not None and await self.store.take(waiting):
                 self.hooks.dropped(waiting.message, waiting.raw)
                 return Answer(Outcome.DONE, "It was taken out of its queue.")
-        if target.task_id in self.hooks.ending or await self.is_ended(target.task_id):
+        if self.hooks.is_ending(target.task_id) or await self.is_ended(target.task_id):
             return Answer(Outcome.ALREADY_FINAL, "The task has already ended.")
         self.inlet.mark(target.task_id)
         return Answer(Outcome.REQUESTED, "It will be dropped when it is its turn, or cancelled where it runs.")
 
     def stop_run(self, task_id: str) -> None:
         """In the loop."""
-        run = self.hooks.running.get(task_id) if self.hooks is not None else None
-        if run is not None and run.task is not None and not run.cancelled:
-            run.cancelled = True
-            run.task.cancel()
+        for run in self.hooks.runs_of(task_id) if self.hooks is not None else ():
+            if run.task is not None and not run.cancelled:
+                run.cancelled = True
+                run.task.cancel()
 
     @emulated(note="a waiting task is taken out of one queue and sent to the other, under its own id")
     def move(self, target: Target, params: Mapping[str, Any]) -> Answer:

@@ -23,11 +23,14 @@ from z4j_core.wire import Error, Kind, Reason
 
 from z4j_taskiq.facts import REQUEUES, identity, now, reason, whole, without_nothing
 
+Key = tuple[int, str]
+
 
 @dataclass(slots=True, eq=False)
 class Run:
     """One run of a task in this process."""
 
+    key: Key
     #: The task as its events name it: taskiq counts up the labels of the message before the run has ended.
     event: dict[str, Any]
     started: int
@@ -72,9 +75,10 @@ class Hooks(TaskiqMiddleware):
         super().__init__()
         self.engine = engine
         self.worker = ""
-        self.running: dict[str, Run] = {}
+        #: By the asyncio task and the id: the next attempt may begin before the hooks of the last one are through.
+        self.running: dict[Key, Run] = {}
         #: Their function has ended; the result is being saved.
-        self.ending: dict[str, Run] = {}
+        self.ending: dict[Key, Run] = {}
         self._parameters: dict[str, Parameters] = {}
 
     # What taskiq calls.
@@ -95,7 +99,7 @@ class Hooks(TaskiqMiddleware):
         return message
 
     def on_error(self, message: TaskiqMessage, result: TaskiqResult[Any], exception: BaseException) -> None:
-        if (run := self.running.get(message.task_id)) is not None:
+        if (run := self.running.get(_key(message))) is not None:
             run.raised = exception
 
     def post_execute(self, message: TaskiqMessage, result: TaskiqResult[Any]) -> None:
@@ -108,7 +112,7 @@ class Hooks(TaskiqMiddleware):
 
     @guarded("taskiq.sent")
     def _sent(self, message: TaskiqMessage) -> None:
-        if (run := self.running.get(message.task_id)) is not None:
+        if (run := self.running.get(_key(message))) is not None:
             run.again = True
             if run.cancelled:
                 self.engine.refuse(message.task_id)
@@ -133,15 +137,17 @@ class Hooks(TaskiqMiddleware):
     def _started(self, message: TaskiqMessage) -> None:
         started = now()
         task = self.engine.broker.find_task(message.task_name)
+        key = _key(message)
         run = Run(
+            key=key,
             event=without_nothing({**identity(self.engine.broker, message), "worker": self.worker, "run": started}),
             started=started,
             requeues=whole(message.labels.get(REQUEUES)) or 0,
             detached=task is not None and not inspect.iscoroutinefunction(task.original_func),
             task=asyncio.current_task(),
-            outer=self.running.get(message.task_id),
+            outer=self.running.get(key),
         )
-        self.running[message.task_id] = run
+        self.running[key] = run
         if run.task is not None:
             run.gone = functools.partial(self._gone, run)
             run.task.add_done_callback(run.gone)
@@ -149,14 +155,14 @@ class Hooks(TaskiqMiddleware):
 
     @guarded("taskiq.ended")
     def _ended(self, message: TaskiqMessage, result: TaskiqResult[Any]) -> None:
-        run = self.running.get(message.task_id)
+        run = self.running.get(_key(message))
         if run is None:
             return
         self._leave(run)
         kind = _kind(run, message, result)
-        if run.cancelled:
-            again = run.again or isinstance(result.error, NoResultError)
-            self.engine.refuse(run.task_id) if again else self.engine.forget(run.task_id)
+        if run.cancelled and not run.again:  # otherwise it was refused as it was sent, and may have been dropped by now
+            is_to_come = isinstance(result.error, NoResultError)
+            self.engine.refuse(run.task_id) if is_to_come else self.engine.forget(run.task_id)
         more: dict[str, Any] = {"runtime_ms": (now() - run.started) / 1000}
         if kind is Kind.TASK_SUCCEEDED:
             more["result"], was_cut = self._host.redactor.value(result.return_value)
@@ -166,13 +172,13 @@ class Hooks(TaskiqMiddleware):
                 run.raised, reason(message.labels, now() - run.started, run.raised)
             )
         run.end = {"kind": kind, **more}
-        self.ending[run.task_id] = run
+        self.ending[run.key] = run
         if isinstance(result.error, NoResultError):  # then nothing is saved
             self._saved(message)
 
     @guarded("taskiq.saved")
     def _saved(self, message: TaskiqMessage) -> None:
-        run = self.ending.get(message.task_id)
+        run = self.ending.get(_key(message))
         if run is not None:
             self._finish(run)
 
@@ -181,7 +187,7 @@ class Hooks(TaskiqMiddleware):
         """taskiq's callback has ended. Without a word when another middleware raised, when it was cancelled outside the
         function, or when the result could not be saved.
         """
-        if self.running.get(run.task_id) is run:
+        if self.running.get(run.key) is run:
             self._leave(run)
             error = Error(type="CallbackFailed", message="It ended outside its function.", reason=Reason.EXCEPTION)
             failed = {"kind": Kind.TASK_FAILED, "error": error}
@@ -191,17 +197,23 @@ class Hooks(TaskiqMiddleware):
 
     def _leave(self, run: Run) -> None:
         if run.outer is not None:
-            self.running[run.task_id] = run.outer
+            self.running[run.key] = run.outer
         else:
-            del self.running[run.task_id]
+            del self.running[run.key]
 
     def _finish(self, run: Run) -> None:
         end, run.end = run.end, None
-        if self.ending.get(run.task_id) is run:
-            del self.ending[run.task_id]
+        if self.ending.get(run.key) is run:
+            del self.ending[run.key]
         if run.task is not None and run.gone is not None:
             run.task.remove_done_callback(run.gone)
         self._host.emit(without_nothing({**run.event, **(end or {})}))
+
+    def runs_of(self, task_id: str) -> list[Run]:
+        return [run for run in list(self.running.values()) if run.task_id == task_id]
+
+    def is_ending(self, task_id: str) -> bool:
+        return any(run.task_id == task_id for run in list(self.ending.values()))
 
     def emit(self, kind: Kind, message: TaskiqMessage, **more: Any) -> None:
         self._host.emit(without_nothing({"kind": kind, **identity(self.engine.broker, message), **more}))
@@ -222,6 +234,11 @@ class Hooks(TaskiqMiddleware):
         if self.engine.host is None:
             raise LookupError("the hooks are not installed")
         return self.engine.host
+
+
+def _key(message: TaskiqMessage) -> Key:
+    """Of the run to which a hook belongs: taskiq calls all of them in one asyncio task."""
+    return id(asyncio.current_task()), message.task_id
 
 
 def _kind(run: Run, message: TaskiqMessage, result: TaskiqResult[Any]) -> Kind:
