@@ -89,9 +89,9 @@ class Line:
         self._end()
 
     def downward(self) -> None:
-        self.far.settimeout(0.05)
         held = b""
         with contextlib.suppress(OSError):
+            self.far.settimeout(0.05)  # the other way may have ended already
             while True:
                 weather = self.proxy.weather
                 try:
