@@ -22,8 +22,18 @@ smtplib.SMTPServerDisconnected: timed out
 ENGINE = {
     "name": "celery",
     "version": "5.7.0",
-    "capabilities": {"retry": {"note": ""}, "cancel": {"note": "kills the child process"}},
+    "capabilities": {
+        "retry": {"note": "publishes the original message again", "support": "native"},
+        "cancel": {"note": "kills the child process", "support": "native"},
+        "requeue": {"note": "", "support": "emulated"},
+        "purge": {"note": "", "support": "native"},
+        "hello": {"note": "", "support": "native"},
+    },
+    "missing": {"grow": "The pool is solo, which has one slot."},
+    "advice": [{"code": "no-limit", "text": "A task may hang for ever.", "fix": "Set task_time_limit."}],
 }
+ALLOWED = ["retry", "cancel", "requeue", "hello"]
+REFUSED = {"purge": "This worker's own settings do not allow purge (Z4J_ALLOW)."}
 
 
 def now() -> int:
@@ -61,7 +71,10 @@ class Worker:
         assert json.loads(body)["accepted"] == len(events), body
 
     def online(self) -> Worker:
-        data = {"role": "worker", "engines": [ENGINE], "vault": "v1", "allowed": ["retry", "cancel"], "refused": {}}
+        data = {"role": "worker", "engines": [ENGINE], "vault": "v1", "allowed": ALLOWED, "refused": REFUSED}
+        data["problems"] = [
+            {"engine": "celery", "code": "broker_down", "text": "The broker of celery does not answer."}
+        ]
         self.tell("agent.online", data=data)
         worker = {"host": "box-1", "pid": 4711, "queues": ["emails"], "running": [], "started": now()}
         worker["concurrency"] = {"kind": "prefork", "size": 16}
@@ -86,6 +99,11 @@ class Worker:
         error = {"type": "smtplib.SMTPServerDisconnected", "message": "timed out", "traceback": TRACEBACK}
         told = {"error": error} if end == "failed" else {}
         self.tell(f"task.{end}", **base, worker=self.name, runtime_ms=812.5, **told)
+
+    def queue(self, name: str, **counts: int) -> None:
+        """A measurement of a queue."""
+        self.tell("queue.snapshot", engine="celery", queue=name, data={"name": name, "exact": True, **counts})
+        self.send()
 
     def row(self, task_id: str) -> int:
         """The brain's own id of a task."""

@@ -147,3 +147,31 @@ def handshake(brain, cookie: str, origin: str | None) -> int:
     with socket.create_connection(("127.0.0.1", brain.port), timeout=10) as wire:
         wire.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         return int(wire.recv(200).split()[1])
+
+
+def test_a_queue_fills_before_ones_eyes(visit, worker):
+    worker.queue("slowly", depth=3)
+    page = visit("vera", "/harbor/production/queues/")
+    row = page.locator("#queue-list tr", has_text="slowly")
+    expect(row).to_contain_text("3")
+    expect(row).to_contain_text("no worker that answers takes from it")
+    worker.queue("slowly", depth=4711)
+    expect(row).to_contain_text("4,711")
+
+
+def test_a_hello_is_sent_by_keys_alone_and_followed(visit, worker):
+    page = visit("olive", "/harbor/production/doctor/")
+    expect(page.locator("#doctor-wrong")).to_contain_text("The broker of celery does not answer.")
+    expect(page.locator("#doctor-advice")).to_contain_text("Set task_time_limit.")
+    page.locator("#hello-celery button").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#hello-celery")).to_contain_text("No agent has taken it yet")
+
+
+def test_a_dead_letter_is_requeued(visit, worker):
+    row = worker.row(worker.task("dead_lettered", name="shop.dead"))
+    page = visit("oscar", f"/harbor/production/tasks/{row}/")
+    page.keyboard.press("u")
+    page.keyboard.type("the address is right now")
+    page.keyboard.press("Enter")
+    expect(page.locator("#task-asked")).to_contain_text("Requeue requested, a worker has not answered yet")

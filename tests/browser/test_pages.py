@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.shop import Worker
+from tests.browser.shop import Worker, now
 
 HERE = "/harbor/production"
-PAGES = ["tasks", "task", "act", "operations", "operation", "workers", "agents", "connect"]
+PAGES = ["tasks", "task", "act", "operations", "operation", "queues", "workers", "agents", "connect"]
+PAGES += ["capabilities", "engine", "doctor"]
 
 #: What a screen reader and a keyboard need of any page; each returns what offends.
 BASICS = {
@@ -74,7 +75,10 @@ def stage(brain):
     row = worker.row(task_id)
     answer = brain.request("POST", f"/api/v1{HERE}/tasks/{row}/retry/", {"reason": "once more"}, who="oscar")
     operation = answer[1]["Location"].rstrip("/").rsplit("/", 1)[-1]
-    return {"task": f"tasks/{row}", "act": f"tasks/cancel/?task={row}", "operation": f"operations/{operation}"}
+    worker.queue("emails", depth=1240, delayed=3, dead=2, oldest=now() - 372_000_000)
+    worker.queue("letters", depth=0)
+    known = {"engine": "capabilities/?engine=celery"}
+    return known | {"task": f"tasks/{row}", "act": f"tasks/cancel/?task={row}", "operation": f"operations/{operation}"}
 
 
 @pytest.fixture
@@ -112,7 +116,7 @@ def test_a_page_before_the_door_is_for_everybody_too(path, width, browser, brain
     context.close()
 
 
-@pytest.mark.parametrize("name", ["tasks", "task", "connect"])
+@pytest.mark.parametrize("name", ["tasks", "task", "connect", "capabilities", "doctor"])
 def test_whoever_tabs_sees_where_they_are(name, visit, address):
     page = visit("olive", address(name))
     unseen = []
