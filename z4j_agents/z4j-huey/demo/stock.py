@@ -63,8 +63,3 @@ def main() -> None:
         if number % 9 == 4:
             count_shelf.schedule(args=("Z1",), delay=60)
         time.sleep(random.uniform(2, 4))
-
-
-if __name__ == "__main__":
-    # As the module that the consumer imports, so that the tasks have one name.
-    __import__("stock").main()

@@ -13,7 +13,8 @@ from huey import RedisHuey
 from huey.utils import Error
 
 huey = RedisHuey("truth", url=os.environ["DEMO_REDIS"])
-z4j_huey.attach(huey)
+if __name__ != "__main__":  # the script imports itself: one app in a process
+    z4j_huey.attach(huey)
 
 
 @huey.task()
