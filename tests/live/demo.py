@@ -87,7 +87,7 @@ class Demo:
 
         def ended() -> dict[str, Any] | None:
             now = self.call(f"tasks/{task['id']}/")
-            return now if now["state"] in ("succeeded", "failed", "cancelled") else None
+            return now if now["state"] in ("succeeded", "failed", "dead_lettered", "cancelled") else None
 
         return dict(self.until(ended, seconds))
 
