@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import json
 import os
@@ -72,6 +73,7 @@ class CeleryRig:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        gc.collect()  # results of older releases let go of the server when they are collected, and it must still answer
         self.app.close()
         sys.path.remove(str(HERE))
         self._stack.close()

@@ -74,9 +74,9 @@ def test_a_task_is_moved_with_its_priority_and_what_moves_it_back_if_its_worker_
 
 
 def test_the_stores_know_how_a_task_failed_and_that_one_was_revoked(rig):
-    failed, revoked = rig.send("fail", 1), rig.send("ok", 1, delay=60)
+    failed, revoked = rig.send("fail", 1), rig.send("slow", 60)
     suite.becomes(rig, failed, State.FAILED)
-    suite.becomes(rig, revoked, State.SCHEDULED)
+    suite.becomes(rig, revoked, State.STARTED)
     rig.records.ask("cancel", Target(revoked, "revoke-1", 1))
     (told,) = wait_for(lambda: rig.records.read("lookup", targets=[Target(failed)]), what="the backend")
     assert (told["kind"], told["error"]["type"], told["error"]["message"]) == ("task.failed", "ValueError", "")
@@ -89,8 +89,11 @@ def test_a_task_counts_as_started_only_while_a_worker_has_it(rig):
     suite.becomes(rig, running, State.STARTED)
     suite.becomes(rig, waiting, State.SCHEDULED)
     told = rig.records.read("lookup", targets=[Target(running), Target(waiting), Target("never-seen")])
-    assert {event["task_id"]: event["kind"] for event in told} == {running: "task.started", waiting: "task.received"}
-    assert all(event["worker"] == "w1@test" for event in told)
+    kinds = {event["task_id"]: event["kind"] for event in told}
+    assert kinds.keys() == {running, waiting}
+    assert kinds[running] == "task.started"
+    # Older releases of Celery do not answer for what waits for its time; its message is still in Redis.
+    assert kinds[waiting] in ("task.received", "task.enqueued")
     rig.records.ask("cancel", Target(waiting, "revoke-2", 1))
 
 
