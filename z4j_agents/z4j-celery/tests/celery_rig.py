@@ -95,7 +95,7 @@ class CeleryRig:
             worker, self._worker = self._worker, None
             worker.send_signal(with_signal)
             try:
-                worker.wait(20)
+                worker.wait(60)
             finally:
                 worker.kill()
 
@@ -105,7 +105,7 @@ class CeleryRig:
         worker, self._worker = self._worker, None
         for process in [*psutil.Process(worker.pid).children(recursive=True), worker]:
             process.kill()
-        worker.wait(20)
+        worker.wait(60)
 
     def restart(self, mode: str = REDACT) -> None:
         self.stop()

@@ -59,7 +59,7 @@ def test_a_dsn_is_all_it_takes(rig):
             assert sink.of("task.received", sent.id)[0]["args"] == "(str[3],)"
         finally:
             worker.terminate()
-            assert worker.wait(20) == 0
+            assert worker.wait(60) == 0
         assert sink.of("worker.offline")
 
 
@@ -70,7 +70,7 @@ def test_a_brain_that_is_away_changes_nothing(rig):
     finally:
         started = time.monotonic()
         worker.terminate()
-        assert worker.wait(20) == 0
+        assert worker.wait(60) == 0
     assert time.monotonic() - started < 6
 
 
@@ -81,7 +81,7 @@ def test_without_a_dsn_there_is_nothing(rig):
         assert not (rig.folder / "spool").exists()
     finally:
         worker.terminate()
-        assert worker.wait(20) == 0
+        assert worker.wait(60) == 0
 
 
 def test_beat_reports_what_it_sends(rig):
@@ -93,7 +93,7 @@ def test_beat_reports_what_it_sends(rig):
             assert sink.of("task.enqueued")[0]["name"] == "shop.ok"
         finally:
             beat.terminate()
-            beat.wait(20)
+            beat.wait(60)
 
 
 POOLS = {
@@ -113,7 +113,7 @@ def test_every_pool_reports_every_task_to_the_last(rig, options):
             assert [result.get(timeout=60) for result in sent] == list(range(40))
         finally:
             worker.terminate()
-            assert worker.wait(20) == 0
+            assert worker.wait(60) == 0
         for kind in ("task.received", "task.started", "task.succeeded"):
             assert sorted(event["task_id"] for event in sink.of(kind)) == sorted(result.id for result in sent), kind
 
@@ -125,14 +125,14 @@ def test_a_worker_that_was_killed_is_spoken_for_by_the_next(rig):
         assert [result.get(timeout=60) for result in sent] == list(range(40))
         time.sleep(1)  # what is spooled within 50 ms is on the disk by now
         away.kill()
-        away.wait(20)
+        away.wait(60)
         worker = rig.worker(Z4J_DSN=sink.dsn)
         try:
             ends = {result.id for result in sent}
             wait_for(lambda: ends <= {event["task_id"] for event in sink.of("task.succeeded")}, 60, "the orphans")
         finally:
             worker.terminate()
-            worker.wait(20)
+            worker.wait(60)
         assert sorted(event["task_id"] for event in sink.of("task.succeeded")) == sorted(ends)
 
 
@@ -145,7 +145,7 @@ def told(rig, sends, **environ):
     for result in results:
         result.get(timeout=60, propagate=False)
     worker.terminate()
-    code = worker.wait(20)
+    code = worker.wait(60)
     varying = r"[0-9a-f]{8}-[0-9a-f-]{27}|ForkPoolWorker-\d+|0x[0-9a-f]+|\d[\d:,. -]*s?"
     return code, sorted(re.sub(varying, "#", line) for line in log.read_text().splitlines())
 
