@@ -37,9 +37,7 @@ def retry(
 ) -> Operation:
     """Have these tasks run again, each under a new id, by an agent that keeps the originals of their arguments."""
     tasks = _tasks(environment, task_ids)
-    operation = _open(environment, "task.retry", tasks, actor, reason, record)
-    if claim is not None:
-        claim.take(operation)
+    operation = _open(environment, "task.retry", tasks, actor, reason, record, claim)
     ready = [task for task in tasks if task.state in TERMINAL]
     early = [task for task in tasks if task.state not in TERMINAL]
     _put(operation, early, ItemOutcome.FAILED, "It has not finished: there is nothing to retry yet.")
@@ -62,9 +60,7 @@ def cancel(
 ) -> Operation:
     """Ask for these tasks to be stopped, queued or running. An event of the engine says whether they were."""
     tasks = _tasks(environment, task_ids)
-    operation = _open(environment, "task.cancel", tasks, actor, reason, record)
-    if claim is not None:
-        claim.take(operation)
+    operation = _open(environment, "task.cancel", tasks, actor, reason, record, claim)
     going = [task for task in tasks if task.state not in TERMINAL]
     _put(operation, [task for task in tasks if task.state in TERMINAL], ItemOutcome.ALREADY_FINAL)
     Task.objects.filter(pk__in=[task.pk for task in going]).update(
@@ -90,9 +86,7 @@ def requeue(
 ) -> Operation:
     """Put what the engine gave up and still keeps back into its queue, under its own id."""
     tasks = _tasks(environment, task_ids)
-    operation = _open(environment, "task.requeue", tasks, actor, reason, record)
-    if claim is not None:
-        claim.take(operation)
+    operation = _open(environment, "task.requeue", tasks, actor, reason, record, claim)
     others = [task for task in tasks if task.state not in GIVEN_UP]
     _put(operation, others, ItemOutcome.FAILED, "The engine has not given it up: there is nothing to put back.")
     groups: dict[tuple[str, Agent | None], list[Task]] = defaultdict(list)
@@ -160,9 +154,18 @@ def _tasks(environment: Environment, task_ids: Sequence[int]) -> list[Task]:
 
 
 def _open(
-    environment: Environment, name: str, tasks: list[Task], actor: Actor, reason: str, record: Record
+    environment: Environment,
+    name: str,
+    tasks: list[Task],
+    actor: Actor,
+    reason: str,
+    record: Record,
+    claim: Claim | None,
 ) -> Operation:
-    return outbox.begin(environment, name, KIND, [task.pk for task in tasks], actor, reason, record)
+    operation = outbox.begin(environment, name, KIND, [task.pk for task in tasks], actor, reason, record)
+    if claim is not None:
+        claim.take(operation)
+    return operation
 
 
 def _put(operation: Operation, tasks: list[Task], outcome: ItemOutcome | None = None, detail: str = "") -> list[Item]:
