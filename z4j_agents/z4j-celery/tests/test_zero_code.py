@@ -144,6 +144,8 @@ def told(rig, sends, **environ):
     results = [rig.run(task, *args) for task, *args in sends]
     for result in results:
         result.get(timeout=60, propagate=False)
+    # Celery 5.4 may hang at its exit when the signal meets a child that is just telling it of a result.
+    time.sleep(1)
     worker.terminate()
     code = worker.wait(60)
     varying = r"[0-9a-f]{8}-[0-9a-f-]{27}|ForkPoolWorker-\d+|0x[0-9a-f]+|\d[\d:,. -]*s?"
