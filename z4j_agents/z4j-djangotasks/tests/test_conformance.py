@@ -55,7 +55,7 @@ class TestDjangoTasks(EngineSuite):
     def test_a_killed_worker_leaves_a_row_that_proves_nothing(self, rig):
         task_id = rig.send("die")
         self.becomes(rig, task_id, State.STARTED)
-        wait_for(lambda: rig._worker.poll() is not None, 20, "the worker's end")
+        wait_for(lambda: rig.process.poll() is not None, 20, "the worker's end")
         rig.ensure()
         assert rig.records.read("lookup", targets=[Target(task_id)]) == []
 

