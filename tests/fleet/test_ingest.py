@@ -94,3 +94,12 @@ def test_a_worker_says_which_code_it_runs_and_what_it_does_not_take(key):
 
     worker = Worker.objects.get()
     assert (worker.code, worker.rss, worker.paused) == ("v412", 40_000_000, ["mail"])
+
+
+def test_an_environment_has_so_many_queues_and_no_more(key, monkeypatch):
+    monkeypatch.setattr(fleet, "MOST_QUEUES", 3)
+    made_up = [snapshot(number, sent.START, depth=1) | {"queue": f"q{number}"} for number in range(1, 5)]
+    give(key, *made_up[:3])
+    give(key, made_up[3], snapshot(5, sent.START + 1, depth=9) | {"queue": "q1"})
+
+    assert set(Queue.objects.values_list("name", "depth")) == {("q1", 9), ("q2", 1), ("q3", 1)}

@@ -171,8 +171,10 @@ def test_a_stopping_brain_answers_its_polls(store, tmp_path):
     brain.close()
 
 
-def test_a_poll_brings_along_what_looks_stuck(worker):
-    boot, engine, long_ago = uuid.uuid4(), f"e{worker.boot.hex[:8]}", sent.now() - 600_000_000
+def test_a_poll_brings_along_what_looks_stuck(brain):
+    # An environment in which nobody else polls: its rounds begin with us.
+    worker = Caller(brain, "staging")
+    boot, engine, long_ago = uuid.uuid4(), "rq", sent.now() - 600_000_000
     online = sent.online(1)
     online["data"]["engines"] = [{"name": engine, "version": "1", "capabilities": {"lookup": {"note": ""}}}]
     started = sent.event(2, "task.started", "stuck", engine=engine, run=long_ago, name="shop.pay") | {"ts": long_ago}
@@ -200,4 +202,5 @@ def test_the_doctor_of_an_agent_is_told_of_its_hello_and_of_nothing_else(worker)
 
     assert told(hello) == (200, {"state": "succeeded", "worker": "w1", "kinds": ["task.enqueued", "task.succeeded"]})
     assert told(worker.task) == nothing
+    assert told("%00") == told("%1b[2J") == told("x" * 5000) == nothing
     assert worker.brain.request("GET", f"{wire.HELLO_PATH}?engine=celery&task_id={hello}")[0] == 401

@@ -158,3 +158,13 @@ def test_workers_of_one_engine_that_differ_are_told_apart(page, cast):
     rows.agent(cast.production, engines=[engine(missing={"grow": "The pool is solo."})])
 
     assert "adds a process; not on every worker: The pool is solo." in page("capabilities", engine="celery")
+
+
+def test_hellos_of_another_tenant_hide_nobodys(page, send, cast):
+    rows.agent(cast.production, verbs=("hello",))
+    send("celery")
+    for number in range(30):
+        theirs = rows.operation(cast.island, [], action="engine.hello", target_kind="engine", total=1)
+        Item.objects.create(operation=theirs, target_id="celery", label=f"canary-{number}")
+
+    assert "asked by olive" in page()

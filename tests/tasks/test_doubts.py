@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests import rows
@@ -130,3 +132,21 @@ def test_each_doubt_is_dealt_once_a_round_and_the_next_round_goes_on(place, cast
     assert [deal(), deal(), deal()] == [ids[:2], ids[2:3], []]
     monkeypatch.setattr(doubts, "ROUND", 0.0)
     assert [deal(), deal()] == [ids[3:], ids[:2]]
+
+
+def test_a_round_asks_the_store_the_same_however_many_engines_are_spoken_of(place):
+    running(place)
+
+    def queries(engines):
+        with CaptureQueriesContext(connection) as captured:
+            Rounds(0).deal(place.pk, engines)
+        return len(captured)
+
+    assert queries([f"made-up-{number}" for number in range(500)]) == queries(["celery"])
+
+
+def test_an_agent_is_asked_about_its_own_engines_only(place):
+    task = running(place)
+    rounds = Rounds(0)
+    assert rounds.deal(place.pk, ["rq"]) == []
+    assert [look["task_id"] for look in rounds.deal(place.pk, ["celery"])] == [task.task_id]

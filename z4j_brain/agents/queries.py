@@ -21,6 +21,8 @@ from z4j_brain.rbac.states import Permission
 
 #: How many agents are asked what they can do. Those of one engine offer the same, but for their settings.
 ASKED = 200
+#: Engines of one environment that a page tells of.
+ENGINES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def engines(actor: Actor, environment: Environment) -> list[Reach]:
     for agent in rows.only("engines", "allowed", "refused", "vault", "seen_at", "left_at")[:ASKED]:
         for entry in agent.engines:
             found[entry.get("name", "")].append((agent, entry))
-    return [_reach(engine, told) for engine, told in sorted(found.items()) if engine]
+    return [_reach(engine, told) for engine, told in sorted(found.items()) if engine][:ENGINES]
 
 
 def _reach(engine: str, told: list[tuple[Agent, dict[str, Any]]]) -> Reach:

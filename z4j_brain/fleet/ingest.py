@@ -18,6 +18,8 @@ from z4j_brain.lib.bulk import EPOCH, MAX_TIME, micros
 MAX_QUEUES = 100
 MAX_RUNNING = 200
 MAX_COUNT = 2**63 - 1
+#: Queues of one environment; what comes after that is not kept.
+MOST_QUEUES = 2_000
 #: A queue that nobody has measured for so long is forgotten.
 QUEUES_KEPT = timedelta(days=30)
 _COUNTS = ("delayed", "in_flight", "dead", "consumers")
@@ -62,9 +64,13 @@ def _measured(agent: Agent, event: dict[str, Any]) -> Queue:
 
 def _put(agent: Agent, measured: dict[tuple[str, str], Queue]) -> None:
     """Several workers measure one queue, and a spool may be late: the newest measurement stands."""
-    known = Queue.objects.filter(environment=agent.environment_id, name__in={name for _, name in measured})
-    newer = {(row.engine, row.name): row.measured_at for row in known}
+    here = Queue.objects.filter(environment=agent.environment_id)
+    engines, names = {engine for engine, _ in measured}, {name for _, name in measured}
+    rows = here.filter(engine__in=engines, name__in=names).values_list("engine", "name", "measured_at")
+    newer = {(engine, name): at for engine, name, at in rows if (engine, name) in measured}
     fresh = [row for key, row in sorted(measured.items()) if key not in newer or newer[key] < row.measured_at]
+    if any(key not in newer for key in measured) and here[:MOST_QUEUES].count() >= MOST_QUEUES:
+        fresh = [row for row in fresh if (row.engine, row.name) in newer]
     Queue.objects.bulk_create(
         fresh,
         update_conflicts=True,

@@ -11,14 +11,14 @@ from urllib.parse import parse_qs
 from uuid import UUID
 
 import orjson
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from z4j_core import wire
 
 from z4j_brain.agents import queries
 from z4j_brain.agents.models import Agent, AgentKey
 from z4j_brain.gateway import bearer, parser
 from z4j_brain.gateway.waiting import Waiter, room
-from z4j_brain.gateway.writer import Busy, reader, writer
+from z4j_brain.gateway.writer import Busy, Desk, reader, writer
 from z4j_brain.lib import canonical, drain, keys
 from z4j_brain.lib.batch import ParsedBatch
 from z4j_brain.lib.problem import CONTENT_TYPE, Problem
@@ -40,6 +40,8 @@ SLOW = 10.0
 LEASED_AT_ONCE = 4
 
 _rounds = Rounds()
+#: Looks for tasks in doubt, so that whoever authenticates and parses does not wait for it.
+_doubter = Desk("gateway-doubts", threads=1)
 
 
 def route(scope: Scope) -> Application | None:
@@ -105,11 +107,20 @@ async def _commands(scope: Scope, receive: Receive) -> bytes:
         if waiter.agent_id:
             here.saw(waiter.agent_id)
         commands = await _wait(waiter, authorization, wait, receive)
-        looks = await reader.run_urgent(_rounds.deal, waiter.environment_id, waiter.engines) if wait else []
+        looks = [] if commands or waiter.superseded or not wait else await _doubts(waiter)
     finally:
         here.leave(waiter)
     poll = wire.Poll(v=wire.VERSION, commands=commands, time=time.time_ns() // 1000)
     return orjson.dumps(poll | {"look": looks} if looks else poll)
+
+
+async def _doubts(waiter: Waiter) -> list[wire.Look]:
+    """What the brain wonders about. Nobody waits for it, and nothing fails because it cannot be found out now."""
+    try:
+        return await _doubter.run(_rounds.deal, waiter.environment_id, waiter.engines)
+    except (Busy, DatabaseError) as error:
+        logger.warning("doubts_failed error=%s", type(error).__name__)
+        return []
 
 
 def _query(query_string: bytes) -> tuple[UUID, int]:
@@ -145,6 +156,7 @@ async def _wait(waiter: Waiter, authorization: str, wait: int, receive: Receive)
             await waiter.flag.wait()
             waiter.flag.clear()
             if gone.done() or waiter.superseded or drain.begun():
+                waiter.superseded = True
                 return []
             timely = looking or loop.time() < deadline
             if timely and (commands := await writer.run_urgent(_lease, waiter, authorization)):

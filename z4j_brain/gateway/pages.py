@@ -66,9 +66,11 @@ def agent_keys(request: HttpRequest) -> HttpResponse:
 
 @_answering("GET")
 def hello(request: HttpRequest) -> HttpResponse:
-    """How far a task of ours has come, for whoever sent it. Of any other task nothing is told: a key is no reader."""
+    """How far a task of ours has come, for whoever sent it. Of any other task nothing is told."""
     key = bearer.authenticate(request.headers.get("Authorization", ""))
-    found = tasks.hello(key.environment_id, request.GET.get("engine", ""), request.GET.get("task_id", ""))
+    engine, task_id = request.GET.get("engine", ""), request.GET.get("task_id", "")
+    is_id = engine.isprintable() and task_id.isprintable() and len(task_id) <= wire.MAX_ID
+    found = tasks.hello(key.environment_id, engine, task_id) if is_id else None
     if found is None:
         return JsonResponse({"state": None, "worker": "", "kinds": []})
     return JsonResponse({"state": found.state, "worker": found.worker, "kinds": tasks.kinds(found)})

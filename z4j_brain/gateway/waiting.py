@@ -46,6 +46,7 @@ class Waiter:
     offers: frozenset[tuple[str, str]] = frozenset()
     #: Engines of a worker, whose stores it can ask about tasks in doubt.
     engines: frozenset[str] = frozenset()
+    #: Nobody will read the answer: another poll took its place, or its connection is gone.
     superseded: bool = False
     flag: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -58,6 +58,12 @@ def touching(environment: Environment, target_kind: str, target_ids: Sequence[st
     return [item for item in rows if (item.operation.environment_id, item.operation.target_kind) == place]
 
 
+def newest(environment: Environment, target_kind: str, target_id: str) -> Item | None:
+    """What was asked last of a target whose id other environments use too."""
+    rows = Item.objects.filter(target_id=target_id, operation__target_kind=target_kind)
+    return rows.filter(operation__environment=environment).select_related("operation").order_by("-id").first()
+
+
 def of_key(owner: str, key: str) -> IdempotencyKey | None:
     """What somebody has already asked for under this Idempotency-Key."""
     return IdempotencyKey.objects.select_related("operation").filter(owner=owner, key=key).first()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -35,60 +35,77 @@ UNCLAIMED = timedelta(hours=1)
 OF_A_STATE, AT_ONCE, ROUND = 100, 100, 60.0
 #: Seconds after the start of this process in which nobody is called an orphan: its agents are still coming back.
 SETTLES = 120.0
-WORKERS = 1_000
+#: Workers and queues of one engine, and engines of one environment, that a round takes in.
+WORKERS, ENGINES = 1_000, 32
 
 _OPEN = tuple(state for state in TaskState if state not in TERMINAL)
 _HELD = (TaskState.RECEIVED, TaskState.STARTED)
-_ASKED = ("id", "task_id", "name", "queue", "worker", "state", "attempt", "eta", "enqueued_at", "received_at")
+_TIMES = ("eta", "enqueued_at", "received_at", "started_at", "last_at")
+_ASKED = ("id", "engine", "task_id", "name", "queue", "worker", "state", "attempt", *_TIMES)
 
 
 @dataclass(slots=True)
 class _Round:
+    """Of one environment: what is still to be asked, by engine, and where each state goes on in the next round."""
+
     began: float = -ROUND
-    looks: deque[wire.Look] = field(default_factory=deque)
-    #: By state, the task after which the next round goes on.
+    looks: dict[str, deque[wire.Look]] = field(default_factory=dict)
     after: dict[str, int] = field(default_factory=dict)
 
 
 class Rounds:
-    """Deals the doubts of each environment and engine out to the agents that ask, each doubt once a round."""
+    """Deals the doubts of each environment out to the agents that ask, each doubt once a round.
+
+    The lock is held over memory only: while one thread looks for a new round, others deal what is left of the last.
+    """
 
     def __init__(self, settles: float = SETTLES) -> None:
         self._lock = threading.Lock()
-        self._rounds: dict[tuple[int, str], _Round] = {}
+        self._rounds: dict[int, _Round] = {}
         self._judges_at = time.monotonic() + settles
 
     def deal(self, environment_id: int, engines: Iterable[str]) -> list[wire.Look]:
         """At most `AT_ONCE` looks, for one agent that serves these engines."""
-        dealt: list[wire.Look] = []
-        for engine in sorted(engines):
+        with self._lock:
+            current = self._rounds.setdefault(environment_id, _Round())
+            now = time.monotonic()
+            is_due = now - current.began >= ROUND
+            if is_due:
+                current.began = now
+        if is_due:
+            found = _doubts(environment_id, current.after, judges=now >= self._judges_at)
             with self._lock:
-                dealt += self._of(environment_id, engine, AT_ONCE - len(dealt))
-        return dealt
-
-    def _of(self, environment_id: int, engine: str, most: int) -> Iterator[wire.Look]:
-        current = self._rounds.setdefault((environment_id, engine), _Round())
-        now = time.monotonic()
-        if not current.looks and now - current.began >= ROUND:
-            current.began = now
-            current.looks.extend(_doubts(environment_id, engine, current.after, judges=now >= self._judges_at))
-        for _ in range(min(most, len(current.looks))):
-            yield current.looks.popleft()
+                current.looks = found
+        with self._lock:
+            return list(_popped(current, sorted(engines)))
 
 
-def _doubts(environment_id: int, engine: str, after: dict[str, int], *, judges: bool) -> Iterator[wire.Look]:
+def _popped(current: _Round, engines: Iterable[str]) -> Iterator[wire.Look]:
+    left = AT_ONCE
+    for engine in engines:
+        looks = current.looks.get(engine, deque())
+        while looks and left:
+            left -= 1
+            yield looks.popleft()
+
+
+def _doubts(environment_id: int, after: dict[str, int], *, judges: bool) -> dict[str, deque[wire.Look]]:
+    """One round, by engine: the same few queries however many engines anybody speaks of."""
     now = timezone.now()
-    silent = Task.objects.filter(environment=environment_id, engine=engine, last_at__lt=now - QUIET)
-    crew: _Crew | None = None
+    silent = Task.objects.filter(environment=environment_id, last_at__lt=now - QUIET)
+    crews: dict[str, _Crew] = {}
+    looks: dict[str, deque[wire.Look]] = defaultdict(deque)
     for state in _OPEN:
         rows = silent.filter(state=state, pk__gt=after.get(state, 0)).order_by("pk")
-        found = list(rows.only(*_ASKED, "started_at", "last_at")[:OF_A_STATE])
+        found = list(rows.only(*_ASKED)[:OF_A_STATE])
         after[state] = found[-1].pk if len(found) == OF_A_STATE else 0
-        if found and crew is None:
-            crew = _Crew.of(environment_id, engine, now)
         for task in found:
+            if task.engine not in crews and len(crews) < ENGINES:
+                crews[task.engine] = _Crew.of(environment_id, task.engine, now)
+            crew = crews.get(task.engine)
             if crew is not None and crew.doubts(task):
-                yield _look(task, orphan=judges and crew.has_lost(task))
+                looks[task.engine].append(_look(task, orphan=judges and crew.has_lost(task)))
+    return looks
 
 
 def _look(task: Task, *, orphan: bool) -> wire.Look:

@@ -39,10 +39,8 @@ class Hello:
 
 def last(environment: Environment, engines: Sequence[str]) -> dict[str, Hello]:
     """By engine, its newest hello of late."""
-    newest: dict[str, Item] = {}
-    for engine in engines:
-        for item in operations.touching(environment, ENGINE, [engine])[:1]:
-            newest[engine] = item
+    asked = {engine: operations.newest(environment, ENGINE, engine) for engine in engines}
+    newest = {engine: item for engine, item in asked.items() if item is not None}
     ids = [item.new_task_id for item in newest.values() if item.new_task_id]
     rows = Task.objects.filter(environment=environment, task_id__in=ids).only(*_SHOWN)
     tasks = {(task.engine, task.task_id): task for task in rows}
