@@ -12,10 +12,13 @@ import shutil
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import IO
 
 from tree import BRAIN, CI, ROOT, WORK, Package, packages, run_in_group, stop_on_sigterm
@@ -25,8 +28,8 @@ REPORTS = WORK / "tests"
 APART = ("architecture", "browser", "faults", "live", "bench")
 
 
-#: How many parts that mostly wait run at the same time.
-AT_ONCE = 3
+#: How many parts that mostly wait run beside the others.
+BESIDE = 2
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,7 @@ def main() -> int:
     shutil.rmtree(REPORTS, ignore_errors=True)
     REPORTS.mkdir(parents=True)
     chosen = [part for part in parts(ROOT) if not options.only or part.name in options.only]
-    outcomes = [run(part, soak=options.soak) for part in chosen if not part.waits]
-    outcomes += beside(options.soak, [part for part in chosen if part.waits])
-    return report(outcomes)
+    return report(run_all(chosen, soak=options.soak))
 
 
 def parts(root: Path) -> Iterator[Part]:
@@ -71,7 +72,7 @@ def parts(root: Path) -> Iterator[Part]:
         chosen = {"Z4J_TEST_STORE": store}
         yield Part(f"brain-{store}", BRAIN, ["-n2", "tests", *apart], environment=chosen)
         if _has_tests(root / "tests" / "faults"):
-            yield Part(f"faults-{store}", BRAIN, ["tests/faults"], environment=chosen)
+            yield Part(f"faults-{store}", BRAIN, ["tests/faults"], environment=chosen, waits=True)
     for package in packages(root):
         if _has_tests(package.tests):
             yield from _of(package)
@@ -96,18 +97,38 @@ def _has_tests(folder: Path) -> bool:
     return any(folder.rglob("test_*.py"))
 
 
-def beside(soak: bool, waiting: list[Part]) -> list[Outcome]:
-    """Run these a few at a time; each prints what it has to say when it is done."""
+def run_all(chosen: list[Part], *, soak: bool) -> list[Outcome]:
+    """What works the cores goes one after the other; beside it, what mostly waits. At the end all lanes take that."""
+    waiting: SimpleQueue[Part] = SimpleQueue()
+    for part in chosen:
+        if part.waits:
+            waiting.put(part)
+    outcomes: dict[str, Outcome] = {}
 
-    def quietly(part: Part) -> Outcome:
-        with (REPORTS / f"{part.name}.log").open("w+b") as log:
-            outcome = run(part, soak=soak, log=log)
-            log.seek(0)
-            print(_title(part) + "\n" + log.read().decode(errors="replace"), end="", flush=True)
-        return outcome
+    def lane(parts: Iterable[Part]) -> None:
+        for part in chain(parts, iter(partial(_next, waiting), None)):
+            outcomes[part.name] = _quietly(part, soak=soak) if len(chosen) > 1 else run(part, soak=soak)
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(quietly, waiting))
+    lanes = [[part for part in chosen if not part.waits], *([] for _ in range(BESIDE))]
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        list(pool.map(lane, lanes))
+    return [outcomes[part.name] for part in chosen]
+
+
+def _next(waiting: SimpleQueue[Part]) -> Part | None:
+    try:
+        return waiting.get_nowait()
+    except Empty:
+        return None
+
+
+def _quietly(part: Part, *, soak: bool) -> Outcome:
+    """It prints what it has to say when it is done, in one piece."""
+    with (REPORTS / f"{part.name}.log").open("w+b") as log:
+        outcome = run(part, soak=soak, log=log)
+        log.seek(0)
+        print(_title(part) + "\n" + log.read().decode(errors="replace"), end="", flush=True)
+    return outcome
 
 
 def run(part: Part, *, soak: bool, log: IO[bytes] | None = None) -> Outcome:
