@@ -57,7 +57,7 @@ def _uv() -> None:
     venv = UV.parent.parent
     with _stamped(venv, [requirements]) as stale:
         if stale:
-            _venv(venv)
+            _venv_with_pip(venv)
             _run(venv / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check",
                  "--require-hashes", "-r", requirements)  # fmt: skip
 
@@ -134,16 +134,24 @@ def _adapters(folder: Path) -> Iterator[str]:
 
 
 def _venv(path: Path, interpreter: str = sys.executable) -> None:
-    if (path / "bin" / "python").exists() and _alive(path / "bin" / "python"):
+    """Without pip, which takes longer to get than all the rest: uv installs from outside."""
+    if not _alive(path):
+        _run(UV, "venv", "-q", "--clear", "--no-python-downloads", "--python", interpreter, path)
+
+
+def _venv_with_pip(path: Path) -> None:
+    """The first one, which gets us uv."""
+    if _alive(path):
         return
-    command = [interpreter, "-m", "venv", "--clear", str(path)]
+    command = [sys.executable, "-m", "venv", "--clear", str(path)]
     if subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
         _install(["python3-venv"])
         _run(*command)
 
 
-def _alive(python: Path) -> bool:
-    return subprocess.run([python, "-c", ""], capture_output=True).returncode == 0
+def _alive(venv: Path) -> bool:
+    python = venv / "bin" / "python"
+    return python.exists() and subprocess.run([python, "-c", ""], capture_output=True).returncode == 0
 
 
 # ── System parts ─────────────────────────────────────────────────────────────────────────────────────────────────────
