@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import json
 import os
 import signal
 import threading
@@ -11,28 +9,20 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from huey import CancelExecution
 from huey.api import Task
 from z4j_core.engine import Answer, Target, emulated, verb
 from z4j_core.verbs import VERBS
 from z4j_core.wire import Kind, Outcome, Source
 
 from z4j_huey.facts import name_of
+from z4j_huey.forked import Forked
 from z4j_huey.queues import Queues
 
 PAUSE: Final = "huey.pause."
-RUN: Final = "huey.run."
 #: Seconds to wait for a thread that was told to leave; one that is busy leaves later.
 LEAVES: Final = 2.0
 #: Seconds between two looks of a worker at what it may take.
 LOOKS_EVERY: Final = 1.0
-
-
-class Stopped(CancelExecution):
-    """Raised in the thread of a task that somebody cancelled. Made without arguments, as the interpreter does."""
-
-    def __init__(self) -> None:
-        super().__init__(retry=False)
 
 
 class Actions(Queues):
@@ -45,6 +35,8 @@ class Actions(Queues):
         "time_limit": "A task's timeout is set where it is sent, and threads ignore it.",
     }
     leaving: set[int]
+    #: Of a consumer whose workers are processes.
+    forked: Forked | None
     hello_task: Any
 
     def obstacle(self, verb: str) -> str:
@@ -97,29 +89,21 @@ class Actions(Queues):
                 return Answer(Outcome.ALREADY_FINAL, "The task has already ended.")
             self.huey.revoke_by_id(target.task_id)
             return Answer(Outcome.REQUESTED, "It will be dropped when it is its turn.")
-        if running["pid"] != os.getpid():
-            os.kill(running["pid"], signal.SIGUSR1)
-        elif not _raise_in(running["thread"]):
+        assert self.hooks is not None
+        told = self.forked.stop(running) if self.forked is not None else self.hooks.turns.stop(target.task_id)
+        if not told:
             return Answer(Outcome.ALREADY_FINAL, "The task has just ended.")
-        return Answer(Outcome.REQUESTED, "An exception was raised in it; a call that blocks in C ends first.")
+        return Answer(
+            Outcome.REQUESTED, "An exception is raised in it if it still runs; a call that blocks in C ends first."
+        )
 
     def runs(self) -> list[dict[str, Any]]:
         """What runs here. Forked workers write it down for this process to see."""
         if self.hooks is None:
             return []
-        if not self.forks():
-            return [one for one in list(self.hooks.running.values()) if "thread" in one]
-        assert self.host is not None
-        return [json.loads(blob) for _, blob in self.host.state.items(RUN)]
-
-    def note_run(self, task: Task) -> None:
-        """In a forked worker, which runs one task at a time."""
-        assert self.host is not None and self.hooks is not None
-        self.host.state.put(f"{RUN}{os.getpid()}", json.dumps(self.hooks.running[task.id]).encode())
-
-    def note_end(self, task: Task) -> None:
-        assert self.host is not None
-        self.host.state.delete(f"{RUN}{os.getpid()}")
+        if self.forked is not None:
+            return self.forked.runs()
+        return [one for one in list(self.hooks.running.values()) if "thread" in one]
 
     def _tell(self, kind: Kind, task: Task, **more: Any) -> None:
         assert self.hooks is not None
@@ -202,8 +186,3 @@ class Actions(Queues):
 def _number(params: Mapping[str, Any]) -> int:
     by = params.get("by", 1)
     return by if isinstance(by, int) and 0 < by <= 100 else 1
-
-
-def _raise_in(thread: int) -> bool:
-    reached: int = ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Stopped))
-    return reached == 1

@@ -14,9 +14,11 @@ from huey import Huey
 from z4j_core.engine import Host, verb
 from z4j_core.safety import guard, guarded
 
-from z4j_huey.actions import LOOKS_EVERY, PAUSE, RUN, Actions, Stopped
+from z4j_huey.actions import LOOKS_EVERY, PAUSE, Actions
 from z4j_huey.facts import ENGINE, now
+from z4j_huey.forked import Forked
 from z4j_huey.hooks import Hooks
+from z4j_huey.turns import Stopped
 
 _HOOK = "z4j"
 
@@ -28,6 +30,7 @@ class HueyEngine(Actions):
         self.bound = self.huey = huey
         self.hooks: Hooks | None = None
         self.consumer: Any = None
+        self.forked: Forked | None = None
         self.leaving: set[int] = set()
         self._started = 0
         self._home = 0
@@ -97,10 +100,10 @@ class HueyEngine(Actions):
             assert self.host is not None and self.hooks is not None
             self.consumer, self._home, self._started = consumer, os.getpid(), now()
             self.hooks.worker = self._name
-            for key, _ in self.host.state.items(RUN):
-                self.host.state.delete(key)
-            if self.forks():
-                self.hooks.on_start, self.hooks.on_end = self.note_run, self.note_end
+            self.forked = Forked(self.host.state, consumer, self._started) if self.forks() else None
+            if self.forked is not None:
+                self.forked.sweep()
+                self.hooks.on_start, self.hooks.on_end = self.forked.note, self.forked.forget
             self._look()
             self.host.role("worker", self._name)
             run = consumer.run
@@ -112,6 +115,8 @@ class HueyEngine(Actions):
             run()
         finally:
             if self.host is not None and os.getpid() == self._home:
+                if self.forked is not None:
+                    self.forked.end()
                 self.host.stop()
 
     def _dequeue(self) -> Any:
@@ -135,12 +140,13 @@ class HueyEngine(Actions):
     @guarded("huey.startup")
     def _on_startup(self) -> None:
         """In each worker, before its first task."""
-        if self.forks() and os.getpid() != self._home:
+        if self.forked is not None and os.getpid() != self._home:
+            self.forked.begin()
             signal.signal(signal.SIGUSR1, self._cancel)
 
     def _cancel(self, *_: Any) -> None:
-        """A task that was to be cancelled may have just ended."""
-        if self.hooks is not None and self.hooks.running:
+        """The task that was to be cancelled may have just ended, and another one runs."""
+        if self.hooks is not None and self.forked is not None and self.hooks.turns.wants(self.forked.wanted()):
             raise Stopped
 
     @guarded("huey.shutdown")

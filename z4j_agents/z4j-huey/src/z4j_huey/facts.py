@@ -73,10 +73,12 @@ def forget_attempt(huey: Huey, task: Task) -> None:
 
 def stored_error(metadata: Mapping[str, Any]) -> Error:
     """What the result store keeps of an exception: its type. The text beside it is nobody's to read unredacted."""
-    kind = str(metadata.get("error", "")).partition("(")[0].rpartition(".")[2]
+    # A repr() that somebody wrote may say anything; only what Python itself writes begins like this.
+    name, called, _ = str(metadata.get("error", "")).partition("(")
+    kind = name if called and name.isidentifier() else "Exception"
     timed_out = kind == "TaskTimeout"
     return Error(
-        type=kind if kind.isidentifier() else "Exception",
+        type=kind,
         message="",
         reason=Reason.TIMEOUT if timed_out else Reason.EXCEPTION,
     )

@@ -6,9 +6,8 @@ told when Huey has decided what comes next.
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from huey import Huey, signals
@@ -20,6 +19,7 @@ from z4j_core.safety import guarded
 from z4j_core.wire import Error, Kind, Reason
 
 from z4j_huey.facts import count_attempt, forget_attempt, identity, micros, name_of, now, without_nothing
+from z4j_huey.turns import Turns
 
 try:
     from huey.exceptions import RateLimitExceeded, TaskTimeout
@@ -43,8 +43,9 @@ class Hooks:
         self.host = host
         self.worker = ""
         self.running: dict[str, dict[str, Any]] = {}
-        self.on_start: Callable[[Task], None] = lambda task: None
-        self.on_end: Callable[[Task], None] = lambda task: None
+        self.turns = Turns(self.running)
+        self.on_start: Callable[[Mapping[str, Any]], None] = lambda run: None
+        self.on_end: Callable[[], None] = lambda: None
         self._errors: dict[str, Error] = {}
 
     @guarded("huey.signal")
@@ -56,7 +57,7 @@ class Hooks:
     @guarded("huey.post_execute")
     def after(self, task: Task, value: Any, error: BaseException | None) -> None:
         run = self.running.pop(task.id, {}).get("started") or now()
-        self.on_end(task)
+        self.on_end()
         ended = {"run": run, "runtime_ms": (now() - run) / 1000}
         if error is None:
             result, was_cut = self.host.redactor.value(value)
@@ -84,17 +85,17 @@ class Hooks:
     def executing(self, task: Task) -> None:
         facts = identity(self.huey, task)
         run = now()
-        self.running[task.id] = {
+        self.running[task.id] = known = {
             "task_id": task.id,
             "name": name_of(task),
             "started": run,
             "thread": threading.get_ident(),
-            "pid": os.getpid(),
         }
+        self.turns.watch(task, known)
         vault = self.host.keep(task.id, self.huey.serialize_task(task)) if not facts["attempt"] else ""
         event = {"kind": Kind.TASK_STARTED, **facts, "worker": self.worker, "ts": run, "run": run, "vault": vault}
         self.host.emit(without_nothing(event | self.arguments(task)))
-        self.on_start(task)
+        self.on_start(known)
 
     def retrying(self, task: Task) -> None:
         facts = identity(self.huey, task)
@@ -117,6 +118,7 @@ class Hooks:
 
     def interrupted(self, task: Task) -> None:
         run = self.running.pop(task.id, {}).get("started")
+        self.on_end()
         error = Error(type="Interrupted", message="The consumer was shut down.", reason=Reason.WORKER_LOST)
         self.emit(Kind.TASK_FAILED, task, run=run, error=error)
 
