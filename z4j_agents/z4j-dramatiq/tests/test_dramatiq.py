@@ -160,6 +160,62 @@ def test_named_on_the_command_line_the_module_connects_the_broker(tmp_path):
         assert (b"Hooks" in told.stdout) is connected, told
 
 
+CHILD = """
+import dramatiq.cli
+from dramatiq.brokers.stub import StubBroker
+from dramatiq.worker import Worker
+from z4j_core.engine import Target
+from z4j_dramatiq import DramatiqEngine
+
+engine = DramatiqEngine(StubBroker())
+engine.dramatiq_worker = Worker(engine.broker)
+for name in ("stop", "restart"):
+    print(engine.obstacle(name), getattr(engine, name)(Target(command="c", item=1), {}).outcome, sep="|")
+"""
+
+
+def test_a_parent_that_only_has_the_name_on_its_command_line_gets_no_signal():
+    # The parent is a shell that runs `# dramatiq`; the child has imported everything of the command.
+    command = [sys.executable, "-c", CHILD]
+    parent = subprocess.Popen(
+        ["/bin/sh", "-c", '"$0" "$@"; echo survived # dramatiq', *command], stdout=subprocess.PIPE, text=True
+    )
+    told = parent.communicate(timeout=60)[0].splitlines()
+    assert parent.returncode == 0
+    assert told[-1] == "survived"
+    assert [line.rpartition("|")[2] for line in told[:2]] == ["unsupported", "unsupported"]
+    assert all(line.rpartition("|")[0].endswith(".") for line in told[:2])
+
+
+FORKED = """
+import multiprocessing, os, time
+
+def orphan(answers):
+    while os.getppid() == multiprocessing.parent_process().pid:
+        time.sleep(0.01)
+    from z4j_dramatiq import steering
+    answers.send((steering._master(), steering._tell_master(15, "").outcome))
+
+def master(answers):
+    multiprocessing.Process(target=orphan, args=(answers,)).start()
+    os._exit(0)
+
+import dramatiq.cli
+multiprocessing.set_start_method("fork")
+ours, theirs = multiprocessing.Pipe()
+child = os.fork()
+if child == 0:
+    master(theirs)
+os.waitpid(child, 0)
+print(*ours.recv()) if ours.poll(30) else print("nothing")
+"""
+
+
+def test_a_worker_whose_master_has_died_signals_nobody():
+    told = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=60)
+    assert (told.stdout.strip(), told.returncode) == ("None unsupported", 0), told.stderr
+
+
 def _ends(records):
     kinds = {"task.succeeded", "task.cancelled", "task.failed", "task.dead_lettered"}
     return [event["task_id"] for event in records.events() if event["kind"] in kinds]

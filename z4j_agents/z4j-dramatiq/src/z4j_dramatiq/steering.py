@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import signal
@@ -24,6 +25,9 @@ from z4j_dramatiq.stores import InRedis
 HELLO: Final = "z4j.hello"
 _LOOKS: Final = "RabbitMQ shows a message only to who takes it; to look at all of them would mark all as redelivered."
 _STRANGE: Final = "This broker is neither Redis nor RabbitMQ; what it keeps cannot be looked at."
+_NO_MASTER: Final = "It is no child of the dramatiq command's master, or that is a container's first process."
+#: What every process that the dramatiq command makes has imported.
+_COMMAND: Final = "dramatiq.cli"
 _KEPT: Final = ("queues", "peek", "requeue", "move", "purge")
 
 
@@ -44,8 +48,8 @@ class Steering(Actions):
             return _LOOKS
         if self.dramatiq_worker is None and verb in VERBS and verb != "hello":
             return "Only a worker can do this; this process sends messages."
-        if verb in ("restart", "stop") and not _under_master():
-            return "It was not started by the dramatiq command, so there is no master process to tell."
+        if verb in ("restart", "stop") and _master() is None:
+            return _NO_MASTER
         if verb == "restart" and not _finds_python():
             return "It was started by `python -m dramatiq`, which finds no way back here; start it by `dramatiq`."
         return ""
@@ -105,13 +109,11 @@ class Steering(Actions):
 
     @verb(note="the master process starts itself and all its worker processes anew")
     def restart(self, target: Target, params: Mapping[str, Any]) -> Answer:
-        os.kill(os.getppid(), signal.SIGHUP)
-        return Answer(Outcome.REQUESTED, "Its master starts anew when the messages that run are done.")
+        return _tell_master(signal.SIGHUP, "Its master starts anew when the messages that run are done.")
 
     @verb(note="the master process ends with all its worker processes; coming back is its supervisor's business")
     def stop(self, target: Target, params: Mapping[str, Any]) -> Answer:
-        os.kill(os.getppid(), signal.SIGTERM)
-        return Answer(Outcome.REQUESTED, "Its master ends when the messages that run are done.")
+        return _tell_master(signal.SIGTERM, "Its master ends when the messages that run are done.")
 
     @verb(note="sends a message to an actor of ours")
     def hello(self, target: Target, params: Mapping[str, Any]) -> Answer:
@@ -133,12 +135,23 @@ def _number(params: Mapping[str, Any]) -> int:
     return by if isinstance(by, int) and 0 < by <= 100 else 1
 
 
-def _under_master() -> bool:
-    """Whether the parent is Dramatiq's master, and not, say, the first process of a container."""
-    try:
-        return b"dramatiq" in Path(f"/proc/{os.getppid()}/cmdline").read_bytes()
-    except OSError:
-        return False
+def _master() -> int | None:
+    """Dramatiq's master, when this process is a child that the dramatiq command made and the master still lives.
+
+    A child whose parent has died gets another one: the first process of a container, or whoever reaps.
+    """
+    maker, parent = multiprocessing.parent_process(), os.getppid()
+    ours = maker is not None and maker.pid == parent and _COMMAND in sys.modules
+    return parent if ours and parent != 1 else None
+
+
+def _tell_master(number: signal.Signals, then: str) -> Answer:
+    """Looks again: the master may have gone since this was offered."""
+    master = _master()
+    if master is None:
+        return Answer(Outcome.UNSUPPORTED, _NO_MASTER)
+    os.kill(master, number)
+    return Answer(Outcome.REQUESTED, then)
 
 
 def _finds_python() -> bool:
