@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 
 from z4j_core.engine import Target
@@ -17,6 +18,16 @@ LACKS = {
 }
 
 
+class Opens:
+    """Makes a file where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
 class BrokerSuite(Suite):
     """What depends on the broker."""
 
@@ -29,6 +40,20 @@ class BrokerSuite(Suite):
         assert row["queue"] == rig.queue
         assert list(rig.records.read("peek", "idle", 10)) == []
         assert len((rig.folder / "moved").read_text().splitlines()) == 1
+
+    @proves("move", "purge")
+    def test_what_is_no_queue_is_neither_moved_to_nor_purged(self, rig):
+        rig.redis("set", "no-queue", "kept")
+        task_id = rig.send("count", "stays", queue="idle")
+        answer = rig.records.ask("move", Target(task_id, "move-3", 1, queue="idle"), queue="no-queue")
+        assert answer.outcome == Outcome.NOT_FOUND, answer.detail
+        assert [event["task_id"] for event in rig.records.read("peek", "idle", 10)] == [task_id]
+        answer = rig.records.ask("purge", Target(command="purge-10", item=1, queue="no-queue"))
+        assert answer.outcome == Outcome.NOT_FOUND, answer.detail
+        assert rig.redis("get", "no-queue") == b"kept"
+        assert rig.records.ask("purge", Target(command="purge-11", item=1, queue="idle")).detail.startswith("1 ")
+        answer = rig.records.ask("purge", Target(command="purge-12", item=1, queue="never-used"))
+        assert answer.outcome == Outcome.NOT_FOUND, answer.detail
 
     @proves("cancel", "retry")
     def test_a_task_that_was_cancelled_before_it_ran_can_be_retried(self, rig):
@@ -134,6 +159,23 @@ class OwnSuite(Suite):
         assert told[sent["too_long"]]["kind"] == "task.failed"
         assert told[sent["flaky"]]["attempt"] == 2
         assert told[sent["flaky"]]["error"]["type"] == "KeyError"
+
+    @proves("lookup", "cancel")
+    def test_a_key_that_is_nobodys_result_is_not_opened(self, rig):
+        opened = rig.folder / "opened"
+        rig.redis("set", "somebodys-session", pickle.dumps(Opens(str(opened))))
+        assert rig.records.read("lookup", targets=[Target("somebodys-session")]) == []
+        assert not opened.exists(), "unpickled where the worker runs"
+        answer = rig.records.ask("cancel", Target("somebodys-session", "cancel-5", 1))
+        assert answer.outcome == Outcome.REQUESTED, "and whether the key is there is not told either"
+        rig.state.delete("taskiq.cancel.somebodys-session")
+
+    @proves("lookup")
+    def test_a_task_with_an_id_of_the_users_own_is_looked_up_where_it_is_known(self, rig):
+        rig.send_as("order-17", "ok", 1)
+        self.becomes(rig, "order-17", State.SUCCEEDED)
+        told = wait_for(lambda: rig.records.read("lookup", targets=[Target("order-17")]), what="the result")
+        assert [event["kind"] for event in told] == ["task.succeeded"]
 
     @proves("worker")
     def test_a_worker_tells_what_it_runs_now(self, rig):

@@ -112,6 +112,21 @@ def test_a_result_that_is_given_away_once_is_left_to_whoever_waits_for_it(loop, 
     assert loop.run_until_complete(engine._known([Target(task_id)])) == []
 
 
+def test_any_id_may_be_asked_for_where_keys_have_a_prefix():
+    ids = [
+        "0123456789abcdef" * 2,
+        "2ad1c1b5-9a0e-5a8a-8d47-0c3c2d1d9a11",
+        "session:1",
+        "0123456789abcdef" * 2 + "\n",
+        "",
+    ]
+    broker = ListQueueBroker(NOWHERE)
+    engine = TaskiqEngine(broker.with_result_backend(RedisAsyncResultBackend(NOWHERE)))
+    assert [engine._is_task(one) for one in ids] == [True, True, False, False, False]
+    engine = TaskiqEngine(broker.with_result_backend(RedisAsyncResultBackend(NOWHERE, prefix_str="results")))
+    assert all(engine._is_task(one) for one in ids)
+
+
 def test_what_an_unseen_broker_cannot_do_is_said_with_the_reason(memory):
     _, engine, _ = memory
     for name in ("purge", "move"):

@@ -57,6 +57,10 @@ class TestStream(LivesSuite, QueuesSuite, BrokerSuite):
         assert answer.detail.startswith("1 ")
         assert rig.records.read("peek", "shared", 10) == []
         assert rig.redis("xlen", "shared") == 1
+        task_id = rig.send("count", "shared", queue="shared")
+        answer = rig.records.ask("move", Target(task_id, "move-21", 1, queue="shared"), queue="elsewhere")
+        assert answer.outcome == Outcome.NOT_FOUND, answer.detail
+        assert (rig.redis("xlen", "shared"), rig.redis("xlen", "elsewhere")) == (2, 0)
         rig.state.delete(f"taskiq.cancel.{task_id}")
 
     def test_what_waits_is_counted_where_messages_were_deleted(self, rig):

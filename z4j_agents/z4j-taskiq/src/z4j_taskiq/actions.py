@@ -19,6 +19,7 @@ from z4j_taskiq.queues import Queues
 from z4j_taskiq.workers import Slots, master
 
 HELLO: Final = "z4j.hello"
+_NO_QUEUE: Final = "There is no such queue, or Redis keeps something else under that name; nothing was changed."
 _ALONE: Final = "This worker runs inside another program, which alone can start and end it; see `taskiq worker`."
 
 
@@ -123,12 +124,13 @@ class Actions(Queues):
         waiting = await self.store.found(target.queue or queue_of(self.broker), target.task_id)
         if waiting is None:
             return Answer(Outcome.NOT_FOUND, "It does not wait in this queue.")
-        if not await self.store.take(waiting):
-            return Answer(Outcome.NOT_FOUND, "A worker was faster, or another group reads this stream too.")
+        if await self.store.kind_of(name) not in ("none", self.store.kind):
+            return Answer(Outcome.NOT_FOUND, _NO_QUEUE)
         message = self.broker.formatter.loads(waiting.raw)
         _unlabel(message, QUEUE)
         message.labels[QUEUE] = name
-        await self.broker.kick(self.broker.formatter.dumps(message))
+        if not await self.store.move(waiting, name, self.broker.formatter.dumps(message).message):
+            return Answer(Outcome.NOT_FOUND, "A worker was faster, or another group reads this stream too.")
         self._tell(Kind.TASK_ENQUEUED, message)
         return Answer(Outcome.DONE, f"It waits in {name}.")
 
@@ -140,10 +142,13 @@ class Actions(Queues):
 
     @emulated(note="deletes the list, or moves the stream's group behind what waits; what a worker has taken stays")
     def purge(self, target: Target, params: Mapping[str, Any]) -> Answer:
-        return self.wait(self._purge(target.queue))
+        return self.wait(self._purge(target.queue or queue_of(self.broker)))
 
     async def _purge(self, queue: str) -> Answer:
         assert self.store is not None and self.hooks is not None
+        kind = await self.store.kind_of(queue)
+        if kind != self.store.kind and (kind != "none" or queue not in self._names()):
+            return Answer(Outcome.NOT_FOUND, _NO_QUEUE)
         count = 0
         async for raw in self.store.emptied(queue):
             count += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import re
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -22,6 +23,8 @@ from z4j_taskiq.stores import Store, Waiting
 
 #: Seconds for which the loop of the worker is waited for; a task that blocks it blocks what is asked of it too.
 PATIENCE: Final = 2.0
+#: Ids that taskiq makes, and those that we make for retries.
+_MADE: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 T = TypeVar("T")
 
@@ -96,7 +99,17 @@ class Queues(Engine):
         return not isinstance(self.broker.result_backend, DummyResultBackend)
 
     async def is_ended(self, task_id: str) -> bool:
-        return self.has_results and bool(await self.broker.result_backend.is_result_ready(task_id))
+        if not self.has_results or not self._is_task(task_id):
+            return False
+        return bool(await self.broker.result_backend.is_result_ready(task_id))
+
+    def _is_task(self, task_id: str) -> bool:
+        """Without a prefix the id of a task is the very key of its result: whoever names another key would have us
+        open what is nobody's result, and opening it may unpickle it.
+        """
+        if getattr(self.broker.result_backend, "prefix_str", None) or _MADE.fullmatch(task_id):
+            return True
+        return self.host is not None and self.host.original(task_id) is not None
 
     async def _ended(self, target: Target) -> dict[str, Any] | None:
         """A backend that gives a result away once is not asked: its result is somebody's."""

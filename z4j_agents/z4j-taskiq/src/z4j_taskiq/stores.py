@@ -11,7 +11,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from taskiq import AsyncBroker, TaskiqMessage
 from z4j_core.wire import QueueFacts
@@ -23,6 +23,13 @@ CHUNK: Final = 500
 #: How far into a queue a message is looked for, and counted where Redis does not say how many there are.
 DEEP: Final = 20_000
 _LIBRARY: Final = "taskiq_redis"
+#: Out of one list and into another, unless a worker was faster. Both happen or neither does.
+_MOVE: Final = """
+local kind = redis.call('TYPE', KEYS[2]).ok
+if kind ~= 'none' and kind ~= 'list' then return 0 end
+if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return 0 end
+return redis.call('LPUSH', KEYS[2], ARGV[2])
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,9 @@ class Waiting:
 
 
 class Store(ABC):
+    #: What Redis calls a key that is such a queue.
+    kind: ClassVar[str]
+
     def __init__(self, broker: AsyncBroker) -> None:
         self.broker = broker
 
@@ -51,6 +61,10 @@ class Store(ABC):
     @abstractmethod
     async def take(self, waiting: Waiting) -> bool:
         """Take it out for good. False: a worker was faster."""
+
+    @abstractmethod
+    async def move(self, waiting: Waiting, name: str, raw: bytes) -> bool:
+        """Take it out and put `raw` into the queue `name`. False: it could not be taken, and nothing was put there."""
 
     @abstractmethod
     def emptied(self, queue: str) -> AsyncIterator[bytes]:
@@ -83,6 +97,11 @@ class Store(ABC):
     def sent_at(self, place: Any) -> int | None:
         return None
 
+    async def kind_of(self, queue: str) -> str:
+        """What Redis keeps under that name: "none" is nothing."""
+        async with self.client() as client:
+            return _text(await client.type(queue))
+
     def client(self) -> Any:
         module = next(sys.modules[kind.__module__] for kind in type(self.broker).__mro__ if _is_library(kind))
         return module.Redis(connection_pool=self.broker.connection_pool)  # type: ignore[attr-defined]
@@ -90,6 +109,8 @@ class Store(ABC):
 
 class ListStore(Store):
     """Messages enter at the left and leave at the right."""
+
+    kind = "list"
 
     async def measured(self, queue: str) -> QueueFacts:
         async with self.client() as client:
@@ -107,11 +128,15 @@ class ListStore(Store):
         async with self.client() as client:
             return bool(await client.lrem(waiting.queue, -1, waiting.raw))
 
+    async def move(self, waiting: Waiting, name: str, raw: bytes) -> bool:
+        async with self.client() as client:
+            return bool(await client.eval(_MOVE, 2, waiting.queue, name, waiting.raw, raw))
+
     async def emptied(self, queue: str) -> AsyncIterator[bytes]:
         """Under another name first: nothing that comes in meanwhile is lost, and nothing thrown away is missed."""
         aside = f"{queue}:z4j:{uuid.uuid4()}"
         async with self.client() as client:
-            if not await client.exists(queue):
+            if await self.kind_of(queue) != self.kind:
                 return
             await client.rename(queue, aside)
             try:
@@ -129,6 +154,7 @@ class ListStore(Store):
 class StreamStore(Store):
     """What waits is what lies behind the last message that the broker's group was given. Streams keep what is done."""
 
+    kind = "stream"
     broker: Any
 
     async def measured(self, queue: str) -> QueueFacts:
@@ -170,6 +196,16 @@ class StreamStore(Store):
                 return False
             group = await self._group(client, waiting.queue)
             return group is None or _order(group["last-delivered-id"]) < _order(waiting.place)
+
+    async def move(self, waiting: Waiting, name: str, raw: bytes) -> bool:
+        """In there first, and out of here then: what goes wrong in between leaves it twice, and never lost."""
+        limit = {"maxlen": self.broker.maxlen, "approximate": self.broker.approximate}
+        async with self.client() as client:
+            place = await client.xadd(name, {b"data": raw}, **limit)
+            if taken := await self.take(waiting):
+                return taken
+            await client.xdel(name, place)
+            return False
 
     async def emptied(self, queue: str) -> AsyncIterator[bytes]:
         """The group is moved behind what waits; other groups, and what was taken already, are not touched."""
