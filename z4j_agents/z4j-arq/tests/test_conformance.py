@@ -26,6 +26,20 @@ class TestArq(EngineSuite):
     engine_class = ArqEngine
     lacks = {"told_of_death": "a killed worker tells nothing; arq runs the job again when its hold on it expires"}
 
+    @proves("move", "purge")
+    def test_what_is_no_queue_is_neither_moved_to_nor_purged(self, rig):
+        rig.run(rig.pool.set("no-queue", "kept"))
+        task_id = rig.send("count", "stays", queue="idle")
+        answer = rig.records.ask("move", Target(task_id, "move-2", 1, queue="idle"), queue="no-queue")
+        assert answer.outcome == Outcome.NOT_FOUND, answer.detail
+        assert task_id in [event["task_id"] for event in rig.records.read("peek", "idle", 10)]
+        answer = rig.records.ask("purge", Target(command="purge-9", item=1, queue="no-queue"))
+        assert answer.outcome == Outcome.NOT_FOUND, answer.detail
+        assert rig.run(rig.pool.get("no-queue")) == b"kept"
+        answer = rig.records.ask("move", Target(task_id, "move-3", 1, queue="idle"), queue=rig.queue)
+        assert answer.outcome == Outcome.DONE, answer.detail
+        self.becomes(rig, task_id, State.SUCCEEDED)
+
     @proves("move")
     def test_a_waiting_job_moves_to_another_queue(self, rig):
         task_id = rig.send("count", "moved", queue="idle")

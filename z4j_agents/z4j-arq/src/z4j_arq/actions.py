@@ -22,7 +22,7 @@ from z4j_core.wire import Kind, Outcome, Source
 
 from z4j_arq import originals
 from z4j_arq.bridge import Busy, on_loop
-from z4j_arq.broker import BATCH, Taken, take
+from z4j_arq.broker import BATCH, NotAQueue, Taken, take
 from z4j_arq.facts import HELLO, OPTIONS, now, without_nothing
 from z4j_arq.queues import Queues
 
@@ -146,7 +146,10 @@ class Actions(Queues):
         queue, to = target.queue or self.redis.queue, str(params.get("queue") or "")
         if not to or to == queue:
             return Answer(Outcome.FAILED, "It takes the name of another queue.")
-        taken = self.redis.ask(lambda pool: take(pool, queue, [target.task_id], to))
+        try:
+            taken = self.redis.ask(lambda pool: take(pool, queue, [target.task_id], to))
+        except NotAQueue:
+            return Answer(Outcome.NOT_FOUND, f"Redis keeps something else than a queue under the name {to}.")
         if not taken:
             return Answer(Outcome.NOT_FOUND, "It does not wait in this queue.")
         self.known_queues[to] = None

@@ -22,26 +22,34 @@ PATIENCE: Final = 2.0
 BATCH: Final = 500
 
 #: Takes waiting jobs out of a queue, in one step, so that no worker can be just about to run one. For each that was
-#: there: its id, the job, and how often it was started. ARGV[1] is where they go; "" throws them away.
+#: there: its id, the job, and how often it was started. KEYS[2] is where they go; without it they are thrown away.
 _TAKE: Final = f"""
+if KEYS[2] then
+  local kind = redis.call('type', KEYS[2]).ok
+  if kind ~= 'none' and kind ~= 'zset' then return false end
+end
 local taken = {{}}
-for i = 2, #ARGV do
+for i = 1, #ARGV do
   local id = ARGV[i]
   local score = redis.call('zscore', KEYS[1], id)
   if score and redis.call('exists', '{in_progress_key_prefix}' .. id) == 0 then
     taken[#taken + 1] = {{id, redis.call('get', '{job_key_prefix}' .. id) or '',
                           redis.call('get', '{retry_key_prefix}' .. id) or '0', score}}
     redis.call('zrem', KEYS[1], id)
-    if ARGV[1] == '' then
+    if KEYS[2] then
+      redis.call('zadd', KEYS[2], score, id)
+    else
       redis.call('del', '{job_key_prefix}' .. id, '{retry_key_prefix}' .. id)
       redis.call('zrem', '{abort_jobs_ss}', id)
-    else
-      redis.call('zadd', ARGV[1], score, id)
     end
   end
 end
 return taken
 """
+
+
+class NotAQueue(Exception):
+    """Redis keeps something else under that name. Nothing was changed."""
 
 
 class Broker:
@@ -101,8 +109,13 @@ class Taken(tuple[str, bytes, int, int]):
 
 
 async def take(pool: ArqRedis, queue: str, ids: Sequence[str], to: str = "") -> list[Taken]:
-    """Take jobs that wait out of a queue, and put them into another. Those that run, or are gone, are left out."""
-    found: Any = await cast(Awaitable[Any], pool.eval(_TAKE, 1, queue, to, *ids))
+    """Take jobs that wait out of a queue, and put them into another. Those that run, or are gone, are left out.
+    Raises NotAQueue.
+    """
+    keys = [queue, to] if to else [queue]
+    found: Any = await cast(Awaitable[Any], pool.eval(_TAKE, len(keys), *keys, *ids))
+    if found is None:
+        raise NotAQueue(to)
     return [Taken((_text(one[0]), one[1], int(one[2]), int(float(one[3])))) for one in found]
 
 
