@@ -6,6 +6,7 @@ import time
 
 import pytest
 from celery_rig import CeleryRig
+from z4j_celery.redis import RedisQueues
 from z4j_core.engine import Target
 from z4j_core.testing.engines import EngineSuite
 from z4j_core.testing.recording import wait_for
@@ -71,6 +72,25 @@ def test_a_task_is_moved_with_its_priority_and_what_moves_it_back_if_its_worker_
         assert (waiting["task_id"], waiting["priority"], waiting["queue"]) == (task_id, 6, rig.queue)
         assert rig.records.read("peek", "aside", 10) == []
     assert suite.becomes(rig, task_id, State.SUCCEEDED)["queue"] == rig.queue
+
+
+def redis(rig, command, *args):
+    with rig.app.connection_for_write() as connection:
+        return RedisQueues(connection)._call(command, *args)
+
+
+def test_what_is_no_queue_is_neither_moved_to_nor_purged(rig):
+    redis(rig, "SET", "no-queue", "kept")
+    task_id = rig.send("count", "stays", queue="aside")
+    answer = rig.records.ask("move", Target(task_id, "move-2", 1, queue="aside"), queue="no-queue")
+    assert answer.outcome == Outcome.NOT_FOUND, answer.detail
+    assert [event["task_id"] for event in rig.records.read("peek", "aside", 10)] == [task_id]
+    answer = rig.records.ask("purge", Target(command="purge-2", item=1, queue="no-queue"))
+    assert answer.outcome == Outcome.NOT_FOUND, answer.detail
+    assert redis(rig, "GET", "no-queue") == b"kept"
+    answer = rig.records.ask("purge", Target(command="purge-3", item=1, queue="aside"))
+    assert (answer.outcome, answer.detail[:2]) == (Outcome.DONE, "1 ")
+    assert rig.records.read("peek", "aside", 10) == []
 
 
 def test_the_stores_know_how_a_task_failed_and_that_one_was_revoked(rig):

@@ -15,7 +15,7 @@ from z4j_celery import amqp, originals
 from z4j_celery.control import Control
 from z4j_celery.facts import delivery, identity, without_nothing
 from z4j_celery.process import OPTIONS, Busy
-from z4j_celery.redis import RedisQueues
+from z4j_celery.redis import NotAQueue, RedisQueues
 
 PAUSE: Final = "celery.pause."
 #: A queue that nobody should look into, remembered here.
@@ -172,8 +172,11 @@ class Queues(Control):
         name = str(params.get("queue") or "")
         if not name or not target.queue or name == target.queue:
             return Answer(Outcome.FAILED, "It takes the name of another queue.")
-        with self._broker() as broker:
-            message = broker.move(target.queue, target.task_id, name)
+        try:
+            with self._broker() as broker:
+                message = broker.move(target.queue, target.task_id, name)
+        except NotAQueue:
+            return Answer(Outcome.NOT_FOUND, "The broker keeps something else under the name of that other queue.")
         if message is None:
             return Answer(Outcome.NOT_FOUND, "It does not wait in that queue; a worker may hold it already.")
         self._tell(Kind.TASK_ENQUEUED, message, name)

@@ -25,9 +25,17 @@ MOST_SCANNED: Final = 10_000
 _CHUNK: Final = 200
 #: Out of one list and into another, unless a worker was faster. Both happen or neither does.
 _MOVE: Final = """
+local kind = redis.call('TYPE', KEYS[2]).ok
+if kind ~= 'none' and kind ~= 'list' then return -1 end
 if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 1 then return redis.call('LPUSH', KEYS[2], ARGV[2]) end
 return 0
 """
+#: Of all that waits in a list: it fails, and changes nothing, where Redis keeps something else.
+_EMPTY: Final = ("LTRIM", 1, 0)
+
+
+class NotAQueue(Exception):
+    """Redis keeps something else under that name. Nothing was changed."""
 
 
 class RedisQueues:
@@ -59,11 +67,13 @@ class RedisQueues:
         return found
 
     def purge(self, queue: str, most: int) -> tuple[int, list[Any]]:
-        """How many went, and the first of them."""
+        """How many went, and the first of them. -1: it is no queue."""
         count, messages = 0, list[Any]()
+        if not {self._kind(key) for key in self._keys(queue)} <= {"none", "list"}:
+            return -1, []
         for key in self._keys(queue):
             with self.client.pipeline() as pipe:  # what is read is what is deleted
-                for command, *rest in (("LLEN",), ("LRANGE", len(messages) - most, -1), ("DEL",)):
+                for command, *rest in (("LLEN",), ("LRANGE", len(messages) - most, -1), _EMPTY):
                     pipe.execute_command(command, self._key(command, key), *rest)
                 size, raw, _ = pipe.execute()
             count += int(size)
@@ -72,7 +82,7 @@ class RedisQueues:
         return count, messages
 
     def move(self, queue: str, task_id: str, destination: str) -> Any | None:
-        """The message, as it waits in `destination` now. None: it does not wait in `queue`."""
+        """The message, as it waits in `destination` now. None: it does not wait in `queue`. Raises NotAQueue."""
         for key in self._keys(queue):
             for raw in self._scan(key):
                 if task_id.encode() in raw and (envelope := json.loads(raw))["headers"].get("id") == task_id:
@@ -82,6 +92,8 @@ class RedisQueues:
                     into = self.channel._q_for_pri(destination, priority)
                     keys = [self._key("EVAL", name) for name in (key, into)]
                     moved = self.client.execute_command("EVAL", _MOVE, 2, *keys, raw, json.dumps(envelope))
+                    if moved == -1:
+                        raise NotAQueue(destination)
                     return self.channel.message_to_python(envelope) if moved else None
         return None
 
@@ -133,6 +145,10 @@ class RedisQueues:
 
     def _keys(self, queue: str) -> list[str]:
         return [self.channel._q_for_pri(queue, step) for step in self.channel.priority_steps]
+
+    def _kind(self, key: str) -> str:
+        kind = self._call("TYPE", key)
+        return kind.decode() if isinstance(kind, bytes) else str(kind)
 
     def _call(self, command: str, key: str, *rest: Any) -> Any:
         return self.client.execute_command(command, self._key(command, key), *rest)
