@@ -97,6 +97,18 @@ def test_a_hello_that_does_not_come_back_names_how_far_it_got(examine, brain, he
     assert words in said["hello toy"][1][2]
 
 
+@pytest.mark.parametrize("state", ["succeeded", "failed", "started", ["failed"]])
+def test_a_brain_gives_no_orders_to_a_terminal(examine, brain, state, capsys):
+    brain.hello = {"state": state, "kinds": ["task.started"], "worker": "\x1b[2J\x9b1mw\u202e@h\r\n" + "x" * 5000}
+    said = examine()["hello toy"][1]
+    assert said[2].isprintable()
+    assert len(said[2]) < 1000
+    cli.tell([doctor.Hop("a\x1b[2J", False, "Broken\x07.\nNext\x1b]0;x", "\x1b[1mDo.")])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert all(line.isprintable() for line in lines)
+
+
 @pytest.mark.parametrize(
     ("changes", "hop", "words"),
     [

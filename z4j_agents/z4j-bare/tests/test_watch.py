@@ -74,6 +74,7 @@ def watching(make_agent, monkeypatch, wait_for, brain):
     monkeypatch.setattr("z4j_bare.watch.EVERY", 0.1)
     monkeypatch.setattr("z4j_bare.watch.PEEK_EVERY", 0.2)
     monkeypatch.setattr("z4j_bare.watch.FIRST", 0.1)
+    monkeypatch.setattr("z4j_bare.watch.LOOKS_EVERY", 0.0)
 
     def start(engine):
         agent = make_agent()
@@ -194,10 +195,33 @@ def test_a_task_is_not_lost_while_the_store_cannot_be_asked_or_this_process_runs
     "look",
     [None, [], {}, ORPHAN | {"task_id": ""}, ORPHAN | {"task_id": "x" * 256}, ORPHAN | {"task_id": 7},
      ORPHAN | {"engine": None}, ORPHAN | {"attempt": True}, ORPHAN | {"attempt": -1}, ORPHAN | {"run": "5"},
-     ORPHAN | {"run": 2**63}, ORPHAN | {"orphan": 1}, ORPHAN | {"name": ["x"]}, ORPHAN | {"queue": "q" * 513}],
+     ORPHAN | {"run": 2**63}, ORPHAN | {"orphan": 1}, ORPHAN | {"name": ["x"]}, ORPHAN | {"task_id": "t\n1"},
+     ORPHAN | {"queue": "\x1b[2J"}, ORPHAN | {"task_id": "\udcff"},
+     ORPHAN | {"queue": "q" * 513}],
 )  # fmt: skip
 def test_what_does_not_look_like_a_look_is_left_out(look):
     assert looks.read([look, ORPHAN]) == [ORPHAN]
+
+
+def test_whoever_asks_again_and_again_does_not_keep_a_broker_busy(watching, brain, wait_for, monkeypatch):
+    toy = Toy()
+    agent = watching(toy)
+    agent.add(Plain())
+    monkeypatch.setattr("z4j_bare.watch.LOOKS_EVERY", 2.0)
+    began = time.monotonic()
+    brain.looks += [ORPHAN | {"task_id": "first"}, ORPHAN | {"task_id": "too"}]
+    wait_for(lambda: toy.asked == ["first", "too"])
+    brain.looks.append(ORPHAN | {"engine": "plain", "task_id": "of another engine"})
+    wait_for(lambda: of(brain, "task.lost", "of another engine"))
+
+    def asked():
+        if not brain.looks:
+            brain.looks.append(ORPHAN | {"task_id": "more"})
+        return "more" in toy.asked
+
+    wait_for(asked)
+    assert time.monotonic() - began >= 1.9
+    assert toy.asked == ["first", "too", "more"]
 
 
 def test_no_more_than_a_hundred_looks_are_taken_from_one_answer():

@@ -56,7 +56,7 @@ def _follow(name: str, engine: str, task_id: str, transport: Transport, seconds:
             refusal = "" if reply.status == 200 else f"it answers {reply.status}"
             known = read(reply) if reply.status == 200 else known
         passed = time.monotonic() - began
-        if known.get("state") in wire.FINAL or passed >= seconds:
+        if str(known.get("state")) in wire.FINAL or passed >= seconds:
             break
         time.sleep(LOOK)
     if refusal and not known:
@@ -66,7 +66,8 @@ def _follow(name: str, engine: str, task_id: str, transport: Transport, seconds:
 
 
 def _verdict(name: str, engine: str, known: dict[str, Any], passed: float) -> Hop:
-    state, worker = known.get("state"), str(known.get("worker") or "a worker")
+    # What the brain says is not trusted to be short, nor to be what it should be.
+    state, worker = str(known.get("state")), str(known.get("worker") or "a worker")[: wire.MAX_NAME]
     if state == wire.State.SUCCEEDED:
         return Hop(name, True, f"It was run by {worker} and the brain saw it end, {passed:.1f} s later.")
     if state in wire.FINAL:

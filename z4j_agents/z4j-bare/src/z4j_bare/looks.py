@@ -88,7 +88,7 @@ def _is_look(found: Any) -> bool:
 
 
 def _is_text(value: Any, least: int, most: int) -> bool:
-    return isinstance(value, str) and least <= len(value) <= most
+    return isinstance(value, str) and least <= len(value) <= most and value.isprintable()
 
 
 def _is_number(value: Any) -> bool:

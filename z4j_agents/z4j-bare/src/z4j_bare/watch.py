@@ -31,6 +31,8 @@ FIRST: Final = 2.0
 PEEK: Final = 100
 REMEMBERED: Final = 10_000
 QUEUES: Final = 200
+#: Seconds in which an engine is asked about one batch of tasks; what comes in between is dropped.
+LOOKS_EVERY: Final = 10.0
 #: Answers of the brain that may wait here.
 WAITING: Final = 10
 #: Errors that speak of an adapter, not of a broker.
@@ -53,6 +55,7 @@ class Watch:
         self._put = put
         self._say = say
         self._away = away
+        self._looked: dict[str, float] = {}
         self._asked: SimpleQueue[Sequence[wire.Look]] = SimpleQueue()
         self._told: OrderedDict[tuple[Any, ...], None] = OrderedDict()
         self._measure_at = time.monotonic() + random.uniform(0, FIRST)  # noqa: S311 - spreads load, guards nothing
@@ -65,9 +68,16 @@ class Watch:
         self._thread.start()
 
     def look(self, asked: Sequence[wire.Look]) -> None:
-        """The brain wonders about these. While the broker keeps us waiting it may ask again later."""
-        if asked and self._asked.qsize() < WAITING:
-            self._asked.put(asked)
+        """The brain wonders about these. It asks again later what it asks too often, or while a broker keeps us
+        waiting: whoever sends questions cannot keep a user's broker busy. Called by one thread.
+        """
+        if self._asked.qsize() >= WAITING:
+            return
+        now = time.monotonic()
+        for name, batch in looks.by_engine(asked).items():
+            if name in self._engines and now - self._looked.get(name, -LOOKS_EVERY) >= LOOKS_EVERY:
+                self._looked[name] = now
+                self._asked.put(batch)
 
     def end(self) -> None:
         self._ended = True
