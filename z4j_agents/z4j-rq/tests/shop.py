@@ -54,5 +54,30 @@ def count(name):
     return name
 
 
+class Trap:
+    """An argument that tells which process opened it."""
+
+    def __reduce__(self):
+        return opened, ()
+
+
+def opened():
+    with (FOLDER / "opened").open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    return Trap()
+
+
+def take(trap):
+    return trap
+
+
+def drop(trap):
+    raise ValueError("dropped")
+
+
+def chatter():
+    raise ValueError("cannot\nPermissionDenied: token=hunter2")
+
+
 def again():
     return Retry(max=2)

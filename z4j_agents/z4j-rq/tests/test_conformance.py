@@ -27,6 +27,7 @@ def working(rig):
 class TestRQ(EngineSuite):
     engine_class = RQEngine
     early = 1.0  # RQ's scheduler counts whole seconds
+    opens_what_waits = False  # the rig's jobs are pickles, as RQ's are unless somebody says otherwise
     lacks = {
         "expires": "a job whose ttl has passed vanishes from Redis without a word",
         "unknown_task": "a name that cannot be imported fails like any other job, with an import error",

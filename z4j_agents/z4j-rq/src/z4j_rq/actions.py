@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+import rq
 from rq.command import send_shutdown_command, send_stop_job_command
 from rq.job import Job, JobStatus
 from z4j_core.engine import Answer, Target, emulated, verb
@@ -16,6 +18,7 @@ from z4j_core.verbs import VERBS
 from z4j_core.wire import Kind, Outcome, Source
 
 from z4j_rq import originals
+from z4j_rq.bodies import function_of, name_of
 from z4j_rq.facts import ENDS, now
 from z4j_rq.producer import known_queue
 from z4j_rq.queues import Queues
@@ -29,6 +32,20 @@ PAUSE: Final = "rq.pause."
 LIMIT: Final = "rq.limit."
 #: What a process that only enqueues can do as well.
 _TRIED: Final = ("hello", "queues", "peek", "lookup")
+_BOUND: Final = "It is a method of an object, or its function cannot be read without running code of the job's."
+#: Tenths of a second that a worker may take from its queue to its process.
+_MOMENTS: Final = 30
+#: From one queue into another, or not at all: what can fail comes before the job leaves its queue.
+_MOVE: Final = """
+redis.call('rpush', KEYS[2], ARGV[1])
+if redis.call('lrem', KEYS[1], 1, ARGV[1]) == 0 then
+  redis.call('lrem', KEYS[2], -1, ARGV[1])
+  return 0
+end
+redis.call('sadd', KEYS[3], KEYS[2])
+redis.call('hset', KEYS[4], 'origin', ARGV[2])
+return 1
+"""
 _ONE: Final = "An RQ worker runs one job at a time; start more workers, or a larger worker-pool."
 
 
@@ -72,8 +89,8 @@ class Actions(Queues):
             return Answer(Outcome.ARGS_UNAVAILABLE, "RQ no longer keeps the job, and no copy of it is kept here.")
         queue = self.queue(packed["origin"])
         job = originals.renewed(packed, target, queue)
-        if given is not None:
-            _exchange(job, given)
+        if given is not None and not _exchange(job, given):
+            return Answer(Outcome.UNSUPPORTED, _BOUND)
         self.host.keep(job.id, originals.pack(job))
         event = {"retry_of": target.task_id, "source": Source.ACTION, **self.hooks.arguments(job)}
         queue.enqueue_job(job)
@@ -90,10 +107,10 @@ class Actions(Queues):
 
     @verb(note="a waiting job is taken out of its queue; the process of a running one is killed")
     def cancel(self, target: Target, params: Mapping[str, Any]) -> Answer:
-        job = self.job(target.task_id)
+        job = self.job(target.task_id, writes=True)
         if job is None:
             return Answer(Outcome.NOT_FOUND, "RQ does not know this job, or does no longer.")
-        status = job.get_status()
+        status = self._settled(job)
         if status in ENDS:
             return Answer(Outcome.ALREADY_FINAL, "The job has already ended.")
         if status == JobStatus.STARTED:
@@ -103,24 +120,34 @@ class Actions(Queues):
         self._tell(Kind.TASK_CANCELLED, job)
         return Answer(Outcome.DONE, "It was taken out of its queue.")
 
+    def _settled(self, job: Job) -> JobStatus | None:
+        """Its status. A job that was taken from its queue is called queued until its process has begun."""
+        queue = self.queue(job.origin)
+        for _ in range(_MOMENTS):
+            status = job.get_status()
+            if status != JobStatus.QUEUED or queue.get_job_position(job) is not None:
+                break
+            time.sleep(0.1)
+        return status
+
     @verb(note="a failed or stopped job goes back into its queue under its own id")
     def requeue(self, target: Target, params: Mapping[str, Any]) -> Answer:
-        job = self.job(target.task_id)
+        job = self.job(target.task_id, writes=True)
         if job is None or job.get_status() not in (JobStatus.FAILED, JobStatus.STOPPED):
             return Answer(Outcome.NOT_FOUND, "It is not among RQ's failed jobs.")
         job.requeue()
         self._tell(Kind.TASK_ENQUEUED, job, run=now())
         return Answer(Outcome.DONE)
 
-    @emulated(note="taken out of one queue and enqueued in the other, under its own id")
+    @emulated(note="put at the end of the other queue in one step with leaving its own, under its own id")
     def move(self, target: Target, params: Mapping[str, Any]) -> Answer:
         job, name = self.job(target.task_id), str(params.get("queue") or "")
         if job is None or not name or job.get_status() != JobStatus.QUEUED:
             return Answer(Outcome.NOT_FOUND, "It does not wait in a queue.")
-        if not self.connection.lrem(self.queue(job.origin).key, 1, job.id):
+        keys = (self.queue(job.origin).key, self.queue(name).key, rq.Queue.redis_queues_keys, job.key)
+        if not self.connection.eval(_MOVE, len(keys), *keys, job.id, name):
             return Answer(Outcome.NOT_FOUND, "A worker was faster.")
         job.origin = name
-        self.queue(name).enqueue_job(job)
         self._tell(Kind.TASK_ENQUEUED, job)
         return Answer(Outcome.DONE, f"It waits in {name}.")
 
@@ -132,9 +159,8 @@ class Actions(Queues):
 
     @verb(note="deletes the jobs that wait; scheduled, running and failed ones stay")
     def purge(self, target: Target, params: Mapping[str, Any]) -> Answer:
-        queue = self.queue(target.queue)
-        jobs = queue.get_jobs()
-        count = int(queue.empty())  # type: ignore[no-untyped-call]
+        jobs = self.shown(target.queue).get_jobs()
+        count = int(self.queue(target.queue).empty())  # type: ignore[no-untyped-call]
         for job in jobs:
             self._tell(Kind.TASK_CANCELLED, job)
         return Answer(Outcome.DONE, f"{count} waiting jobs were deleted; failed ones stay.")
@@ -182,7 +208,7 @@ class Actions(Queues):
     def limit(self, job: Job) -> None:
         """Before the job's process is forked."""
         assert self.host is not None
-        seconds = self.host.state.get(LIMIT + str(job.func_name))
+        seconds = self.host.state.get(LIMIT + name_of(job))
         if seconds is not None:
             job.timeout = json.loads(seconds)
 
@@ -209,11 +235,14 @@ class Actions(Queues):
         return Answer(Outcome.DONE, new_task_id=task_id)
 
 
-def _exchange(job: Job, given: Mapping[str, Any]) -> None:
-    """The same function with other arguments: RQ serialises both together."""
-    name = job.func_name
+def _exchange(job: Job, given: Mapping[str, Any]) -> bool:
+    """The same function with other arguments: RQ serialises both together. False when it is no function of a module."""
+    name = function_of(job)
+    if "." not in name:
+        return False
+    job.func_name, job.instance = name, None
     job.args, job.kwargs = tuple(given.get("args") or ()), dict(given.get("kwargs") or {})
-    job.func_name = name
+    return True
 
 
 def _in_pool() -> bool:

@@ -16,6 +16,7 @@ from z4j_core.engine import Host, verb
 from z4j_core.safety import guard, guarded
 
 from z4j_rq.actions import PAUSE, Actions
+from z4j_rq.bodies import name_of
 from z4j_rq.facts import ENGINE, now
 from z4j_rq.hooks import Hooks
 from z4j_rq.queues import Queues
@@ -109,7 +110,7 @@ class RQEngine(Actions, Queues):
         self.limit(job)
         # Told here, before the fork: a horse may die before it has said a word.
         run = self.hooks.started(job, self.rq_worker.name)
-        self.current[job.id] = {"task_id": job.id, "name": job.func_name, "started": run}
+        self.current[job.id] = {"task_id": job.id, "name": name_of(job), "started": run}
 
     @guarded("rq.left")
     def left(self, job: Job) -> None:

@@ -11,6 +11,8 @@ from rq.job import Job, JobStatus
 from rq.timeouts import JobTimeoutException
 from z4j_core.wire import Error, Kind, Reason
 
+from z4j_rq.bodies import name_of
+
 ENGINE: Final = "rq"
 #: Days after which nobody asks for the attempt of a job any more.
 COUNT_LIFE: Final = 7 * 24 * 3600
@@ -20,6 +22,8 @@ ENDS: Final = {
     JobStatus.STOPPED: Kind.TASK_CANCELLED,
     JobStatus.CANCELED: Kind.TASK_CANCELLED,
 }
+#: How RQ's own words begin where no exception was caught: the process was gone, and nobody came back for the job.
+_LOST: Final = ("Work-horse terminated", "Moved to FailedJobRegistry, due to AbandonedJobError")
 WAITING: Final = (JobStatus.QUEUED, JobStatus.SCHEDULED, JobStatus.DEFERRED)
 
 
@@ -44,7 +48,7 @@ def identity(job: Job) -> dict[str, Any]:
     facts = {
         "engine": ENGINE,
         "task_id": job.id,
-        "name": job.func_name,
+        "name": name_of(job),
         "queue": job.origin,
         "attempt": attempt,
         "max_attempts": attempt + left + 1 if left is not None else None,
@@ -88,13 +92,18 @@ def stored_error(job: Job) -> Error:
     """What the store keeps of an exception: its type. The text beside it is nobody's to read unredacted."""
     result = job.latest_result()
     text = (getattr(result, "exc_string", None) or "").strip()
-    last = text.splitlines()[-1] if text else ""
-    if last.startswith("Work-horse terminated") or "AbandonedJobError" in last:
+    if text.startswith(_LOST):
         return Error(type="WorkHorseLost", message="The process that ran it ended.", reason=Reason.WORKER_LOST)
-    kind = last.partition(":")[0].rpartition(".")[2].strip()
+    kind = _raised(text)
     timed_out = kind == JobTimeoutException.__name__
-    return Error(
-        type=kind if kind.isidentifier() else "Exception",
-        message="",
-        reason=Reason.TIMEOUT if timed_out else Reason.EXCEPTION,
-    )
+    return Error(type=kind, message="", reason=Reason.TIMEOUT if timed_out else Reason.EXCEPTION)
+
+
+def _raised(text: str) -> str:
+    """The type that a traceback ends with. Lines after it are the user's words, and so is what follows the type."""
+    lines = text.splitlines()
+    frames = [number for number, line in enumerate(lines) if line.startswith('  File "')]
+    after = lines[frames[-1] + 1 :] if frames else []
+    line = next((line for line in after if line and not line[0].isspace()), "")
+    name = line.partition(":")[0]
+    return name.rpartition(".")[2] if all(part.isidentifier() for part in name.split(".")) else "Exception"

@@ -18,7 +18,7 @@ from z4j_core.redaction import Parameters
 from z4j_core.safety import guarded
 from z4j_core.wire import Error, Kind, Reason
 
-from z4j_rq import originals
+from z4j_rq import bodies, originals
 from z4j_rq.facts import count_attempt, identity, micros, now, reason, without_nothing
 
 
@@ -44,6 +44,13 @@ class Hooks:
         self.runs[job.id] = run = now()
         self.emit(Kind.TASK_STARTED, job, worker=worker, ts=run, run=run)
         return run
+
+    @guarded("rq.opened")
+    def opened(self, job: Job, worker: str) -> None:
+        """RQ has just opened the job's body to run it. Arguments that could be told before were told before."""
+        if not bodies.runs_nothing(job.serializer):
+            run = self.runs.get(job.id)
+            self.emit(Kind.TASK_PROGRESS, job, worker=worker, run=run, **self.arguments(job))
 
     @guarded("rq.succeeded")
     def succeeded(self, job: Job, worker: str) -> None:
@@ -89,13 +96,16 @@ class Hooks:
         return {"run": run or now(), "runtime_ms": (now() - run) / 1000 if run else None}
 
     def arguments(self, job: Job) -> dict[str, Any]:
-        """Redacted. The function is looked up only where it is imported already."""
+        """Redacted; nothing where the job's body is closed. The function is looked up only where it is imported."""
+        given = bodies.arguments_of(job)
+        if given is None:
+            return {}
         function = None
         with suppress(Exception):
-            module, _, name = str(job.func_name).rpartition(".")
+            module, _, name = bodies.name_of(job).rpartition(".")
             function = getattr(sys.modules.get(module), name, None)
         parameters = Parameters.of(function) if callable(function) else Parameters()
-        told = self.host.redactor.call(parameters, tuple(job.args or ()), dict(job.kwargs or {}))
+        told = self.host.redactor.call(parameters, *given)
         return dict(zip(("args", "kwargs", "truncated"), told, strict=True))
 
     def _error(self) -> Error:

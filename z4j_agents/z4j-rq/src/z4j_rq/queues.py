@@ -14,6 +14,7 @@ from z4j_core.safety import guard
 from z4j_core.wire import Kind, QueueFacts, Source
 
 from z4j_rq import producer
+from z4j_rq.bodies import for_reading, runs_nothing
 from z4j_rq.facts import ENDS, WAITING, identity, micros, stored_error, without_nothing
 from z4j_rq.hooks import Hooks
 
@@ -55,14 +56,19 @@ class Queues(Engine):
     def queue(self, name: str) -> rq.Queue:
         return rq.Queue(name, connection=self.connection, serializer=self.source.serializer)
 
-    def job(self, task_id: str) -> Job | None:
-        found = Job.fetch_many([task_id], connection=self.connection, serializer=self.source.serializer)
-        return found[0]
+    def shown(self, name: str) -> rq.Queue:
+        """A queue whose jobs are only looked at: none of them is opened where that could run code."""
+        return rq.Queue(name, connection=self.connection, serializer=for_reading(self.source.serializer))
+
+    def job(self, task_id: str, *, writes: bool = False) -> Job | None:
+        """`writes`: for something after which RQ saves the job, with what only its serializer can read (its meta)."""
+        serializer = self.source.serializer if writes else for_reading(self.source.serializer)
+        return Job.fetch_many([task_id], connection=self.connection, serializer=serializer)[0]
 
     @verb(note="from the lists and registries in Redis; `dead` is the registry of failed jobs")
     def queues(self) -> Iterable[QueueFacts]:
         names = dict.fromkeys([*self.queue_names(), *(queue.name for queue in rq.Queue.all(self.connection))])
-        return [self._measured(self.queue(name)) for name in names]
+        return [self._measured(self.shown(name)) for name in names]
 
     def _measured(self, queue: rq.Queue) -> QueueFacts:
         first = queue.get_jobs(0, 1)
@@ -77,14 +83,15 @@ class Queues(Engine):
         }
         return cast(QueueFacts, without_nothing(facts))
 
-    @verb(note="reads the list in Redis and the jobs it names")
+    @verb(note="reads the list in Redis and the jobs it names; arguments only where they are JSON")
     def peek(self, queue: str, limit: int) -> Iterable[Mapping[str, Any]]:
-        return [event for job in self.queue(queue).get_jobs(0, limit) if (event := self._waits(job))][:limit]
+        return [event for job in self.shown(queue).get_jobs(0, limit) if (event := self._waits(job))][:limit]
 
-    @verb(note="reads the job, its registries and its last result")
+    @verb(note="reads the job, its registries and its last result; arguments and results only where they are JSON")
     def lookup(self, targets: Sequence[Target]) -> Iterable[Mapping[str, Any]]:
         ids = [target.task_id for target in targets]
-        found = Job.fetch_many(ids, connection=self.connection, serializer=self.source.serializer)
+        serializer = for_reading(self.source.serializer)
+        found = Job.fetch_many(ids, connection=self.connection, serializer=serializer)
         return [event for job in found if job is not None and (event := self._known(job))]
 
     def _known(self, job: Job) -> dict[str, Any] | None:
@@ -98,7 +105,7 @@ class Queues(Engine):
             if kind is None:
                 return None
             more: dict[str, Any] = {"ts": micros(job.ended_at)}
-            if kind is Kind.TASK_SUCCEEDED and self.host is not None:
+            if kind is Kind.TASK_SUCCEEDED and self.host is not None and runs_nothing(job.serializer):
                 more["result"] = self.host.redactor.value(job.return_value())[0]
             elif kind is Kind.TASK_FAILED:
                 more["error"] = stored_error(job)

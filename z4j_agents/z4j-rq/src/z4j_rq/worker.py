@@ -12,6 +12,7 @@ from typing import Any, Final
 import rq.worker
 from rq.job import Job
 from z4j_core.engine import attach
+from z4j_core.safety import guard
 
 from z4j_rq.engine import RQEngine
 from z4j_rq.facts import identity
@@ -32,6 +33,7 @@ class Watched:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.z4j = RQEngine.installed or RQEngine()
         self._z4j_order: list[Any] = []
+        self._z4j_orders = False
         self._z4j_spent = ""
         super().__init__(*args, **kwargs)
 
@@ -73,6 +75,13 @@ class Watched:
                 # A horse ends by os._exit, which runs no exit handler.
                 self.z4j.hooks.host.flush()
 
+    def prepare_job_execution(self, job: Job, *args: Any, **kwargs: Any) -> Any:
+        """In the process that runs the job. RQ opens the job's body here, to show its name."""
+        result = super().prepare_job_execution(job, *args, **kwargs)  # type: ignore[misc]
+        if self.z4j.hooks is not None:
+            self.z4j.hooks.opened(job, self.name)  # type: ignore[attr-defined]
+        return result
+
     def handle_job_success(self, job: Job, *args: Any, **kwargs: Any) -> Any:
         result = super().handle_job_success(job, *args, **kwargs)  # type: ignore[misc]
         if self.z4j.hooks is not None:
@@ -88,14 +97,15 @@ class Watched:
         return result
 
     def handle_job_retry(self, job: Job, queue: Any, retry: Any, *args: Any, **kwargs: Any) -> Any:
-        hooks = self.z4j.hooks
-        event = identity(job) if hooks is not None else {}
-        spent = bool(job.number_of_retries and job.number_of_retries >= retry.max)
+        hooks, event, spent = self.z4j.hooks, {}, False
+        with guard("rq.retry"):
+            event = identity(job) if hooks is not None else {}
+            spent = bool(job.number_of_retries and job.number_of_retries >= retry.max)
         # Releases before 3 let it fail like any other: that is told once, below.
         self._z4j_spent = job.id if spent else ""
         result = super().handle_job_retry(job, queue, retry, *args, **kwargs)  # type: ignore[misc]
         self._z4j_spent = ""
-        if hooks is not None:
+        if hooks is not None and event:
             hooks.retried(job, self.name, event, spent)  # type: ignore[attr-defined]
         return result
 
@@ -107,6 +117,9 @@ class Watched:
 
     @property
     def _ordered_queues(self) -> list[Any]:
+        """All of them while RQ puts them into order, paused ones or not; else those that it may take from."""
+        if self._z4j_orders:
+            return self._z4j_order
         left = [queue for queue in self._z4j_order if queue.name not in self.z4j.paused]
         if self._z4j_order and not left:
             raise AllPaused
@@ -114,8 +127,15 @@ class Watched:
 
     @_ordered_queues.setter
     def _ordered_queues(self, order: list[Any]) -> None:
-        """RQ turns the order it was given, in which paused queues are missing: they stay, at the end."""
-        self._z4j_order = [*order, *(queue for queue in self._z4j_order if queue not in order)]
+        self._z4j_order = order
+
+    def reorder_queues(self, *args: Any, **kwargs: Any) -> Any:
+        """RQ has taken a job. By whichever strategy it goes on, it must find the queue that the job came from."""
+        self._z4j_orders = True
+        try:
+            return super().reorder_queues(*args, **kwargs)  # type: ignore[misc]
+        finally:
+            self._z4j_orders = False
 
     def dequeue_job_and_maintain_ttl(self, *args: Any, **kwargs: Any) -> Any:
         while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 from z4j_core.engine import Target
 from z4j_core.testing.needs import proves
@@ -17,6 +18,10 @@ A_WHILE = 3.0
 
 
 class QueuesSuite(Suite):
+    #: Whether arguments are told of a task that still waits. Not where opening its body could run code that it names:
+    #: that is for the process that runs the task.
+    opens_what_waits: ClassVar[bool] = True
+
     @contextmanager
     def paused(self, rig: Rig, number: int) -> Iterator[None]:
         """The worker takes nothing; one task that it may have had in its hands already is allowed for."""
@@ -65,7 +70,7 @@ class QueuesSuite(Suite):
             assert unseen["kind"] == "task.enqueued"
             assert (unseen["queue"], unseen["source"]) == (rig.queue, "reconcile")
             assert unseen["name"].endswith("count")
-            assert unseen["args"]
+            assert bool(unseen.get("args")) is self.opens_what_waits
             assert len(rig.records.read("peek", rig.queue, 1)) == 1
             after = self.facts(rig)
             assert after["depth"] == before["depth"] + 3, "looking takes nothing out"
