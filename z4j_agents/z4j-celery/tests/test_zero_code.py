@@ -43,18 +43,20 @@ def rig(tmp_path):
         yield rig
 
 
+def _offers(online, verb):
+    return online["data"]["engines"][0]["capabilities"].get(verb)
+
+
 def test_a_dsn_is_all_it_takes(rig):
     with listening() as sink:
         worker = rig.worker(Z4J_DSN=sink.dsn)
         try:
             sent = rig.run("count", "ran")
             wait_for(lambda: sink.of("task.succeeded", sent.id), 30, "the events")
-            (online,) = sink.of("worker.online")
+            (online,) = wait_for(lambda: sink.of("worker.online"), 30, "the worker")
             assert online["data"]["queues"] == ["orders"]
-            agent = sink.of("agent.online")[-1]
-            assert (
-                agent["data"]["engines"][0]["capabilities"]["cancel"]["note"] == "kills the child process when running"
-            )
+            agent = wait_for(lambda: [one for one in sink.of("agent.online") if _offers(one, "cancel")], 30)[-1]
+            assert _offers(agent, "cancel")["note"] == "kills the child process when running"
             assert sink.of("task.received", sent.id)[0]["vault"] == agent["data"]["vault"]
             assert sink.of("task.received", sent.id)[0]["args"] == "(str[3],)"
         finally:
