@@ -71,6 +71,8 @@ def _put(agent: Agent, measured: dict[tuple[str, str], Queue]) -> None:
     fresh = [row for key, row in sorted(measured.items()) if key not in newer or newer[key] < row.measured_at]
     if any(key not in newer for key in measured) and here[:MOST_QUEUES].count() >= MOST_QUEUES:
         fresh = [row for row in fresh if (row.engine, row.name) in newer]
+    if not fresh:
+        return  # a nudge without ids would have every page of queues fetched again
     Queue.objects.bulk_create(
         fresh,
         update_conflicts=True,
