@@ -121,10 +121,10 @@ def into_the_store(turn: int) -> float:
         started = time.perf_counter()
         with transaction.atomic():
             new = {("celery", task_id): row for task_id, row in rows.items() if task_id not in known}
-            ids |= ingesting._insert(key.environment_id, new)
+            ids |= storing._insert(key.environment_id, new)
             for changed, part in _changes(rows, known, ids).items():
                 bulk.update(Task, ("id", *changed), part)
-            ingesting._append(agent, batch.events, ids)
+            storing._append(agent, batch.events, ids)
         spent += time.perf_counter() - started
         known |= rows
     return BATCHES * wire.MAX_EVENTS / spent
@@ -135,7 +135,7 @@ def _changes(rows: Any, known: Any, ids: Any) -> dict[tuple[str, ...], list[Any]
     for task_id, row in rows.items():
         if task_id in known:
             changed = tuple(name for name in ingesting.FIELDS if row[name] != known[task_id][name])
-            changes.setdefault(changed, []).append((ids["celery", task_id], *ingesting._values(row, changed)))
+            changes.setdefault(changed, []).append((ids["celery", task_id], *storing._values(row, changed)))
     return changes
 
 

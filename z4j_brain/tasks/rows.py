@@ -1,0 +1,181 @@
+"""From events to task rows, set-based: the same rows whatever the order of arrival.
+
+A row is always `fold` over all events of its task. What comes in order is folded on; what comes late is noticed by its
+order key, and the task is folded anew from every event it has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+import orjson
+from django.db import connection
+from z4j_core import fold as folding
+from z4j_core import wire
+
+from z4j_brain.agents.models import Agent
+from z4j_brain.lib import bulk, nudge
+from z4j_brain.lib.batch import ParsedEvent
+from z4j_brain.operations import outbox
+from z4j_brain.tasks.models import Event, Task
+
+_TIMES = frozenset(("eta", "expires", "first_at", "enqueued_at", "received_at", "started_at", "finished_at", "last_at"))
+#: What needs another form in its column, after all that does not.
+_CONVERTED = tuple(name for name in folding.empty() if name in _TIMES or name == "truncated")
+_PLAINS = tuple(name for name in folding.empty() if name not in _CONVERTED)
+_PLAIN = itemgetter(*_PLAINS)
+FIELDS = _PLAINS + _CONVERTED
+_IDENTITY = ("id", "environment", "engine", "task_id")
+_EVENT_FIELDS = ("environment", "task", "agent", "seq", "kind", "ts", "data", "received_at")
+
+Identity = tuple[str, str]
+Keyed = tuple[folding.Key, Mapping[str, Any]]
+
+
+@dataclass(slots=True)
+class Known:
+    """A task row as it stands in the store."""
+
+    id: int
+    row: folding.Row
+    cancelling: bool
+
+
+def store(agent: Agent, events: list[ParsedEvent]) -> None:
+    """Bring the tasks of these events up to date, and keep the events. Within the caller's transaction."""
+    boot = str(agent.boot)
+    groups: dict[Identity, list[Keyed]] = defaultdict(list)
+    for parsed in events:
+        event = parsed.event
+        if task_id := event.get("task_id"):
+            groups[event.get("engine") or "", task_id].append((folding.order_key(event, boot), event))
+    for keyed in groups.values():
+        keyed.sort(key=_first)
+    ids = _fold_in(agent.environment_id, groups)
+    _append(agent, events, ids)
+    nudge.on_commit(agent.environment_id, "task", [str(pk) for pk in ids.values()])
+
+
+def _first(keyed: Keyed) -> folding.Key:
+    return keyed[0]
+
+
+def _fold_in(environment_id: int, groups: dict[Identity, list[Keyed]]) -> dict[Identity, int]:
+    """Bring the tasks of these events up to date; return the id of each."""
+    known = _read(environment_id, list(groups))
+    ids = {identity: found.id for identity, found in known.items()}
+    new = {identity: folding.fold(None, keyed) for identity, keyed in groups.items() if identity not in known}
+    if new:
+        made = _insert(environment_id, new)
+        ids |= made
+        # Another writer on PostgreSQL may have made some of them since we looked: these are read, and folded onto.
+        if missed := [identity for identity in new if identity not in made]:
+            known |= (again := _read(environment_id, missed))
+            ids |= {identity: found.id for identity, found in again.items()}
+    if known:
+        _update(environment_id, known, groups)
+    return ids
+
+
+def _read(environment_id: int, identities: list[Identity]) -> dict[Identity, Known]:
+    """The rows of these tasks, locked in the order of their ids."""
+    by_engine: dict[str, list[str]] = defaultdict(list)
+    for engine, task_id in identities:
+        by_engine[engine].append(task_id)
+    columns = ", ".join(("id", "task_id", "cancel_requested_at", *FIELDS))
+    lock = "ORDER BY id FOR UPDATE" if bulk.on_postgres() else ""
+    known = {}
+    with connection.cursor() as cursor:
+        for engine in sorted(by_engine):
+            marks = ", ".join(["%s"] * len(by_engine[engine]))
+            cursor.execute(
+                f"SELECT {columns} FROM tasks_task WHERE environment_id = %s AND engine = %s "  # noqa: S608
+                f"AND task_id IN ({marks}) {lock}",
+                [environment_id, engine, *by_engine[engine]],
+            )
+            for pk, task_id, cancelling, *values in cursor.fetchall():
+                known[engine, task_id] = Known(pk, _as_row(values), cancelling is not None)
+    return known
+
+
+def _as_row(values: list[Any]) -> folding.Row:
+    row = dict(zip(FIELDS, values, strict=True))
+    for name in _TIMES:
+        row[name] = bulk.micros(row[name])
+    row["truncated"] = orjson.loads(row["truncated"]) if isinstance(row["truncated"], str) else row["truncated"]
+    return row
+
+
+def _stored(name: str, value: Any) -> Any:
+    """A field that is neither text nor number, as its column takes it."""
+    if value is None:
+        return None
+    if name in _TIMES:
+        return bulk.stored_time(value)
+    return value if bulk.on_postgres() else orjson.dumps(value).decode()
+
+
+def _values(row: folding.Row, names: Iterable[str]) -> list[Any]:
+    return [_stored(name, row[name]) if name in _CONVERTED else row[name] for name in names]
+
+
+def _insert(environment_id: int, new: dict[Identity, folding.Row]) -> dict[Identity, int]:
+    """Insert these tasks: ids by the order of arrival, inserts by that of names, so that two writers do not tangle."""
+    ids = dict(zip(new, bulk.reserve(Task, len(new)), strict=True))
+    rows = [
+        (ids[identity], environment_id, *identity, *_PLAIN(row), *_values(row, _CONVERTED), "")
+        for identity, row in sorted(new.items(), key=itemgetter(0))
+    ]
+    names = (*_IDENTITY, *FIELDS, "cancel_requested_by")
+    made = bulk.insert(Task, names, rows, unique=("environment", "engine", "task_id"))
+    return {identity: pk for identity, pk in ids.items() if pk in made}
+
+
+def _update(environment_id: int, known: dict[Identity, Known], groups: dict[Identity, list[Keyed]]) -> None:
+    """Fold the events onto rows that exist, and write only those columns that change: an index costs when touched."""
+    late = [found.id for one, found in known.items() if folding.key_text(groups[one][0][0]) < found.row["fold_key"]]
+    earlier = _earlier(late) if late else {}
+    changes: dict[tuple[str, ...], list[tuple[Any, ...]]] = defaultdict(list)
+    settled: dict[int, str] = {}
+    for identity, found in known.items():
+        row = _refold(found, groups[identity], earlier)
+        changed = tuple(name for name in FIELDS if row[name] != found.row[name])
+        changes[changed].append((found.id, *_values(row, changed)))
+        if found.cancelling and row["state"] in wire.FINAL:
+            settled[found.id] = row["state"]
+    for changed, rows in changes.items():
+        if changed:
+            bulk.update(Task, ("id", *changed), rows)
+    if settled:
+        outbox.confirm(environment_id, settled)
+
+
+def _refold(found: Known, keyed: list[Keyed], earlier: dict[int, list[Keyed]]) -> folding.Row:
+    if found.id not in earlier:
+        return folding.fold(found.row, keyed)
+    return folding.fold(None, sorted((*earlier[found.id], *keyed), key=_first))
+
+
+def _earlier(task_ids: list[int]) -> dict[int, list[Keyed]]:
+    """All events these tasks have, with their order keys."""
+    events: dict[int, list[Keyed]] = defaultdict(list)
+    stored = Event.objects.filter(task_id__in=task_ids).values_list("task_id", "agent__boot", "data")
+    for task_id, boot, event in stored.iterator():
+        events[task_id].append((folding.order_key(event, str(boot)), event))
+    return events
+
+
+def _append(agent: Agent, events: list[ParsedEvent], ids: dict[Identity, int]) -> None:
+    now = bulk.stored_time(time.time_ns() // 1000)
+    environment_id, agent_id = agent.environment_id, bulk.stored_uuid(agent.pk)
+    rows = []
+    for parsed in events:
+        event = parsed.event
+        task = ids.get((event.get("engine") or "", event.get("task_id") or ""))
+        rows.append((environment_id, task, agent_id, parsed.seq, event["kind"], event["ts"], parsed.text, now))
+    bulk.append(Event, _EVENT_FIELDS, rows)
