@@ -92,3 +92,15 @@ def test_a_brain_with_an_error_does_not_start(tmp_path):
 
     assert done.returncode == 1
     assert "z4j.E004" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("role", ["web", "housekeeping"])
+def test_a_part_of_a_brain_without_what_parts_share_says_what_to_set(tmp_path, role):
+    environment = {**os.environ, "Z4J_DATA_DIR": str(tmp_path), "Z4J_DATABASE_URL": "", "Z4J_CHANNEL_URL": ""}
+    command = [sys.executable, "-m", "z4j_brain.cli", role]
+
+    refused = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    assert refused.returncode == 1
+    assert "Set Z4J_DATABASE_URL=postgres://" in refused.stderr and "Set Z4J_CHANNEL_URL=redis://" in refused.stderr
+    assert "Traceback" not in refused.stderr and not (tmp_path / "z4j.sqlite3").exists()

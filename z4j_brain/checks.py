@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.db import connection
 
 TAG = "z4j"
 SHORTEST_SECRET = 50
@@ -72,6 +73,16 @@ def channel_layer(**kwargs: Any) -> Iterable[CheckMessage]:
         # redis-py 8 gives up an idle read after 5 s by default, and channels then closes every idle websocket.
         if not isinstance(host, dict) or not host.get("socket_timeout"):
             yield Error("The channel layer sets no socket_timeout.", "Write one of at least 30 s.", id="z4j.E007")
+
+
+def scaled_out(role: str) -> Iterable[CheckMessage]:
+    """What a part of the brain needs that the whole does not: a store and a line that it shares with the others."""
+    if connection.vendor != "postgresql":
+        hint = "Set Z4J_DATABASE_URL=postgres://user:password@host/name, or run `z4j serve`, which needs nothing."
+        yield Error(f"`z4j {role}` needs PostgreSQL: several processes share it.", hint, id="z4j.E008")
+    if not settings.CHANNEL_URL:
+        hint = "Set Z4J_CHANNEL_URL=redis://host:6379/0 (Redis or Valkey), or run `z4j serve`, which needs nothing."
+        yield Error(f"`z4j {role}` needs a channel layer: by it processes wake each other.", hint, id="z4j.E009")
 
 
 def _secret_files() -> list[Path]:

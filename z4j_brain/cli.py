@@ -1,4 +1,4 @@
-"""The command `z4j`: `z4j serve` runs the brain; everything else is a command of Django's."""
+"""The command `z4j`: `z4j serve` runs the brain, `z4j web` and `z4j housekeeping` its parts; the rest is Django's."""
 
 from __future__ import annotations
 
@@ -10,27 +10,34 @@ import django
 from django.core.management import execute_from_command_line
 from django.utils.module_loading import import_string
 
+#: What each of our own commands runs, and what it says of itself.
+ROLES = {
+    "serve": "Run the whole brain in one process: panel, API, gateway and housekeeping.",
+    "web": "Answer as one of several processes: panel, API and gateway. Those of one machine may share a port.",
+    "housekeeping": "Keep the house as one of several processes; it listens nowhere.",
+}
+
 
 def main() -> None:
     os.umask(0o077)  # the database, the keys and whatever else is written here concern nobody else
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "z4j_brain.settings")
-    if sys.argv[1:2] == ["serve"]:
-        serve(sys.argv[2:])
+    if sys.argv[1:2] and sys.argv[1] in ROLES:
+        run(sys.argv[1], sys.argv[2:])
     else:
         execute_from_command_line(sys.argv)
 
 
-def serve(arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="z4j serve", description="Run the brain: panel, API, gateway, housekeeping.")
-    parser.add_argument("--host", help="the address to listen on (Z4J_HOST, 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="the port to listen on (Z4J_PORT, 7700)")
-    options = parser.parse_args(arguments)
-    for name, value in (("Z4J_HOST", options.host), ("Z4J_PORT", options.port)):
+def run(role: str, arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog=f"z4j {role}", description=ROLES[role])
+    if role != "housekeeping":
+        parser.add_argument("--host", help="the address to listen on (Z4J_HOST, 127.0.0.1)")
+        parser.add_argument("--port", type=int, help="the port to listen on (Z4J_PORT, 7700)")
+    for name, value in vars(parser.parse_args(arguments)).items():
         if value is not None:
-            os.environ[name] = str(value)
+            os.environ[f"Z4J_{name.upper()}"] = str(value)
     django.setup()
     # By name, since it imports models: they need the settings, and the settings need the lines above.
-    import_string("z4j_brain.server.serve")()
+    import_string(f"z4j_brain.server.{role}")()
 
 
 if __name__ == "__main__":

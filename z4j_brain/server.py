@@ -1,6 +1,7 @@
 """The default server: Daphne, with a request that refuses large bodies before they are read, and an orderly end.
 
-Measured: Daphne alone reads a body whole, into a temporary file, before anybody can refuse it.
+Measured: Daphne alone reads a body whole, into a temporary file, before anybody can refuse it. And it buffers without
+end for a websocket whose other side stops reading.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import json
 import logging
 import signal
+import socket
 import sys
 import time
 from http import HTTPStatus
@@ -16,10 +18,9 @@ from typing import Any
 
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server, reactor
-from daphne.ws_protocol import WebSocketFactory
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from django.conf import settings
-from django.core.checks import run_checks
-from twisted.internet.endpoints import serverFromString
+from django.core.checks import CheckMessage, run_checks
 from twisted.logger import STDLibLogObserver, globalLogBeginner
 from z4j_core import wire
 
@@ -42,36 +43,71 @@ LINGER = 1.0
 #: /readyz says no for at least this long, so that a load balancer may notice, and requests may run on for at most that.
 DRAIN_AT_LEAST, DRAIN_AT_MOST = 0.5, 8.0
 WEBSOCKET_MESSAGE = 64 * 1024
+#: What the kernel holds back for a websocket that is not read; as much again waits here before it is cut.
+WEBSOCKET_BACKLOG = 64 * 1024
+#: Connections that may wait to be taken: many agents come back at once when a brain returns.
+LISTEN_BACKLOG = 1024
 
 
 def serve() -> None:
-    """Migrate, print the set-up link if nobody owns the instance yet, and answer until told to stop."""
-    _check()
-    schema.migrate()
-    keys.ring()
+    """The whole brain in one process: migrate, print the set-up link if nobody owns it, answer until told to end."""
+    _prepare(run_checks(tags=[checks.TAG]))
     _offer_setup()
     loops.start()
-    WebServer(application, [f"tcp:port={settings.Z4J_PORT}:interface={_escaped(settings.Z4J_HOST)}"]).run()
+    _answer(shared=False)
 
 
-def _check() -> None:
-    findings = run_checks(tags=[checks.TAG])
+def web() -> None:
+    """Of a brain of several processes, one that answers. Any number on this machine may share the port."""
+    _prepare([*run_checks(tags=[checks.TAG]), *checks.scaled_out("web")])
+    with schema.alone():
+        _offer_setup(again=False)
+    _answer(shared=True)
+
+
+def housekeeping() -> None:
+    """Of a brain of several processes, one that keeps the house. Any number may run."""
+    _prepare([*run_checks(tags=[checks.TAG]), *checks.scaled_out("housekeeping")])
+    loops.run_alone()
+
+
+def _prepare(findings: list[CheckMessage]) -> None:
     for finding in findings:
         sys.stderr.write(f"{finding}\n")
     if any(finding.is_serious() for finding in findings):
         sys.exit(1)
+    schema.migrate()
+    keys.ring()
 
 
-def _offer_setup() -> None:
+def _offer_setup(*, again: bool = True) -> None:
+    """Print a link for the first administrator; unless `again`, not while one that another process printed is good."""
     sys.stdout.write(f"z4j listens on {settings.Z4J_URL}\n")
-    if not Setup.is_done():
+    if not Setup.is_done() and (again or not Setup.is_offered()):
         secret = actions.offer_setup(INSTANCE, actor=COMMAND_LINE)
         sys.stdout.write(f"Set it up within 15 minutes, once: {settings.Z4J_URL}/set-up/{secret}/\n")
     sys.stdout.flush()
 
 
-def _escaped(host: str) -> str:
-    return host.replace(":", r"\:")
+def _answer(*, shared: bool) -> None:
+    try:
+        listening = _listen(settings.Z4J_HOST, settings.Z4J_PORT, shared=shared)
+    except OSError as error:
+        logger.critical("listen_failed host=%s port=%s error=%s", settings.Z4J_HOST, settings.Z4J_PORT, error)
+        sys.exit(1)
+    WebServer(application, listening).run()
+
+
+def _listen(host: str, port: int, *, shared: bool) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listening = socket.socket(family, kind, protocol)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:  # the kernel deals connections out to all who listen
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listening.bind(address)
+    listening.listen(LISTEN_BACKLOG)
+    listening.setblocking(False)
+    return listening
 
 
 #: Of Twisted's own log, what `logging` lets through: warnings and failures.
@@ -124,13 +160,43 @@ class Factory(HTTPFactory):  # type: ignore[misc]
         return protocol
 
 
+class Websocket(WebSocketProtocol):  # type: ignore[misc]
+    """A websocket whose other side has stopped reading is cut: its page comes back, and asks for all it missed."""
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        handle = self.transport.getHandle()
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, WEBSOCKET_BACKLOG)
+        self.transport.unregisterProducer()  # that of the HTTP channel
+        self.transport.registerProducer(self, True)
+
+    def pauseProducing(self) -> None:
+        """More waits here than anybody who reads would leave."""
+        logger.warning("websocket_cut reason=unread")
+        self.transport.abortConnection()
+
+    def resumeProducing(self) -> None:
+        """It was read in time."""
+
+    def stopProducing(self) -> None:
+        """The connection is gone; `connectionLost` tells."""
+
+
+class WebsocketFactory(WebSocketFactory):  # type: ignore[misc]
+    protocol = Websocket
+
+
 class WebServer(Server):  # type: ignore[misc]
     """Daphne's server with our request, which drains before it stops."""
+
+    def __init__(self, application: Any, listening: socket.socket) -> None:
+        super().__init__(application, ["a socket that listens already"])
+        self.listening = listening
 
     def run(self) -> None:
         self.connections: dict[Any, dict[str, Any]] = {}
         self.http_factory = Factory(self)
-        self.ws_factory = WebSocketFactory(self, server="z4j")
+        self.ws_factory = WebsocketFactory(self, server="z4j")
         self.ws_factory.setProtocolOptions(
             autoPingTimeout=self.ping_timeout,
             openHandshakeTimeout=self.websocket_handshake_timeout,
@@ -142,25 +208,12 @@ class WebServer(Server):  # type: ignore[misc]
         asyncio.set_event_loop(reactor._asyncioEventloop)
         reactor.callLater(1, self.application_checker)
         reactor.callLater(2, self.timeout_checker)
-        for endpoint in self.endpoints:
-            listening = serverFromString(reactor, endpoint)  # type: ignore[no-untyped-call]
-            listening.listen(self.http_factory).addErrback(self.listen_error)
-        if self.failed:  # before the reactor runs nothing can stop it
-            sys.exit(1)
+        self.port = reactor.adoptStreamPort(self.listening.fileno(), self.listening.family, self.http_factory)
+        self.listening.close()  # the port has its own
         signal.signal(signal.SIGTERM, self._told_to_stop)
         signal.signal(signal.SIGINT, self._told_to_stop)
         reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
         reactor.run(installSignalHandlers=False)
-        if self.failed:
-            sys.exit(1)
-
-    failed = False
-
-    def listen_error(self, failure: Any) -> None:
-        logger.critical("listen_failed error=%s", failure.getErrorMessage())
-        self.failed = True
-        if reactor.running:
-            self.stop()
 
     def _told_to_stop(self, number: int, frame: Any) -> None:
         """The first signal drains, the second stops at once."""
@@ -173,6 +226,8 @@ class WebServer(Server):  # type: ignore[misc]
 
     def _stop_when_idle(self, since: float) -> None:
         waited = time.monotonic() - since
+        if waited >= DRAIN_AT_LEAST and self.port.connected:
+            self.port.stopListening()  # whoever comes now is another process's
         if waited >= DRAIN_AT_MOST or (waited >= DRAIN_AT_LEAST and not self._running()):
             self.stop()
         else:

@@ -60,7 +60,14 @@ def database(url: str) -> dict[str, object]:
         "HOST": unquote(parts.hostname or ""),
         "PORT": parts.port or "",
         "CONN_MAX_AGE": 0,
-        "OPTIONS": {"pool": {"min_size": 1, "max_size": 16, "timeout": 10}},
+        # A connection that died in the pool is found there, not by whoever asked for it.
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "connect_timeout": 3,
+            "keepalives_idle": 30,
+            # A pool that gives up soon tries anew for the next who asks; otherwise it waits twice as long each time.
+            "pool": {"min_size": 1, "max_size": 16, "timeout": 3, "reconnect_timeout": 4, "max_lifetime": 1800},
+        },
     }
 
 
@@ -254,8 +261,12 @@ CHANNEL_URL = env("CHANNEL_URL")
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
-        # redis-py 8 closes an idle socket after 5 s unless told otherwise, and the websocket with it.
-        "CONFIG": {"hosts": [{"address": CHANNEL_URL, "socket_timeout": 60}]},
+        "CONFIG": {
+            # redis-py 8 closes an idle socket after 5 s unless told otherwise, and the websocket with it.
+            "hosts": [{"address": CHANNEL_URL, "socket_timeout": 60, "socket_connect_timeout": 3}],
+            # All websockets and waiting polls of a process share one queue.
+            "capacity": 1000,
+        },
     }
     if CHANNEL_URL
     else {"BACKEND": "channels.layers.InMemoryChannelLayer"}

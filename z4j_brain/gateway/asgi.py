@@ -100,7 +100,7 @@ async def _commands(scope: Scope, receive: Receive) -> bytes:
     authorization = headers.get("authorization", "")
     key = await reader.run_urgent(bearer.authenticate, authorization)
     here = room()
-    waiter = await here.enter(key.environment_id, boot)
+    waiter = here.enter(key.environment_id, boot)
     try:
         if await reader.run_urgent(_look, waiter):
             waiter.flag.set()

@@ -7,9 +7,11 @@ is waiting, and notices agents that introduced themselves only after they had be
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import logging
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import UUID
@@ -30,8 +32,8 @@ logger = logging.getLogger(__name__)
 SWEEP_EVERY = 1.0
 #: How long a waiting agent may take to introduce itself before it is looked up only at its next poll.
 INTRODUCTION = 5.0
-#: The channel layer forgets members of a group after a day.
-JOIN_EVERY = 3600.0
+#: A channel layer that was started anew has forgotten who belongs to a group, and says so to nobody.
+JOIN_EVERY = 30.0
 
 Queued = tuple[int, UUID | None, str, str]
 Result = TypeVar("Result")
@@ -70,9 +72,10 @@ class Room:
         self._joined: dict[int, float] = {}
         self._channel = ""
         self._dirty = asyncio.Event()
+        self._newcomers = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def enter(self, environment_id: int, boot: UUID) -> Waiter:
+    def enter(self, environment_id: int, boot: UUID) -> Waiter:
         """Begin to wait. An older poll of the same boot is let go: its connection is most likely dead."""
         self._open()
         waiter = Waiter(environment_id, boot, self.loop.time())
@@ -80,7 +83,9 @@ class Room:
             older.superseded = True
             older.flag.set()
         self._waiters[environment_id, boot] = waiter
-        await self._join(environment_id)
+        if environment_id not in self._joined:
+            self._joined[environment_id] = -JOIN_EVERY
+            self._newcomers.set()
         return waiter
 
     def leave(self, waiter: Waiter) -> None:
@@ -92,7 +97,9 @@ class Room:
 
     def _open(self) -> None:
         if not any(not task.done() for task in self._tasks):
-            self._tasks = [self.loop.create_task(step()) for step in (self._listen, self._scan, self._sweep)]
+            self._tasks = [
+                self.loop.create_task(step()) for step in (self._join, self._listen, self._scan, self._sweep)
+            ]
             self._tasks.append(self.loop.create_task(self._close()))
 
     async def _close(self) -> None:
@@ -102,17 +109,30 @@ class Room:
         for waiter in self._waiters.values():
             waiter.flag.set()
 
-    async def _join(self, environment_id: int) -> None:
-        if self.loop.time() - self._joined.get(environment_id, -JOIN_EVERY) < JOIN_EVERY:
-            return
-        self._joined[environment_id] = self.loop.time()
+    async def _join(self) -> None:
+        """Belong to the group of each environment somebody waits for. No poll waits for it: the sweep finds it all."""
+        while True:
+            await self._belong()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SWEEP_EVERY):
+                    await self._newcomers.wait()
+            self._newcomers.clear()
+
+    async def _belong(self) -> None:
+        now, present = self.loop.time(), {environment_id for environment_id, _ in self._waiters}
+        self._joined = {environment_id: at for environment_id, at in self._joined.items() if environment_id in present}
+        due = [environment_id for environment_id, at in self._joined.items() if now - at >= JOIN_EVERY]
         try:
             layer = get_channel_layer()
-            self._channel = self._channel or await layer.new_channel("agents")
-            await layer.group_add(nudge.agents_group(environment_id), self._channel)
-        except Exception as error:  # the channel layer may be away; the sweep does its work meanwhile
-            self._joined.pop(environment_id, None)
-            logger.warning("channel_layer_away error=%s", error)
+            # With no prefix of our own: channels-redis listens to one prefix at a time, and websockets have theirs.
+            self._channel = self._channel or await layer.new_channel()
+            for environment_id in due:
+                async with asyncio.timeout(nudge.PATIENCE):
+                    await layer.group_add(nudge.agents_group(environment_id), self._channel)
+                self._joined[environment_id] = now
+                self._dirty.set()  # what was said before
+        except Exception as error:
+            logger.warning("channel_layer_away error=%s", error or type(error).__name__)
 
     async def _listen(self) -> None:
         while True:
@@ -123,7 +143,8 @@ class Room:
                 await get_channel_layer().receive(self._channel)
                 self._dirty.set()
             except Exception as error:
-                logger.warning("channel_layer_away error=%s", error)
+                logger.warning("channel_layer_away error=%s", error or type(error).__name__)
+                self._joined = dict.fromkeys(self._joined, -JOIN_EVERY)
                 await asyncio.sleep(SWEEP_EVERY)
 
     async def _scan(self) -> None:
@@ -145,14 +166,25 @@ class Room:
     async def _look(self) -> None:
         environments = {environment_id for environment_id, _ in self._waiters}
         if environments:
-            for queued in await _quietly(reader.run_urgent(outbox.queued, environments)) or ():
-                self._wake(queued)
+            self._wake(await _quietly(reader.run_urgent(outbox.queued, environments)) or ())
 
-    def _wake(self, queued: Queued) -> None:
-        """Wake one who can take it; which of several is left to chance, so that the work spreads."""
-        suited = [waiter for waiter in self._waiters.values() if waiter.suits(queued) and not waiter.flag.is_set()]
-        if suited:
-            random.choice(suited).flag.set()  # noqa: S311
+    def _wake(self, queued: Iterable[Queued]) -> None:
+        """Wake one for each who can take it; which of several is left to chance, so that the work spreads."""
+        waiters = list(self._waiters.values())  # some may have left since we looked
+        if not waiters:
+            return
+        by_agent = {waiter.agent_id: waiter for waiter in waiters}
+        unsuited: set[Queued] = set()
+        for one in queued:
+            _, audience, _, _ = one
+            if audience is None and one not in unsuited:
+                waiter = _first_suited(one, waiters)
+                if waiter is None:
+                    unsuited.add(one)  # nor will anybody suit the next of its kind
+            else:
+                waiter = by_agent.get(audience) if audience else None
+            if waiter and waiter.suits(one):
+                waiter.flag.set()
 
     async def _introduce(self) -> None:
         """Look up those who began to wait before the brain had heard what they can do."""
@@ -163,6 +195,15 @@ class Room:
             found = await _quietly(reader.run_urgent(queries.of_boots, boots)) or {}
             for waiter in new:
                 waiter.know(found.get((waiter.environment_id, waiter.boot)))
+
+
+def _first_suited(queued: Queued, waiters: list[Waiter]) -> Waiter | None:
+    """The first that can take it and is not awake, from anywhere on: of thousands, few are asked."""
+    start = random.randrange(len(waiters))  # noqa: S311
+    for waiter in itertools.chain(itertools.islice(waiters, start, None), itertools.islice(waiters, start)):
+        if not waiter.flag.is_set() and waiter.suits(queued):
+            return waiter
+    return None
 
 
 async def _quietly(work: Awaitable[Result]) -> Result | None:

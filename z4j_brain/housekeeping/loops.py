@@ -5,16 +5,18 @@ Everything here claims its work by conditional updates, so that any number of pr
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import signal
 import threading
 import time
 from collections.abc import Callable
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from z4j_brain.agents import ingest as agents
 from z4j_brain.fleet import ingest as fleet
-from z4j_brain.lib import drain
+from z4j_brain.lib import drain, nudge
 from z4j_brain.operations import outbox
 
 logger = logging.getLogger(__name__)
@@ -27,6 +29,9 @@ DUTIES: tuple[tuple[Callable[[], None], float], ...] = (
     (fleet.prune, 60.0),
 )
 TICK = 0.5
+#: How long a duty that runs may go on when the process is told to stop. What it then loses is rolled back, and is
+#: another process's or the next start's.
+PATIENCE = 8.0
 
 
 def run_once() -> None:
@@ -40,6 +45,22 @@ def start() -> threading.Thread:
     thread = threading.Thread(target=_run, name="housekeeping", daemon=True)
     thread.start()
     return thread
+
+
+def run_alone() -> None:
+    """Nothing but the duties, in a process of their own, until SIGTERM or SIGINT."""
+    asyncio.run(_run_alone())
+
+
+async def _run_alone() -> None:
+    loop = asyncio.get_running_loop()
+    nudge.bind(loop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, drain.begin)
+    thread = start()
+    logger.info("housekeeping duties=%s", len(DUTIES))
+    await drain.wait()
+    await asyncio.to_thread(thread.join, PATIENCE)
 
 
 def _run() -> None:
@@ -57,6 +78,9 @@ def _try(duty: Callable[[], None]) -> None:
     """One duty that fails must not keep the others from theirs."""
     try:
         duty()
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("store_away duty=%s.%s error=%s", duty.__module__, duty.__qualname__, str(error).strip())
+        connection.close()
     except Exception:
         logger.exception("housekeeping_failed duty=%s.%s", duty.__module__, duty.__qualname__)
         connection.close()

@@ -1,12 +1,14 @@
 """Nudges: a word to open pages and waiting polls that something has changed. They carry ids, never content.
 
-A lost nudge costs a reader a few seconds until it polls, so nothing here raises. The channel layer lives on the
-server's event loop; writers are threads, and hand their nudges over to it.
+A lost nudge costs a reader a few seconds until it polls, so nothing here raises, and nothing waits for long: a channel
+layer that does not answer must not make a heap of what nobody will hear. It lives on the server's event loop; writers
+are threads, and hand their nudges over to it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -19,8 +21,13 @@ from django.db import transaction
 logger = logging.getLogger(__name__)
 
 MAX_IDS = 50
+#: How long the channel layer may take, and how many nudges may be on their way; what is more is lost.
+PATIENCE = 2.0
+MAX_UNDERWAY = 200
 
 _loop: asyncio.AbstractEventLoop | None = None
+_underway: set[int] = set()
+_numbers = itertools.count()
 
 
 def bind(loop: asyncio.AbstractEventLoop) -> None:
@@ -56,12 +63,20 @@ def wake_on_commit(environment_id: int) -> None:
 
 
 def _post(group: str, message: dict[str, Any]) -> None:
-    layer = get_channel_layer()
-    if _loop is None or _loop.is_closed() or layer is None:
+    if _loop is None or _loop.is_closed() or get_channel_layer() is None or len(_underway) >= MAX_UNDERWAY:
         return
-    asyncio.run_coroutine_threadsafe(layer.group_send(group, message), _loop).add_done_callback(_report)
+    number = next(_numbers)
+    _underway.add(number)
+    sending = asyncio.run_coroutine_threadsafe(_send(group, message), _loop)
+    sending.add_done_callback(partial(_report, number))
 
 
-def _report(future: Future[Any]) -> None:
+async def _send(group: str, message: dict[str, Any]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        await get_channel_layer().group_send(group, message)
+
+
+def _report(number: int, future: Future[Any]) -> None:
+    _underway.discard(number)
     if not future.cancelled() and (error := future.exception()):
-        logger.warning("nudge_lost error=%s", error)
+        logger.warning("nudge_lost error=%s", error or type(error).__name__)

@@ -17,7 +17,7 @@ ADVISORY_LOCK = 0x7A346A
 
 def migrate() -> None:
     """Apply what is missing; a database that is up to date costs one look. Of two starters, one waits for the other."""
-    with _alone():
+    with alone():
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             call_command("migrate", verbosity=0, interactive=False)
@@ -25,7 +25,8 @@ def migrate() -> None:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
+    """One starter at a time, on this machine and, by PostgreSQL, on all."""
     with (settings.Z4J_DATA_DIR / "migrate.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         if connection.vendor != "postgresql":
@@ -33,6 +34,8 @@ def _alone() -> Iterator[None]:
             return
         with connection.cursor() as cursor:  # other processes may run on other machines
             cursor.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
-        yield
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [ADVISORY_LOCK])
+        try:
+            yield
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [ADVISORY_LOCK])

@@ -115,6 +115,11 @@ class Setup(models.Model):
         return cls.objects.filter(pk=cls.ONLY, done_at__isnull=False).exists()
 
     @classmethod
+    def is_offered(cls) -> bool:
+        """Is there a one-time link in force?"""
+        return cls.objects.filter(pk=cls.ONLY, done_at=None, link_expires_at__gt=timezone.now()).exists()
+
+    @classmethod
     def accepts(cls, link: str) -> bool:
         """Is this the one-time link, still in force?"""
         digest = hashlib.sha256(link.encode()).hexdigest()
