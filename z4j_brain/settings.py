@@ -102,6 +102,7 @@ INSTALLED_APPS = [
     "z4j_brain.rbac",
     "z4j_brain.audit",
     "z4j_brain.agents",
+    "z4j_brain.stats",
     "z4j_brain.operations",
     "z4j_brain.fleet",
     "z4j_brain.tasks",

@@ -42,7 +42,7 @@ from z4j_brain.agents import ingest as agents  # noqa: E402
 from z4j_brain.agents.models import AgentKey  # noqa: E402
 from z4j_brain.gateway import parser  # noqa: E402
 from z4j_brain.lib import bulk  # noqa: E402
-from z4j_brain.tasks import ingest as ingesting  # noqa: E402
+from z4j_brain.tasks import rows as storing  # noqa: E402
 from z4j_brain.tasks.models import Event, Task  # noqa: E402
 
 BATCHES = int(os.environ.get("BENCH_BATCHES", "40"))
@@ -134,7 +134,7 @@ def _changes(rows: Any, known: Any, ids: Any) -> dict[tuple[str, ...], list[Any]
     changes: dict[tuple[str, ...], list[Any]] = {}
     for task_id, row in rows.items():
         if task_id in known:
-            changed = tuple(name for name in ingesting.FIELDS if row[name] != known[task_id][name])
+            changed = tuple(name for name in storing.FIELDS if row[name] != known[task_id][name])
             changes.setdefault(changed, []).append((ids["celery", task_id], *storing._values(row, changed)))
     return changes
 

@@ -1,4 +1,4 @@
-"""What a benchmark says: one row per figure, each beside the limit that was measured in the same run or set beforehand."""
+"""What a benchmark says: one row per figure, beside the limit measured in the same run or set beforehand."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def tell(rows: list[Row]) -> None:
 def line(row: Row) -> str:
     verdict = {None: "", True: "met", False: "NOT MET"}[row["met"]]
     ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
-    return f"{row['name']:<58} {row['value']:>12,} {row['unit']:<10} {ratio:>6}  {row['target'] or '':<22} {verdict}".rstrip()
+    figure = f"{row['name']:<58} {row['value']:>12,} {row['unit']:<10} {ratio:>6}"
+    return f"{figure}  {row['target'] or '':<22} {verdict}".rstrip()
 
 
 def _row(

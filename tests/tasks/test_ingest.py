@@ -16,10 +16,12 @@ from z4j_core import fold as folding
 
 from tests import wire as sent
 from tests.cast import Cast
+from tests.stats.counting import counted, rollups
 from z4j_brain.agents.models import Agent, AgentKey, Batch, Quarantined, Suspect
 from z4j_brain.fleet.models import Worker
 from z4j_brain.lib.problem import Problem
 from z4j_brain.tasks import ingest as ingesting
+from z4j_brain.tasks import rows as storing
 from z4j_brain.tasks.ingest import ingest
 from z4j_brain.tasks.models import Event, Task
 
@@ -94,6 +96,7 @@ class AnyOrder(TestCase):
             _send(key, part, order, isolated)
 
         assert rows() == _expected(history)
+        assert rollups() == counted()
         assert Event.objects.count() == len(history)
         assert all(len(agent.received) == 1 for agent in Agent.objects.all())
 
@@ -130,7 +133,7 @@ def _moment(name: str, value: Any) -> Any:
 
 
 def _iso(micros: int) -> str:
-    return (ingesting.bulk.EPOCH + ingesting.bulk._MICROSECOND * micros).isoformat()
+    return (storing.bulk.EPOCH + storing.bulk._MICROSECOND * micros).isoformat()
 
 
 def test_a_batch_says_what_became_of_each_event(key):
@@ -251,7 +254,7 @@ def fault(monkeypatch: pytest.MonkeyPatch) -> None:
             raise Poison
         return whole(row, events)
 
-    monkeypatch.setattr(ingesting.folding, "fold", fold)
+    monkeypatch.setattr(storing.folding, "fold", fold)
 
 
 def test_an_event_that_breaks_the_ingest_is_set_aside_and_the_rest_flows(key, fault):
@@ -266,7 +269,7 @@ def test_trouble_of_the_database_is_raised_and_blames_no_event(key, monkeypatch)
     def refuse(*args: Any) -> None:
         raise OperationalError("the disk is on holiday")
 
-    monkeypatch.setattr(ingesting.bulk, "append", refuse)
+    monkeypatch.setattr(storing.bulk, "append", refuse)
     for tries in (1, 3, 4, 5, 6, 7):
         with pytest.raises(OperationalError):
             give(key, sent.event(1), tries=tries)

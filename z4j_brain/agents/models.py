@@ -70,7 +70,7 @@ class Agent(models.Model):
 class Batch(models.Model):
     """A batch that was committed, with the answer a repeat of it gets."""
 
-    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="batches")
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="batches", db_index=False)
     first = models.BigIntegerField()
     digest = models.CharField(max_length=64)
     answer = models.JSONField()
@@ -101,7 +101,7 @@ class Suspect(models.Model):
     A batch as a whole is a suspect too, by -1 - the seq of its first event, while a repeat of it is being taken.
     """
 
-    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="suspects")
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="suspects", db_index=False)
     seq = models.BigIntegerField()
     tries = models.PositiveSmallIntegerField(default=0)
 

@@ -18,6 +18,7 @@ from z4j_brain.agents import ingest as agents
 from z4j_brain.fleet import ingest as fleet
 from z4j_brain.lib import drain, nudge
 from z4j_brain.operations import outbox
+from z4j_brain.tasks import partitions
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ DUTIES: tuple[tuple[Callable[[], None], float], ...] = (
     (outbox.prune, 60.0),
     (agents.prune, 60.0),
     (fleet.prune, 60.0),
+    (partitions.ensure, 3600.0),
 )
 TICK = 0.5
 #: How long a duty that runs may go on when the process is told to stop. What it then loses is rolled back, and is

@@ -79,6 +79,35 @@ def insert(model: type[Model], names: Sequence[str], rows: Rows, unique: Sequenc
         return {row[0] for row in cursor.fetchall()}
 
 
+def find(
+    model: type[Model], within: tuple[str, Any], keys: Sequence[str], values: Rows, names: Sequence[str]
+) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """The named columns of those rows whose `keys` are among `values`, by key; locked in the order of the keys.
+
+    `within`: one more column, the first of the unique index over the keys, and its value.
+    """
+    table, marks = model._meta.db_table, _columns(model, keys)
+    columns = ", ".join(f"t.{column}" for column in (*marks, *_columns(model, names)))
+    (first,) = _columns(model, [within[0]])
+    match = " AND ".join(f"t.{column} = u.{column}" for column in marks)
+    with connection.cursor() as cursor:
+        if on_postgres():
+            order = ", ".join(f"t.{column}" for column in marks)
+            cursor.execute(
+                f"SELECT {columns} FROM {_recordset(model, keys)} JOIN {table} t ON t.{first} = %s AND {match} "  # noqa: S608
+                f"ORDER BY {order} FOR UPDATE OF t",
+                [_records(marks, values), within[1]],
+            )
+        else:
+            row = f"({', '.join(['%s'] * len(marks))})"
+            given = f"WITH u({', '.join(marks)}) AS (VALUES {', '.join([row] * len(values))})"
+            cursor.execute(
+                f"{given} SELECT {columns} FROM u CROSS JOIN {table} t ON t.{first} = %s AND {match}",  # noqa: S608
+                [*(part for value in values for part in value), within[1]],
+            )
+        return {row[: len(marks)]: row[len(marks) :] for row in cursor.fetchall()}
+
+
 def update(model: type[Model], names: Sequence[str], rows: Rows) -> None:
     """Set the columns after the first, the id, in the row of that id."""
     table, columns = model._meta.db_table, _columns(model, names)

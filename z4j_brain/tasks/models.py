@@ -18,7 +18,7 @@ from z4j_brain.tasks.states import TERMINAL, TaskState
 
 class Task(models.Model):
     id = models.BigAutoField(primary_key=True)
-    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="tasks")
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="tasks", db_index=False)
     engine = models.CharField(max_length=32)
     task_id = models.CharField(max_length=255)
     name = models.CharField(max_length=512, blank=True)
@@ -63,6 +63,9 @@ class Task(models.Model):
             models.Index(fields=["environment", "state", "-id"], name="task_state"),
             models.Index(fields=["environment", "name", "-id"], name="task_name"),
             models.Index(fields=["environment", "queue", "-id"], name="task_queue"),
+            models.Index(
+                fields=["environment", "error_type", "-id"], name="task_error", condition=~models.Q(error_type="")
+            ),
             models.Index(fields=["environment", "retry_of"], name="task_retry_of", condition=~models.Q(retry_of="")),
             models.Index(fields=["environment", "parent_id"], name="task_parent", condition=~models.Q(parent_id="")),
         ]
@@ -100,13 +103,21 @@ class Task(models.Model):
 class Event(models.Model):
     """One fact an agent reported; append-only. `data` is the event as accepted.
 
-    `task` is null for a kind of event this brain does not know and that names no task: kept, and changes nothing.
+    `task` is null for a kind of event this brain does not know and that names no task: kept, and changes nothing. On
+    PostgreSQL the table is partitioned by the day of `received_at`, see `partitions`. Its references are neither
+    checked nor indexed by the store: either would cost as much as the event itself.
     """
 
     id = models.BigAutoField(primary_key=True)
-    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="events")
-    task = models.ForeignKey(Task, on_delete=models.CASCADE, null=True, related_name="events")
-    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="events")
+    environment = models.ForeignKey(
+        Environment, on_delete=models.CASCADE, related_name="events", db_constraint=False, db_index=False
+    )
+    task = models.ForeignKey(
+        Task, on_delete=models.CASCADE, null=True, related_name="events", db_constraint=False, db_index=False
+    )
+    agent = models.ForeignKey(
+        Agent, on_delete=models.PROTECT, related_name="events", db_constraint=False, db_index=False
+    )
     seq = models.BigIntegerField()
     kind = models.CharField(max_length=32)
     ts = models.BigIntegerField(help_text="microseconds since the epoch, by the agent's clock")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
@@ -22,6 +22,9 @@ from z4j_brain.agents.models import Agent
 from z4j_brain.lib import bulk, nudge
 from z4j_brain.lib.batch import ParsedEvent
 from z4j_brain.operations import outbox
+from z4j_brain.stats import ingest as stats
+from z4j_brain.stats.ingest import Fact
+from z4j_brain.tasks.facts import fact
 from z4j_brain.tasks.models import Event, Task
 
 _TIMES = frozenset(("eta", "expires", "first_at", "enqueued_at", "received_at", "started_at", "finished_at", "last_at"))
@@ -35,6 +38,15 @@ _EVENT_FIELDS = ("environment", "task", "agent", "seq", "kind", "ts", "data", "r
 
 Identity = tuple[str, str]
 Keyed = tuple[folding.Key, Mapping[str, Any]]
+
+
+@dataclass(slots=True)
+class Change:
+    """What a batch did to the tasks it is about: the id of each, and what they counted for before and count for now."""
+
+    ids: dict[Identity, int] = field(default_factory=dict)
+    before: list[Fact] = field(default_factory=list)
+    after: list[Fact] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -56,30 +68,31 @@ def store(agent: Agent, events: list[ParsedEvent]) -> None:
             groups[event.get("engine") or "", task_id].append((folding.order_key(event, boot), event))
     for keyed in groups.values():
         keyed.sort(key=_first)
-    ids = _fold_in(agent.environment_id, groups)
-    _append(agent, events, ids)
-    nudge.on_commit(agent.environment_id, "task", [str(pk) for pk in ids.values()])
+    change = _fold_in(agent.environment_id, groups)
+    _append(agent, events, change.ids)
+    nudge.on_commit(agent.environment_id, "task", [str(pk) for pk in change.ids.values()])
+    stats.apply(agent.environment_id, change.before, change.after)  # last: everybody writes the rollups of now
 
 
 def _first(keyed: Keyed) -> folding.Key:
     return keyed[0]
 
 
-def _fold_in(environment_id: int, groups: dict[Identity, list[Keyed]]) -> dict[Identity, int]:
-    """Bring the tasks of these events up to date; return the id of each."""
+def _fold_in(environment_id: int, groups: dict[Identity, list[Keyed]]) -> Change:
+    """Bring the tasks of these events up to date."""
+    change = Change()
     known = _read(environment_id, list(groups))
-    ids = {identity: found.id for identity, found in known.items()}
     new = {identity: folding.fold(None, keyed) for identity, keyed in groups.items() if identity not in known}
     if new:
-        made = _insert(environment_id, new)
-        ids |= made
+        change.ids |= (made := _insert(environment_id, new))
+        change.after += [fact(identity[0], new[identity]) for identity in made]
         # Another writer on PostgreSQL may have made some of them since we looked: these are read, and folded onto.
         if missed := [identity for identity in new if identity not in made]:
-            known |= (again := _read(environment_id, missed))
-            ids |= {identity: found.id for identity, found in again.items()}
+            known |= _read(environment_id, missed)
     if known:
-        _update(environment_id, known, groups)
-    return ids
+        change.ids |= {identity: found.id for identity, found in known.items()}
+        _update(environment_id, known, groups, change)
+    return change
 
 
 def _read(environment_id: int, identities: list[Identity]) -> dict[Identity, Known]:
@@ -136,7 +149,9 @@ def _insert(environment_id: int, new: dict[Identity, folding.Row]) -> dict[Ident
     return {identity: pk for identity, pk in ids.items() if pk in made}
 
 
-def _update(environment_id: int, known: dict[Identity, Known], groups: dict[Identity, list[Keyed]]) -> None:
+def _update(
+    environment_id: int, known: dict[Identity, Known], groups: dict[Identity, list[Keyed]], change: Change
+) -> None:
     """Fold the events onto rows that exist, and write only those columns that change: an index costs when touched."""
     late = [found.id for one, found in known.items() if folding.key_text(groups[one][0][0]) < found.row["fold_key"]]
     earlier = _earlier(late) if late else {}
@@ -146,6 +161,9 @@ def _update(environment_id: int, known: dict[Identity, Known], groups: dict[Iden
         row = _refold(found, groups[identity], earlier)
         changed = tuple(name for name in FIELDS if row[name] != found.row[name])
         changes[changed].append((found.id, *_values(row, changed)))
+        if (before := fact(identity[0], found.row)) != (after := fact(identity[0], row)):
+            change.before.append(before)
+            change.after.append(after)
         if found.cancelling and row["state"] in wire.FINAL:
             settled[found.id] = row["state"]
     for changed, rows in changes.items():
