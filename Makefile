@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BRAIN := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help python setup system demo run check test truth bench bench-long soak docs lock clean
+.PHONY: help python setup system demo run cluster check test truth bench bench-long soak docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ demo: setup ## a brain, a worker and lively traffic on Z4J_PORT (7700), until Ct
 
 run: setup ## the brain alone, on the data in .z4j/run
 	@Z4J_DATA_DIR="$${Z4J_DATA_DIR:-$(CURDIR)/.z4j/run}" exec .venv/bin/z4j serve
+
+cluster: setup ## a brain of several processes on PostgreSQL and Valkey, on Z4J_PORT (7700), until Ctrl-C
+	@exec $(BRAIN) demo/cluster.py
 
 check: setup ## lint, types, layers, licences, migrations, documents and unit tests in under 90 seconds
 	@exec $(BRAIN) tools/check.py
