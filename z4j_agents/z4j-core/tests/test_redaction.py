@@ -9,6 +9,7 @@ import enum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from z4j_core import secret_names
 from z4j_core.redaction import Parameters, Redactor
 from z4j_core.secret_names import is_secret
 from z4j_core.secret_text import redact
@@ -115,6 +116,37 @@ def test_a_secret_in_running_text_goes_and_the_text_stays(text):
 )
 def test_what_looks_like_a_secret_is_named_by_its_kind(text, told):
     assert redact(text) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("pin is 1234", "pin is [redacted]"),
+        ("to\u212aen is 1234", "to\u212aen is [redacted]"),
+        ("p\u0130n 'a1b2", "p\u0130n '[redacted]"),
+        ("ba\u017fic abc~def~ghi~jkl~", "ba\u017fic [redacted]"),
+        ("--pin 1", "--pin [redacted]"),
+        ("-u a:b", "-u a:[redacted]"),
+        ("<pin>1</pin>", "<pin>[redacted]</pin>"),
+        ("a://b@c", "a://b@c"),
+        ("ab://c@d", "ab://[redacted]@d"),
+        ("123-45-6789", "[ssn]"),
+        ("a@b.co", "[email]"),
+        ("tok\u212a=1", "tok\u212a=1"),
+        ("pin\uff1d1 ＰＩＮ=1", "pin\uff1d1 ＰＩＮ=[redacted]"),
+        ("[parameters: {'a': 1}]", "[parameters: [redacted]"),
+        ("Duplicate entry 'a'", "Duplicate entry '[redacted]'"),
+        ("Key (a)=(b)", "Key (a)=([redacted])"),
+    ],
+)
+def test_the_shortest_text_that_holds_a_secret_is_searched(text, told):
+    assert redact(text) == told
+
+
+def test_a_word_that_makes_a_name_secret_does_so_in_running_text():
+    pairs = ["_".join(pair) for pair in secret_names._PAIRS]
+    for name in (*secret_names._WORDS, *secret_names._ENDINGS, *pairs, "auth", "session", "pass", "Tokens"):
+        assert redact(f"note {name}={SECRET}") == f"note {name}=[redacted]"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from z4j_core import secret_text
 from z4j_core.tracebacks import frames, source_words
-from z4j_core.walk import MODES, REDACT, SHAPES, Walk, cut, cut_middle, is_kind, qualified
+from z4j_core.walk import MODES, REDACT, SHAPES, Full, Walk, cut, cut_middle, is_kind, qualified
 from z4j_core.wire import MAX_ARGUMENTS, MAX_MESSAGE, MAX_RESULT, MAX_TRACEBACK, Error, Reason
 
 MAX_CAUSES: Final = 4
@@ -87,16 +87,13 @@ class Redactor:
             reason=str(reason),
         )
 
-    def _render(self, render: Callable[[Walk], Iterator[str]], limit: int) -> tuple[str, bool]:
+    def _render(self, render: Callable[[Walk], None], limit: int) -> tuple[str, bool]:
         walk = Walk(self.mode, limit)
-        parts: list[str] = []
-        size = 0
-        for part in render(walk):
-            parts.append(part)
-            size += len(part)
-            if size > limit:
-                break
-        return cut("".join(parts), limit), walk.was_cut or size > limit
+        try:
+            render(walk)
+        except Full:
+            return cut("".join(walk.parts), limit), True
+        return "".join(walk.parts), walk.was_cut
 
     def _message(self, error: BaseException) -> str:
         args = BaseException.args.__get__(error)  # type: ignore[attr-defined]

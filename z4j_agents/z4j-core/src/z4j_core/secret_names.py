@@ -73,6 +73,17 @@ _BENIGN_HEADS: Final = _listed(
 _COUNTABLE: Final = frozenset({"tokens"})
 
 
+def _stems() -> tuple[str, ...]:
+    """The shortest words without one of which no name is a secret's; of two that stand together, one will do."""
+    common = ("key", "code", "account")
+    halves = {next((word for word in common if word in pair), max(pair, key=len)) for pair in _PAIRS}
+    found = {*_WORDS, *_ENDINGS, *_ONLY_TEXT, *_COUNTABLE, *halves}
+    return tuple(sorted(word for word in found if not any(other in word for other in found - {word})))
+
+
+_STEMS: Final = _stems()
+
+
 def words(name: str) -> list[str]:
     """The words of a name in lower case: camelCase, snake_case, kebab-case and dots are all seams."""
     plain = unicodedata.normalize("NFKC", name[:128]).translate(_ZERO_WIDTH)
@@ -90,6 +101,14 @@ def is_secret(name: str, value: object = "") -> bool:
     if verdict == "count":
         return not isinstance(value, (int, float))
     return verdict == "secret"
+
+
+def may_name_one(text: str) -> bool:
+    """Whether a name in this text can be a secret's. The text is ASCII and in lower case. Much cheaper than to look."""
+    for stem in _STEMS:  # noqa: SIM110 - a generator takes three times as long
+        if stem in text:
+            return True
+    return False
 
 
 @functools.lru_cache(maxsize=4096)

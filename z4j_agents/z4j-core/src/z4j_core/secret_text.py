@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from z4j_core.secret_names import is_secret, words
+from z4j_core.secret_names import is_secret, may_name_one, words
 
 REDACTED: Final = "[redacted]"
 
@@ -87,31 +87,71 @@ _TOKENS: Final = (
 _TOKEN = re.compile(r"(?<![A-Za-z0-9])(?=[\w.$:=+/,-]{13})(?:" + "|".join(_TOKENS) + ")")
 
 
-#: Whatever any of the patterns needs. A text without it, as most short ones are, has been searched once.
-_ANY = re.compile(
-    r"[:=@<(\\-]|\d{3}|[\w.$+/,]{13}|(?i:passw|pwd|passphrase|passcode|secret|token|pin|otp|key|Duplicate)"
-)
+#: What no text without a space or a sign is shorter than, if any pattern finds something in it.
+_SHORTEST: Final = 13
+_SHORTEST_RUN: Final = 24
+_SHORTEST_NUMBER: Final = 11
+#: The characters beyond ASCII that a pattern without regard to case takes for a letter of ASCII.
+_FOLDED: Final = (("\u0130", "i"), ("\u0131", "i"), ("\u017f", "s"), ("\u212a", "k"))
+#: What an option, or one of the patterns of numbers, cannot do without. Each begins with what is searched for fastest.
+_SOME_OPTION = re.compile(r"-(?<![\w-]-)[-A-Za-z]")
+_SOME_DIGIT = re.compile(r"\d")
+_SOME_SSN = re.compile(r"\d\d\d[- ]\d\d[- ]")
+_SOME_DIGITS = re.compile(r"\d(?:[ -]?\d){12}")
+_SOME_IBAN = re.compile(r"[A-Z][A-Z]\d\d")
 
 
 def redact(text: str) -> str:
-    """The text without its secrets. What it returns is safe to be redacted again: nothing changes."""
-    if not _ANY.search(text):
+    """The text without its secrets. What it returns is safe to be redacted again: nothing changes.
+
+    A pattern costs time for each character. It is tried only where the text holds what the pattern cannot do without,
+    which a search for a plain word tells for next to nothing; most texts need none.
+    """
+    if len(text) < _SHORTEST and text.isalnum():
         return text
     if "-----BEGIN" in text:
         text = _PEM.sub("[private key]", text)
     if "://" in text:
         text = _urls(text)
     text = _names(text)
-    text = _JWT.sub("[jwt]", text) if "eyJ" in text else text
-    text = _TOKEN.sub("[token]", text)
-    text = _EMAIL.sub("[email]", text) if "@" in text else text
-    return _numbers_and_runs(text)
+    return _by_look(text) if len(text) >= _SHORTEST_NUMBER or "@" in text else text
+
+
+def _by_look(text: str) -> str:
+    """What is known by its look alone."""
+    if "eyJ" in text:
+        text = _JWT.sub("[jwt]", text)
+    if (runs := _runs(text, _SHORTEST)) and _TOKEN.search(runs):
+        text = _TOKEN.sub("[token]", text)
+    if "@" in text:
+        text = _EMAIL.sub("[email]", text)
+    if _SOME_DIGIT.search(text):
+        text = _numbers(text)
+    if (runs := _runs(text, _SHORTEST_RUN)) and _RUN.search(runs):
+        text = _RUN.sub(_when(looks_random, "[secret]"), text)
+    return text
+
+
+def _runs(text: str, shortest: int) -> str:
+    """Only what stands so long without a space between: a pattern that takes no space finds what it finds in there."""
+    return " ".join([run for run in text.split() if len(run) >= shortest])
+
+
+def _lower(text: str) -> str:
+    """The text as a pattern without regard to case reads it."""
+    if not text.isascii():
+        for letter, plain in _FOLDED:
+            text = text.replace(letter, plain)
+    return text.lower()
 
 
 def _urls(text: str) -> str:
-    text = _USERINFO.sub(rf"\1{REDACTED}@", text)
-    text = _URL.sub(_webhook, text)
-    return _QUERY.sub(rf"\1={REDACTED}", text)
+    if "@" in text:
+        text = _USERINFO.sub(rf"\1{REDACTED}@", text)
+    low = _lower(text)
+    if "hook" in low or "/bot" in low:
+        text = _URL.sub(_webhook, text)
+    return _QUERY.sub(rf"\1={REDACTED}", text) if "=" in text else text
 
 
 def _webhook(match: re.Match[str]) -> str:
@@ -124,23 +164,51 @@ def _webhook(match: re.Match[str]) -> str:
 
 def _names(text: str) -> str:
     """Values that stand beside a name which says what they are."""
+    low = _lower(text)
     if ":" in text or "=" in text:
-        text = _HEADER.sub(rf"\1\2{REDACTED}", text)
-        text = _COOKIE.sub(rf"\1{REDACTED}", text)
-        text = _pairs(text)
+        text = _assigned(text, low)
     if " " in text:
-        text = _SCHEME.sub(rf"\1\2{REDACTED}", text)
-        text = _SAID.sub(_said, text)
-    if "-" in text:
+        if _may_hold_scheme(low):
+            text = _SCHEME.sub(rf"\1\2{REDACTED}", text)
+        if _may_say(low):
+            text = _SAID.sub(_said, text)
+    if "-" in text and _SOME_OPTION.search(text):
         text = _USER_OPTION.sub(rf"\1\2\3:{REDACTED}", text)
         text = _OPTION.sub(_option, text)
     if "<" in text:
         text = _ELEMENT.sub(_element, text)
-    if "(" in text or "Duplicate entry" in text:
+    return _rows(text)
+
+
+def _may_hold_scheme(low: str) -> bool:
+    return len(low) > 20 and (
+        "bearer" in low or "basic" in low or "token" in low or "digest" in low or "negotiate" in low or "apikey" in low
+    )
+
+
+def _may_say(low: str) -> bool:
+    return (
+        "key" in low or "pass" in low or "token" in low or "secret" in low or "pin" in low or "otp" in low
+        or "pwd" in low
+    )  # fmt: skip
+
+
+def _assigned(text: str, low: str) -> str:
+    if "authorization" in low or "authenticate" in low:
+        text = _HEADER.sub(rf"\1\2{REDACTED}", text)
+    if "cookie" in low:
+        text = _COOKIE.sub(rf"\1{REDACTED}", text)
+    # A name beyond ASCII is read in its plain form, which is more than its lower case.
+    return _pairs(text) if not text.isascii() or may_name_one(low) else text
+
+
+def _rows(text: str) -> str:
+    """What databases tell of the rows that they refused."""
+    if "[parameters: " in text or "Failing row contains (" in text:
         text = _SQL.sub(rf"\1{REDACTED}", text)
-        for pattern in (_UNIQUE, _DUPLICATE):
-            text = pattern.sub(rf"\1{REDACTED}\3", text)
-    return text
+    if "Key (" in text:
+        text = _UNIQUE.sub(rf"\1{REDACTED}\3", text)
+    return _DUPLICATE.sub(rf"\1{REDACTED}\3", text) if "Duplicate entry '" in text else text
 
 
 def _pairs(text: str) -> str:
@@ -184,11 +252,12 @@ def _element(match: re.Match[str]) -> str:
     return f"<{match[1]}{match[2] or ''}>{REDACTED}" if is_secret(name) else match[0]
 
 
-def _numbers_and_runs(text: str) -> str:
-    text = _SSN.sub("[ssn]", text)
-    text = _DIGITS.sub(_when(is_card, "[card]"), text)
-    text = _IBAN.sub(_when(_is_iban, "[iban]"), text)
-    return _RUN.sub(_when(looks_random, "[secret]"), text)
+def _numbers(text: str) -> str:
+    if _SOME_SSN.search(text):
+        text = _SSN.sub("[ssn]", text)
+    if _SOME_DIGITS.search(text):
+        text = _DIGITS.sub(_when(is_card, "[card]"), text)
+    return _IBAN.sub(_when(_is_iban, "[iban]"), text) if _SOME_IBAN.search(text) else text
 
 
 def _when(test: Callable[[str], bool], mask: str) -> Callable[[re.Match[str]], str]:

@@ -12,6 +12,7 @@ import pathlib
 import types
 import uuid
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from z4j_core import secret_text
@@ -29,19 +30,30 @@ MAX_NODES: Final = 1000
 MAX_SCANNED: Final = 32 * 1024
 #: Searched beyond a cut, so that a secret which crosses it is still seen whole.
 OVERLAP: Final = 1024
+#: Characters of a key that may be a name.
+LONGEST_NAME: Final = 64
+#: Room for a key, which is short enough: its nodes are bounded.
+NO_LIMIT: Final = 1 << 30
 
 _PLAIN: Final = (
     decimal.Decimal, datetime.datetime, datetime.date, datetime.time, datetime.timedelta, uuid.UUID,
     pathlib.PurePosixPath, pathlib.PosixPath, pathlib.PureWindowsPath,
 )  # fmt: skip
+_BRACKETS: Final = ((list, "[", "]"), (tuple, "(", ")"), (set, "{", "}"), (frozenset, "{", "}"))
 _PAIR_NAMES: Final = frozenset({"name", "key", "field", "header", "param", "parameter", "k", "label", "id"})
 _PAIR_VALUES: Final = frozenset({"value", "val", "v", "content", "data", "text"})
 
 
-class Walk:
-    """One pass over one value, yielding text. It stops by itself: depth, nodes and text searched are bounded."""
+class Full(Exception):
+    """Enough has been told."""
 
-    __slots__ = ("limit", "mode", "nodes", "scanned", "was_cut")
+
+class Walk:
+    """One pass over one value, as text in `parts`. It stops by itself: depth, nodes and text searched are bounded, and
+    past `limit` characters it raises Full.
+    """
+
+    __slots__ = ("limit", "mode", "nodes", "parts", "room", "scanned", "was_cut")
 
     def __init__(self, mode: str, limit: int) -> None:
         self.mode = mode
@@ -49,54 +61,90 @@ class Walk:
         self.nodes = 0
         self.scanned = 0
         self.was_cut = False
+        self.parts: list[str] = []
+        self.room = limit
 
-    def arguments(self, args: Sequence[Any], names: Sequence[str] | None) -> Iterator[str]:
-        yield "("
+    def tell(self, part: str) -> None:
+        self.parts.append(part)
+        self.room -= len(part)
+        if self.room < 0:
+            raise Full
+
+    def arguments(self, args: Sequence[Any], names: Sequence[str] | None) -> None:
+        self.tell("(")
         for position, arg in enumerate(args):
-            yield ", " if position else ""
+            if position:
+                self.tell(", ")
             if names is None:
-                yield from self.value(arg, 1)
+                self.value(arg, 1)
             elif position >= len(names):
-                yield self.shape(arg)
+                self.tell(self.shape(arg))
             elif is_secret(names[position], arg):
-                yield f"[redacted:{names[position]}]"
+                self.tell(f"[redacted:{names[position]}]")
             else:
-                yield from self.value(arg, 1)
-        yield ",)" if len(args) == 1 else ")"
+                self.value(arg, 1)
+        self.tell(",)" if len(args) == 1 else ")")
 
-    def joined(self, values: Sequence[Any], depth: int = 1) -> Iterator[str]:
+    def joined(self, values: Sequence[Any], depth: int = 1) -> None:
         """Values side by side; of a pair whose first is the name of a secret, the second is hidden."""
         hidden = len(values) == 2 and is_kind(values[0], str) and is_secret(values[0], values[1])
         for position, value in enumerate(values):
-            yield ", " if position else ""
+            if position:
+                self.tell(", ")
             if hidden and position == 1:
-                yield REDACTED
+                self.tell(REDACTED)
             else:
-                yield from self.value(value, depth)
+                self.value(value, depth)
 
-    def value(self, value: Any, depth: int = 0) -> Iterator[str]:
+    def value(self, value: Any, depth: int = 0) -> None:
+        if leaf := self._leaf(value, depth):
+            self.tell(leaf)
+            return
         self.nodes += 1
         if self.nodes > MAX_NODES or depth > MAX_DEPTH:
             self.was_cut = True
-            yield CUT
-        elif value is None or value is True or value is False:
-            yield repr(value)
+            self.tell(CUT)
         elif is_kind(value, dict):
-            yield from self._dict(value, depth)
+            self._dict(value, depth)
         elif is_kind(value, (list, tuple, set, frozenset)):
-            yield from self._items(value, depth)
+            self._items(value, depth)
         elif self.mode == SHAPES:
-            yield from self._object(value, depth) if not _is_leaf(value) else (self.shape(value),)
-        elif is_kind(value, str) and not is_kind(value, enum.Enum):
-            yield repr(self.plain(value))
-        elif is_kind(value, (bytes, bytearray)):
-            yield self._bytes(value)
-        elif is_kind(value, (int, float, complex)) and not is_kind(value, enum.Enum):
-            yield self._number(value)
-        elif type(value) in _PLAIN:
-            yield f"{type(value).__name__}({self.plain(str(value))!r})"
+            if _is_leaf(value):
+                self.tell(self.shape(value))
+            else:
+                self._object(value, depth)
         else:
-            yield from self._object(value, depth)
+            self._scalar(value, depth)
+
+    def _leaf(self, value: Any, depth: int) -> str:
+        """A value of one of the usual kinds. Empty: it is of another kind, or too many or too deep."""
+        if self.nodes >= MAX_NODES or depth > MAX_DEPTH:
+            return ""
+        kind = type(value)
+        if kind is str:
+            told = repr(self.plain(value)) if self.mode == REDACT else f"str[{len(value)}]"
+        elif kind is int or kind is float:
+            told = self._number(value) if self.mode == REDACT else kind.__name__
+        elif value is None or kind is bool:
+            told = repr(value)
+        else:
+            return ""
+        self.nodes += 1
+        return told
+
+    def _scalar(self, value: Any, depth: int) -> None:
+        if is_kind(value, enum.Enum):
+            self._object(value, depth)
+        elif is_kind(value, str):
+            self.tell(repr(self.plain(value)))
+        elif is_kind(value, (bytes, bytearray)):
+            self.tell(self._bytes(value))
+        elif is_kind(value, (int, float, complex)):
+            self.tell(self._number(value))
+        elif type(value) in _PLAIN:
+            self.tell(f"{type(value).__name__}({self.plain(str(value))!r})")
+        else:
+            self._object(value, depth)
 
     def shape(self, value: Any) -> str:
         """What a value is, not what it says."""
@@ -128,47 +176,66 @@ class Walk:
     def _key(self, key: Any) -> str:
         """A key may carry data itself; in `shapes` mode only what looks like a name is told."""
         if self.mode == SHAPES:
-            plain = str.__getitem__(key, slice(0, 64)) if is_kind(key, str) else ""
+            plain = str.__getitem__(key, slice(0, LONGEST_NAME)) if is_kind(key, str) else ""
             return repr(plain) if _is_name(plain) else self.shape(key)
-        return "".join(self.value(key, MAX_DEPTH))
+        if type(key) is str and len(key) < LONGEST_NAME and self.nodes < MAX_NODES and self.scanned <= MAX_SCANNED:
+            self.nodes += 1
+            self.scanned += len(key)
+            return _name(key)
+        return self._apart(key)
 
-    def _dict(self, value: dict[Any, Any], depth: int) -> Iterator[str]:
-        yield "{"
-        hidden = _names_a_secret(value)
-        for position, (key, item) in enumerate(dict.items(value)):
-            yield ", " if position else ""
-            yield f"{self._key(key)}: "
+    def _apart(self, key: Any) -> str:
+        """A key of any other kind, as text."""
+        parts, room = self.parts, self.room
+        self.parts, self.room = [], NO_LIMIT
+        try:
+            self.value(key, MAX_DEPTH)
+            return "".join(self.parts)
+        finally:
+            self.parts, self.room = parts, room
+
+    def _dict(self, value: dict[Any, Any], depth: int) -> None:
+        self.tell("{")
+        # Each tells something: no more of them have room.
+        items = list(islice(dict.items(value), max(self.room, 10) + 1))
+        hidden = _names_a_secret(items[:10])
+        comma = ""
+        for key, item in items:
+            told = f"{comma}{self._key(key)}: "
+            comma = ", "
             if is_kind(key, str) and (is_secret(key, item) or (hidden and key.lower() in _PAIR_VALUES)):
-                yield REDACTED
+                self.tell(told + REDACTED)
+            elif leaf := self._leaf(item, depth + 1):
+                self.tell(told + leaf)
             else:
-                yield from self.value(item, depth + 1)
-        yield "}"
+                self.tell(told)
+                self.value(item, depth + 1)
+        self.tell("}")
 
-    def _items(self, value: Any, depth: int) -> Iterator[str]:
+    def _items(self, value: Any, depth: int) -> None:
         fields = getattr(type(value), "_fields", None)
         if is_kind(value, tuple) and isinstance(fields, tuple):
-            yield from self._fields(type(value).__name__, zip(fields, tuple.__iter__(value), strict=False), depth)
+            self._fields(type(value).__name__, zip(fields, tuple.__iter__(value), strict=False), depth)
             return
-        opening, closing = ("[", "]") if is_kind(value, list) else ("(", ")") if is_kind(value, tuple) else ("{", "}")
-        yield opening
-        base = next(kind for kind in (list, tuple, set, frozenset) if is_kind(value, kind))
+        base, opening, closing = next(each for each in _BRACKETS if is_kind(value, each[0]))
+        self.tell(opening)
         many = list(base.__iter__(value)) if len(value) <= MAX_NODES else self._first(base.__iter__(value))
-        yield from self.joined(many, depth + 1)
-        yield ",)" if is_kind(value, tuple) and len(value) == 1 else closing
+        self.joined(many, depth + 1)
+        self.tell(",)" if base is tuple and len(value) == 1 else closing)
 
     def _first(self, items: Iterator[Any]) -> list[Any]:
         self.was_cut = True
-        return [item for _, item in zip(range(MAX_NODES), items, strict=False)]
+        return list(islice(items, MAX_NODES))
 
-    def _fields(self, name: str, fields: Iterator[tuple[str, Any]], depth: int) -> Iterator[str]:
-        yield f"{name}("
+    def _fields(self, name: str, fields: Iterator[tuple[str, Any]], depth: int) -> None:
+        self.tell(f"{name}(")
         for position, (field, item) in enumerate(fields):
-            yield f"{', ' if position else ''}{field}="
+            self.tell(f"{', ' if position else ''}{field}=")
             if is_secret(field, item):
-                yield REDACTED
+                self.tell(REDACTED)
             else:
-                yield from self.value(item, depth + 1)
-        yield ")"
+                self.value(item, depth + 1)
+        self.tell(")")
 
     def _bytes(self, value: bytes | bytearray) -> str:
         try:
@@ -178,6 +245,8 @@ class Walk:
             return f"<bytes {len(value)}>"
 
     def _number(self, value: Any) -> str:
+        if type(value) is int and -(10**12) < value < 10**12:
+            return repr(value)
         if not is_kind(value, int):
             return float.__repr__(value) if is_kind(value, float) else complex.__repr__(value)
         if value.bit_length() > 256:
@@ -185,28 +254,38 @@ class Walk:
         digits = int.__repr__(value)
         return "[card]" if len(digits) > 12 and secret_text.is_card(digits) else digits
 
-    def _object(self, value: Any, depth: int) -> Iterator[str]:
+    def _object(self, value: Any, depth: int) -> None:
         kind = type(value)
         if is_kind(value, enum.Enum):
-            yield f"<{kind.__name__}.{value._name_}>"
+            self.tell(f"<{kind.__name__}.{value._name_}>")
         elif is_kind(value, BaseException):
             args = BaseException.args.__get__(value)  # type: ignore[attr-defined]
-            yield f"{kind.__name__}("
-            yield from self.joined(args, depth + 1)
-            yield ")"
+            self.tell(f"{kind.__name__}(")
+            self.joined(args, depth + 1)
+            self.tell(")")
         elif names := _declared(kind):
             found = ((name, item) for name in names if (item := _stored(value, name)) is not _MISSING)
-            yield from self._fields(kind.__name__, found, depth)
+            self._fields(kind.__name__, found, depth)
         else:
-            yield _model(value) or f"<{qualified(kind)}>"
+            self.tell(_model(value) or f"<{qualified(kind)}>")
 
 
 _MISSING: Final = object()
 
 
 @functools.lru_cache(maxsize=4096)
+def _name(key: str) -> str:
+    """The names of keys come again and again."""
+    return repr(secret_text.redact(key))
+
+
+@functools.lru_cache(maxsize=4096)
 def _is_name(key: str) -> bool:
-    return len(key) < 64 and key.replace("-", "_").replace(".", "_").isidentifier() and secret_text.redact(key) == key
+    return (
+        len(key) < LONGEST_NAME
+        and key.replace("-", "_").replace(".", "_").isidentifier()
+        and secret_text.redact(key) == key
+    )
 
 
 def cut(text: str, limit: int) -> str:
@@ -235,12 +314,12 @@ def qualified(kind: type) -> str:
     return kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
 
 
-def _names_a_secret(value: dict[Any, Any]) -> bool:
+def _names_a_secret(items: list[tuple[Any, Any]]) -> bool:
     """Whether a dict is a pair in disguise, `{"name": "password", "value": ...}`, that speaks of a secret."""
-    return any(
-        is_kind(key, str) and key.lower() in _PAIR_NAMES and is_kind(name, str) and is_secret(name)
-        for key, name in list(dict.items(value))[:10]
-    )
+    for key, name in items:
+        if is_kind(key, str) and key.lower() in _PAIR_NAMES and is_kind(name, str) and is_secret(name):
+            return True
+    return False
 
 
 def _declared(kind: type) -> tuple[str, ...]:
