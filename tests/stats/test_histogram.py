@@ -25,7 +25,7 @@ def test_a_percentile_is_at_most_ten_percent_off(micros, share):
 def test_histograms_add_up_whatever_they_were_split_into(some, others):
     texts = [histogram.dump(histogram.Slots(map(histogram.slot, part))) for part in (some, others)]
 
-    assert histogram.merged(texts) == histogram.Slots(map(histogram.slot, some + others))
+    assert histogram.merged(",".join(texts)) == histogram.Slots(map(histogram.slot, some + others))
     assert histogram.dump(histogram.load(texts[0])) == texts[0]
 
 

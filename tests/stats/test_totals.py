@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from z4j_brain.stats import spans
-from z4j_brain.stats.states import Grain
+from z4j_brain.stats.spans import RANGES, Span, moment
 from z4j_brain.stats.totals import Totals
 
 fives = st.integers(0, 288 * 40).map(lambda number: 1_767_000_000 // 300 * 300 + number * 300)
@@ -25,14 +26,35 @@ def test_pieces_cover_a_stretch_once_and_no_more(one, other):
 
 
 def test_of_no_rollups_nothing_is_known():
-    nothing = Totals.of([])
+    nothing = Totals.together([])
 
     assert (nothing.arrived, nothing.ended, nothing.failure_rate, nothing.mean_ms) == (0, 0, None, None)
     assert nothing.runtime_ms == (None, None, None)
-    assert nothing == Totals()
+    assert not nothing
 
 
 def test_a_stretch_is_widened_to_whole_grains():
-    start, end = spans.moment(1_767_000_301), spans.moment(1_767_000_601)
+    span = Span.between(moment(1_767_000_301), moment(1_767_000_601))
 
-    assert spans.aligned(start, end, Grain.FIVE_MINUTES) == (1_767_000_300, 1_767_000_900)
+    assert (span.start, span.end) == (1_767_000_300, 1_767_000_900)
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_a_range_reaches_back_as_far_as_it_says_and_has_points_enough(name):
+    now = moment(1_767_123_456)
+
+    span = Span.recent(name, now)
+
+    assert span.since <= now - RANGES[name] and now < span.until
+    assert span.start % span.grain == span.end % span.grain == 0
+    assert 3 <= len(span.starts) <= 301
+
+
+@given(fives, fives)
+def test_any_stretch_has_points_enough_and_not_too_many(one, other):
+    start, end = sorted((one, other + 300))
+
+    span = Span.between(moment(start), moment(end))
+
+    assert span.start <= start and end <= span.end
+    assert 1 <= len(span.starts) <= 313

@@ -1,39 +1,148 @@
-"""Reading rollups. For pages that already show the environment: these ask for no actor."""
+"""Reading rollups. For pages that already show the environment: these ask for no actor.
+
+The store adds up and joins the histograms of a group, so that a chart costs one query and a row for each of its points.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from functools import cached_property, reduce
+from itertools import pairwise
+from operator import add
+from typing import Any, Literal
 
-from django.db.models import Q, QuerySet
+from django.db.models import Aggregate, F, Q, QuerySet, Sum, TextField
 
 from z4j_brain.stats import spans
-from z4j_brain.stats.models import ByQueue, Rollup
-from z4j_brain.stats.states import Grain
-from z4j_brain.stats.totals import COLUMNS, Totals
+from z4j_brain.stats.models import ByName, ByQueue, Rollup
+from z4j_brain.stats.spans import Span
+from z4j_brain.stats.states import ENDS, SUMS, Grain
+from z4j_brain.stats.totals import Totals
 
-R = TypeVar("R", bound=Rollup)
+#: Names or queues that one table takes in, those with the most tasks first.
+GROUPS = 1_000
+_NOTHING = Totals()
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    start: datetime
+    end: datetime
+    totals: Totals
+
+
+@dataclass(frozen=True)
+class Series:
+    """A point for each piece of the span, also where nothing happened."""
+
+    span: Span
+    points: tuple[Point, ...]
+
+    @cached_property
+    def total(self) -> Totals:
+        return Totals.together(point.totals for point in self.points)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What the tasks of one name, or of one queue, came to. `share`: of the run time of all, 0 to 1."""
+
+    engine: str
+    label: str
+    totals: Totals
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`span`: what it tells of. `more`: there were more than `GROUPS`."""
+
+    span: Span
+    groups: tuple[Group, ...]
+    more: bool
+
+
+class _Joined(Aggregate):
+    """Texts joined by commas, without the empty ones: many histograms as `histogram.merged` reads them."""
+
+    function = "STRING_AGG"
+    template = "%(function)s(NULLIF(%(expressions)s, ''), ',')"
+    output_field = TextField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, function="GROUP_CONCAT", **context)
+
+
+_SUMS = {f"sum_{name}": Sum(name) for name in SUMS}
+_TEXTS = {f"all_{name}": _Joined(name) for name in ("runtimes", "waits")}
+_ENDED = Sum(reduce(add, map(F, ENDS)))
 
 
 def totals(
     environment_id: int, start: datetime, end: datetime, *, engine: str | None = None, queue: str | None = None
 ) -> Totals:
     """What came and ended in [start, end), widened to whole five minutes."""
-    first, last = spans.aligned(start, end, Grain.FIVE_MINUTES)
-    rows = _within(ByQueue.objects.all(), environment_id, first, last, spans.OF_QUEUES)
-    return Totals.of(_narrow(rows, engine, queue).values_list(*COLUMNS))
+    first, last = Grain.FIVE_MINUTES.floor(int(start.timestamp())), -Grain.FIVE_MINUTES.floor(-int(end.timestamp()))
+    rows = _within(ByQueue, environment_id, first, last, spans.OF_QUEUES)
+    found = _narrow(rows, engine, queue=queue).aggregate(**_SUMS, **_TEXTS)
+    return Totals.of([found[name] for name in _SUMS], *(found[name] for name in _TEXTS))
 
 
-def _within(rows: QuerySet[R], environment_id: int, first: int, last: int, grains: Sequence[Grain]) -> QuerySet[R]:
+def series(
+    environment_id: int, span: Span, *, engine: str | None = None, queue: str | None = None, name: str | None = None
+) -> Series:
+    """The span piece by piece; of one name only by hour or by day."""
+    model: type[Rollup] = ByQueue if name is None else ByName
+    rows = model._default_manager.filter(
+        environment=environment_id, grain=span.grain, start__gte=span.start, start__lt=span.end
+    )
+    rows = _narrow(rows, engine, queue=queue, name=name)
+    found = {start: Totals.of(rest[:-2], *rest[-2:]) for start, *rest in _summed(rows, "start")}
+    moments = [spans.moment(at) for at in (*span.starts, span.end)]
+    points = (
+        Point(start, end, found.get(at, _NOTHING))
+        for at, (start, end) in zip(span.starts, pairwise(moments), strict=True)
+    )
+    return Series(span, tuple(points))
+
+
+def by_queue(environment_id: int, span: Span, *, engine: str | None = None, queue: str | None = None) -> Table:
+    """The queues of the span, those with the most tasks first."""
+    rows = _narrow(_within(ByQueue, environment_id, span.start, span.end, spans.OF_QUEUES), engine, queue=queue)
+    return _table(rows, "queue", span)
+
+
+def by_name(environment_id: int, span: Span, *, engine: str | None = None, name: str | None = None) -> Table:
+    """The task names of the whole hours of the span, those with the most tasks first."""
+    hours = span.hourly
+    rows = _narrow(_within(ByName, environment_id, hours.start, hours.end, spans.OF_NAMES), engine, name=name)
+    return _table(rows, "name", hours)
+
+
+def _table(rows: QuerySet[Any], label: Literal["name", "queue"], span: Span) -> Table:
+    most = _summed(rows, "engine", label).order_by(_ENDED.desc(), "engine", label)[: GROUPS + 1]
+    found = [(engine, text, Totals.of(rest[:-2], *rest[-2:])) for engine, text, *rest in most]
+    whole = sum(sums.run_ms for _, _, sums in found)
+    groups = (Group(engine, text, sums, sums.run_ms / whole if whole else None) for engine, text, sums in found)
+    return Table(span, tuple(groups)[:GROUPS], len(found) > GROUPS)
+
+
+def _within(model: type[Rollup], environment_id: int, first: int, last: int, grains: Sequence[Grain]) -> QuerySet[Any]:
     """The fewest rollups that cover the time."""
     covering = Q()
     for grain, since, until in spans.pieces(first, last, grains):
         covering |= Q(grain=grain, start__gte=since, start__lt=until)
-    return rows.filter(covering, environment=environment_id) if covering else rows.none()
+    rows = model._default_manager.filter(covering, environment=environment_id)
+    return rows if covering else rows.none()
 
 
-def _narrow(rows: QuerySet[R], engine: str | None, queue: str | None) -> QuerySet[R]:
-    if engine is not None:
-        rows = rows.filter(engine=engine)
-    return rows if queue is None else rows.filter(queue=queue)
+def _narrow(rows: QuerySet[Any], engine: str | None, **labels: str | None) -> QuerySet[Any]:
+    wanted = {name: value for name, value in (("engine", engine), *labels.items()) if value is not None}
+    return rows.filter(**wanted)
+
+
+def _summed(rows: QuerySet[Any], *by: str) -> QuerySet[Any, Any]:
+    """The values of each group, its sums, and its histograms."""
+    return rows.order_by().values(*by).annotate(**_SUMS, **_TEXTS).values_list(*by, *_SUMS, *_TEXTS)

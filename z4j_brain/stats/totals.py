@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from z4j_brain.stats import histogram
 from z4j_brain.stats.states import ENDS, FAILURES, SUMS
 
-#: The columns of a rollup that `Totals` adds up, in this order.
-COLUMNS = (*SUMS, "runtimes", "waits")
+_ZEROES = (0,) * len(SUMS)
 
 
 class Percentiles(NamedTuple):
@@ -24,32 +24,44 @@ class Percentiles(NamedTuple):
 
 @dataclass(frozen=True)
 class Totals:
-    """`sums`: by the names of `SUMS`. A task counts as arrived where it was first heard of, else where it ended."""
+    """The sums of `SUMS`, in their order, and all histograms, each list joined by commas and read when asked for.
 
-    sums: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(SUMS, 0))
-    runtimes: histogram.Slots = field(default_factory=histogram.Slots)
-    waits: histogram.Slots = field(default_factory=histogram.Slots)
+    A task counts as arrived where it was first heard of, and everything else of it where it ended.
+    """
+
+    sums: tuple[int, ...] = _ZEROES
+    runtimes: str = ""
+    waits: str = ""
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[Any, ...]]) -> Totals:
-        """The sum of rollups, each the values of `COLUMNS`."""
-        *columns, runtimes, waits = tuple(zip(*rows, strict=True)) or ((0,),) * len(SUMS) + ((), ())
-        sums = dict(zip(SUMS, map(sum, columns), strict=True))
-        return cls(sums, histogram.merged(runtimes), histogram.merged(waits))
+    def of(cls, sums: Iterable[int | None], runtimes: str | None, waits: str | None) -> Totals:
+        """From a row of the store, in which the sums of nothing are null."""
+        return cls(tuple(int(value or 0) for value in sums), runtimes or "", waits or "")
+
+    @classmethod
+    def together(cls, parts: Iterable[Totals]) -> Totals:
+        some = list(parts)
+        sums = (sum(column) for column in zip(*(part.sums for part in some), strict=True)) if some else _ZEROES
+        texts = (",".join(filter(None, (getattr(part, name) for part in some))) for name in ("runtimes", "waits"))
+        return cls.of(sums, *texts)
 
     @property
     def arrived(self) -> int:
-        return self.sums["arrived"]
+        return self._sum("arrived")
+
+    @property
+    def succeeded(self) -> int:
+        return self._sum("succeeded")
 
     @property
     def retries(self) -> int:
         """Attempts before the last, of the tasks that ended."""
-        return self.sums["retries"]
+        return self._sum("retries")
 
     @cached_property
     def ends(self) -> dict[str, int]:
         """How many tasks ended in each final state."""
-        return {state: self.sums[state] for state in ENDS}
+        return {state: self._sum(state) for state in ENDS}
 
     @cached_property
     def ended(self) -> int:
@@ -58,7 +70,12 @@ class Totals:
     @cached_property
     def failed(self) -> int:
         """Failed, given up by the engine, or lost with their worker."""
-        return sum(self.sums[state] for state in FAILURES)
+        return sum(self._sum(state) for state in FAILURES)
+
+    @property
+    def other(self) -> int:
+        """Ended, but neither well nor in failure: cancelled, expired, rejected, skipped."""
+        return self.ended - self.succeeded - self.failed
 
     @property
     def failure_rate(self) -> float | None:
@@ -68,22 +85,35 @@ class Totals:
     @property
     def run_ms(self) -> float:
         """How long the last runs took together."""
-        return self.sums["runtime_us"] / 1000
+        return self._sum("runtime_us") / 1000
 
     @property
     def mean_ms(self) -> float | None:
         """Exact, unlike the percentiles."""
-        runs = sum(self.runtimes.values())
+        runs = sum(self._runtimes.values())
         return self.run_ms / runs if runs else None
 
     @cached_property
     def runtime_ms(self) -> Percentiles:
-        return _percentiles(self.runtimes)
+        return _percentiles(self._runtimes)
 
     @cached_property
     def wait_ms(self) -> Percentiles:
         """From entering the queue, or the due time, to the start of the last run."""
-        return _percentiles(self.waits)
+        return _percentiles(histogram.merged(self.waits))
+
+    def __bool__(self) -> bool:
+        return any(self.sums)
+
+    @cached_property
+    def _runtimes(self) -> Counter[int]:
+        return histogram.merged(self.runtimes)
+
+    def _sum(self, name: str) -> int:
+        return self.sums[_AT[name]]
+
+
+_AT = {name: at for at, name in enumerate(SUMS)}
 
 
 def _percentiles(slots: histogram.Slots) -> Percentiles:
