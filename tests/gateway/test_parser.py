@@ -8,6 +8,7 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from z4j_core import wire
 
 from tests import wire as sent
 from tests.gateway.corpus import CLEANED, POISON, REFUSED, around
@@ -139,6 +140,43 @@ def test_any_results_are_answered(value):
             parser.parse_results(json.dumps(body).encode())
         except Problem as problem:
             assert 400 <= problem.status < 500
+
+
+TEXTS = (
+    st.sampled_from(("", "a", "größer…", "x" * 33, "x" * 256, "x" * 513, "\x7f", "\x9b", "\u202e", "\x00", '":"'))
+    | st.text()
+)
+NUMBERS = st.sampled_from((0, -1, 2**31, 10**6 + 1, 2**63 - 1, 2**63, 1.5, 1e22, True, None))
+VALUES = TEXTS | NUMBERS | JSON | st.just({"type": "E", "message": "m"}) | st.just(["args"])
+TOLD = st.builds(
+    lambda seq, kind, more: sent.event(seq, kind) | more,
+    st.integers(1, 9),
+    st.sampled_from(
+        ("task.received", "task.progress", "task.dreamt", "worker.online", "queue.snapshot", "agent.online")
+    ),
+    st.dictionaries(st.sampled_from((*wire.Event.__annotations__, "other")), VALUES, max_size=3),
+)
+
+
+@given(events=st.lists(TOLD, max_size=3), twice=st.sampled_from(("", '"name":"a",', '"v":1,')))
+@settings(max_examples=500)
+def test_the_fast_way_and_the_careful_way_take_a_batch_alike(events, twice):
+    text = json.dumps(sent.batch(*events, first=1, boot=sent.BOOT), separators=(",", ":"), ensure_ascii=False)
+    raw = text.replace('"v":1', f'{twice}"v":1', 1).encode("utf-8", "surrogatepass")
+
+    if (fast := parser._at_once(raw)) is not None:
+        assert (_shown(fast), fast.rejected) == (_shown(parser._carefully(raw)), [])
+
+
+def test_what_agents_send_all_day_goes_the_fast_way():
+    told = {"name": "größer", "args": "('a\n', \"b\")", "run": None, "error": {"type": "E", "message": "m"}}
+    tasks = [sent.event(seq, f"task.{kind}", **told) for seq, kind in enumerate(("received", "started", "failed"), 2)]
+    beat = {"seq": 5, "kind": "worker.heartbeat", "ts": 1, "engine": "e", "worker": "w", "data": {"running": [1, 2]}}
+
+    batch = parser._at_once(sent.raw(sent.batch(sent.online(1), *tasks, beat)))
+
+    assert batch is not None
+    assert [one.seq for one in batch.events] == [1, 2, 3, 4, 5]
 
 
 def _shown(batch: ParsedBatch) -> list[object]:
