@@ -22,9 +22,11 @@ from z4j_brain.fleet.models import Worker
 from z4j_brain.lib.problem import Problem
 from z4j_brain.tasks import ingest as ingesting
 from z4j_brain.tasks import rows as storing
-from z4j_brain.tasks.ingest import ingest
+from z4j_brain.tasks.ingest import Work, ingest, ingest_together
 from z4j_brain.tasks.models import Event, Task
 
+#: How batches are taken: each by itself, each event by itself, or several batches at once.
+WAYS = ("batches", "isolated", "together")
 OTHER = uuid.UUID("01900000-0000-7000-8000-000000000002")
 FIRSTS = itertools.count(1000)
 #: The last is one this brain does not know.
@@ -85,15 +87,19 @@ def histories(draw: Any) -> list[tuple[uuid.UUID, dict[str, Any]]]:
 
 
 class AnyOrder(TestCase):
-    @given(history=histories(), order=st.randoms(use_true_random=False), isolated=st.booleans())
-    @settings(max_examples=60)
-    def test_events_in_any_order_duplicated_and_split_anyhow_give_the_same_rows(self, history, order, isolated):
+    @given(history=histories(), order=st.randoms(use_true_random=False), way=st.sampled_from(WAYS))
+    @settings(max_examples=90)
+    def test_events_in_any_order_duplicated_and_split_anyhow_give_the_same_rows_and_statistics(
+        self, history, order, way
+    ):
         key = Cast.create().agent_key()
         again = history + order.sample(history, len(history) // 2)
         order.shuffle(again)
 
-        for part in _split(again, order):
-            _send(key, part, order, isolated)
+        if way == "together":
+            _send_together(key, _split(again, order))
+        for part in _split(again, order) if way != "together" else ():
+            _send(key, part, order, isolated=way == "isolated")
 
         assert rows() == _expected(history)
         assert rollups() == counted()
@@ -111,6 +117,20 @@ def _send(key: AgentKey, part: list[Any], order: random.Random, isolated: bool) 
         if mine := [event for whose, event in part if whose == boot]:
             batch = sent.parsed(*mine, boot=boot, first=next(FIRSTS))
             ingesting._one_by_one(key, batch) if isolated else ingest(key, batch, order.randint(1, 3))
+
+
+def _send_together(key: AgentKey, parts: list[list[Any]]) -> None:
+    """All in one transaction, each batch for itself."""
+    works = []
+    for part in parts:
+        for boot in (sent.BOOT, OTHER):
+            if mine := [event for whose, event in part if whose == boot]:
+                works.append(Work(key, sent.parsed(*mine, boot=boot, first=next(FIRSTS))))
+    answers = ingest_together(works)
+    assert all(
+        answer["accepted"] + len(answer["duplicates"]) == len(work.batch.events)
+        for answer, work in zip(answers, works, strict=True)
+    )
 
 
 def _expected(history: list[tuple[uuid.UUID, dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -134,6 +154,37 @@ def _moment(name: str, value: Any) -> Any:
 
 def _iso(micros: int) -> str:
     return (storing.bulk.EPOCH + storing.bulk._MICROSECOND * micros).isoformat()
+
+
+def test_batches_taken_together_get_the_answers_they_would_get_alone(key):
+    one, again = (sent.parsed(sent.event(1), boot=sent.BOOT) for _ in range(2))
+    other = sent.parsed(sent.event(1, task_id="t2"), boot=OTHER)
+    conflicting = sent.parsed(sent.event(1, "task.failed"), boot=sent.BOOT)
+
+    first, second, third, fourth = ingest_together([Work(key, batch) for batch in (one, other, conflicting, again)])
+
+    assert (first["accepted"], second["accepted"]) == (1, 1)
+    assert (third.status, third.code) == (409, "id_conflict")
+    assert fourth == first
+    assert Event.objects.count() == 2
+
+
+def test_a_batch_that_breaks_a_group_does_not_take_the_others_along(key, monkeypatch):
+    fold = storing.folding.fold
+    monkeypatch.setattr(storing.folding, "fold", lambda row, keyed: fold(row, _unless_poison(keyed)))
+    good, bad = sent.parsed(sent.event(1)), sent.parsed(sent.event(1, name="poison"), sent.event(2), boot=OTHER)
+
+    answers = ingest_together([Work(key, good), Work(key, bad)])
+
+    assert [answer["accepted"] for answer in answers] == [1, 1]
+    assert Quarantined.objects.get().code == "poison"
+
+
+def _unless_poison(keyed: Any) -> Any:
+    for _, event in keyed:
+        if event.get("name") == "poison":
+            raise ValueError("poison")
+    return keyed
 
 
 def test_a_batch_says_what_became_of_each_event(key):

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from z4j_core.wire import Kind
 
-from z4j_brain.agents.models import Agent, AgentKey, Batch
+from z4j_brain.agents.models import Agent, AgentKey, Batch, Quarantined, Suspect
 from z4j_brain.lib import nudge
 from z4j_brain.lib.batch import ParsedBatch, ParsedEvent
+from z4j_brain.rbac.models import Sweep
+from z4j_brain.rbac.retention import midnight
 
 #: How long a repeated batch gets its first answer; after that its events are duplicates one by one.
 BATCHES_KEPT = timedelta(days=8)
-#: How long an agent stays that has left without ever reporting a task.
-IDLE_AGENTS_KEPT = timedelta(days=8)
+#: How long an agent stays after the last of its events has gone.
+AGENTS_KEPT = timedelta(days=1)
+#: Rows that one transaction of housekeeping forgets, and how many of those one run has.
+ROUND, ROUNDS = 1_000, 20
 #: A key's or an agent's last sign of life is written this often at most.
 SEEN_EVERY = timedelta(seconds=15)
 MAX_ENGINES = 16
@@ -45,6 +50,24 @@ def enrol(key: AgentKey, batch: ParsedBatch) -> Agent:
     return agent
 
 
+def enrol_all(senders: Sequence[tuple[AgentKey, ParsedBatch]]) -> list[Agent]:
+    """The agents of several batches, locked in the order of their ids; batches of one boot share their agent."""
+    environments, boots = {key.environment_id for key, _ in senders}, {batch.boot for _, batch in senders}
+    known = Agent.objects.select_for_update().filter(environment_id__in=environments, boot__in=boots).order_by("pk")
+    found = {(agent.environment_id, agent.boot): agent for agent in known}
+    for key, batch in senders:
+        if (key.environment_id, batch.boot) not in found:
+            found[key.environment_id, batch.boot] = enrol(key, batch)
+    return [found[key.environment_id, batch.boot] for key, batch in senders]
+
+
+def answered(places: Sequence[tuple[Agent, int]]) -> dict[tuple[UUID, int], Batch]:
+    """Of the batches that begin at these places, those that came before."""
+    agents, firsts = {agent.pk for agent, _ in places}, {first for _, first in places}
+    before = Batch.objects.filter(agent__in=agents, first__in=firsts)
+    return {(batch.agent_id, batch.first): batch for batch in before}
+
+
 def apply(agent: Agent, events: Iterable[ParsedEvent]) -> None:
     """Bring the agent up to date with what it says of itself, in the order in which it said so. The caller saves it."""
     for parsed in sorted(events, key=lambda parsed: parsed.seq):
@@ -62,12 +85,12 @@ def apply(agent: Agent, events: Iterable[ParsedEvent]) -> None:
         nudge.on_commit(agent.environment_id, "agent", [str(agent.pk)])
 
 
-def saw(agent: Agent, key: AgentKey) -> None:
-    """Write down that the agent was heard, what it has sent, and with which key."""
+def saw(agent: Agent, key: AgentKey, *, introduced: bool = True) -> None:
+    """Write down that the agent was heard, what it has sent, and with which key; and what it said of itself."""
     now = timezone.now()
     agent.seen_at = now
     agent.key = key
-    agent.save()
+    agent.save(update_fields=None if introduced else ("seen_at", "key", "received"))
     _used(key, now)
 
 
@@ -78,17 +101,34 @@ def polled(agent_ids: Collection[UUID]) -> None:
 
 
 def prune(now: datetime | None = None) -> None:
-    """Forget answers nobody will ask for again, and agents that came and went without a task."""
+    """Forget answers nobody will ask for again, and agents that have been silent since before the oldest event."""
     now = now or timezone.now()
-    Batch.objects.filter(pk__in=_some(Batch.objects.filter(received_at__lt=now - BATCHES_KEPT))).delete()
-    gone = Q(left_at__lt=now - IDLE_AGENTS_KEPT) | Q(seen_at__lt=now - IDLE_AGENTS_KEPT)
-    idle = Agent.objects.filter(gone, events=None, addressed=None, leased=None, late=None, workers=None)
-    Agent.objects.filter(pk__in=_some(idle)).delete()
+    for _ in range(ROUNDS):
+        oldest = list(Batch.objects.order_by("pk").values_list("pk", "received_at")[:ROUND])
+        old = [pk for pk, received_at in oldest if received_at < now - BATCHES_KEPT]
+        Batch.objects.filter(pk__in=old).delete()
+        if len(old) < ROUND:
+            break
+    for sweep in Sweep.objects.filter(kind="events"):
+        if sweep.done:
+            _forget_agents(sweep.environment_id, midnight(sweep.done) - AGENTS_KEPT)
 
 
-def _some(rows: Any) -> list[Any]:
-    """At most a thousand keys: a transaction of housekeeping stays short."""
-    return list(rows.values_list("pk", flat=True)[:1000])
+def _forget_agents(environment_id: int, since: datetime) -> None:
+    """Those not heard since, of which no event can be left, unless a command or a worker still names them.
+
+    Events are neither asked nor told: no index would find those of an agent.
+    """
+    silent = Agent.objects.filter(environment=environment_id, seen_at__lt=since)
+    idle = silent.filter(addressed=None, leased=None, late=None, workers=None)
+    gone = list(idle.values_list("pk", flat=True)[:ROUND])
+    if not gone:
+        return
+    with transaction.atomic():
+        for model in (Batch, Quarantined, Suspect):
+            model.objects.filter(agent__in=gone).delete()
+        rows = Agent.objects.filter(pk__in=gone, seen_at__lt=since)
+        rows._raw_delete(rows.db)
 
 
 def _used(key: AgentKey, now: datetime) -> None:

@@ -1,5 +1,8 @@
 """A batch of events, taken once: each event goes where it belongs, and the answer says what became of it.
 
+Batches that wait together are taken together, in one transaction: each gets an answer of its own, and what they share
+(statements, statistics, the commit) is paid for once. When that breaks, each is taken by itself.
+
 A batch that breaks the ingest must not stop an agent for ever: when the code raises, or a process has died over it, its
 events are taken one by one, and what fails three times by itself is quarantined. A process that dies leaves a Suspect
 behind, written before the try; for a batch as a whole only when it comes again, since the first try nearly always
@@ -10,9 +13,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import ParamSpec, TypeVar
+from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, transaction
 from z4j_core import wire
@@ -50,21 +55,67 @@ class Tally:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """A batch to be taken, with the key it came under and the how manieth try of the agent this is."""
+
+    key: AgentKey
+    batch: ParsedBatch
+    tries: int = 1
+
+    @property
+    def repeated(self) -> bool:
+        return self.tries > 1
+
+
+@dataclass(slots=True)
+class Taking:
+    """A batch that is being taken."""
+
+    agent: Agent
+    work: Work
+    tally: Tally
+    introduces: bool = False
+
+
 def ingest(key: AgentKey, batch: ParsedBatch, tries: int = 1) -> wire.Answer:
     """Store a batch and say what became of each event. A repeated batch gets the answer it got at first."""
-    if tries > 1 and not _settled(_is_unsuspected, key, batch):
+    work = Work(key, batch, tries)
+    if work.repeated and not _settled(_is_unsuspected, key, batch):
         return _one_by_one(key, batch)
     try:
-        return _settled(_together, key, batch)
-    except Problem:
-        raise
+        answer = _settled(_together, [work])[work]
     except (OperationalError, InterfaceError):
-        if tries > 1:
+        if work.repeated:
             _settled(_forgive_batch, key, batch)
         raise
     except Exception:
         logger.exception("ingest_failed boot=%s first=%s events=%s", batch.boot, batch.first, len(batch.events))
         return _one_by_one(key, batch)
+    if isinstance(answer, Problem):
+        raise answer
+    return answer
+
+
+def ingest_together(works: Sequence[Work]) -> list[wire.Answer | Exception]:
+    """Store several batches at once: what `ingest` returns or raises for each."""
+    outcomes: dict[Work, wire.Answer | Exception] = {}
+    group = [work for work in works if not work.repeated]
+    if len(group) > 1:
+        try:
+            outcomes |= _settled(_together, group)
+        except (OperationalError, InterfaceError) as error:
+            outcomes |= dict.fromkeys(group, error)
+        except Exception:
+            logger.exception("group_failed batches=%s", len(group))
+    return [outcomes[work] if work in outcomes else _alone(work) for work in works]
+
+
+def _alone(work: Work) -> wire.Answer | Exception:
+    try:
+        return ingest(work.key, work.batch, work.tries)
+    except Exception as error:
+        return error
 
 
 def _settled(step: Callable[Given, Result], *args: Given.args, **kwargs: Given.kwargs) -> Result:
@@ -93,34 +144,91 @@ def _forgive_batch(key: AgentKey, batch: ParsedBatch) -> None:
     _forgive(agents.enrol(key, batch), _as_suspect(batch))
 
 
-def _together(key: AgentKey, batch: ParsedBatch) -> wire.Answer:
-    agent = agents.enrol(key, batch)
-    if answer := _repeated(agent, batch):
-        return answer
-    tally = Tally()
-    _take(agent, batch.events, tally)
-    return _close(agent, key, batch, tally)
+def _together(works: Sequence[Work]) -> dict[Work, wire.Answer | Problem]:
+    # In one order, so that two writers do not wait for each other.
+    works = sorted(works, key=lambda work: (work.key.environment_id, work.batch.boot, work.batch.first))
+    enrolled = agents.enrol_all([(work.key, work.batch) for work in works])
+    before = agents.answered([(agent, work.batch.first) for agent, work in zip(enrolled, works, strict=True)])
+    takings: dict[tuple[UUID, int], Taking] = {}
+    for agent, work in zip(enrolled, works, strict=True):
+        place = agent.pk, work.batch.first
+        if place not in before:
+            takings.setdefault(place, Taking(agent, work, Tally()))
+    told: dict[int, list[tuple[Agent, list[ParsedEvent]]]] = defaultdict(list)
+    for taking in takings.values():
+        told[taking.agent.environment_id].append((taking.agent, _sort(taking)))
+    before |= _close_all(takings)
+    for environment_id, parts in told.items():
+        rows.store(environment_id, parts)
+    return {work: _answer(agent, work, before) for agent, work in zip(enrolled, works, strict=True)}
+
+
+def _sort(taking: Taking) -> list[ParsedEvent]:
+    """Bring agent and fleet up to date; what is left is about tasks."""
+    tasks, agent_events, fleet_events = _sorted_out(taking.agent, taking.work.batch.events, taking.tally)
+    if agent_events:
+        agents.apply(taking.agent, agent_events)
+        taking.introduces = True
+    if fleet_events:
+        fleet.apply(taking.agent, fleet_events)
+    return tasks
+
+
+def _close_all(takings: Mapping[tuple[UUID, int], Taking]) -> dict[tuple[UUID, int], Batch]:
+    """Write down what became of each batch, and that the agents were heard."""
+    batches = {place: _batch(taking) for place, taking in takings.items()}
+    Batch.objects.bulk_create(batches.values())
+    introduced = {taking.agent.pk for taking in takings.values() if taking.introduces}
+    last = {taking.agent.pk: taking for taking in takings.values()}
+    for taking in last.values():
+        agents.saw(taking.agent, taking.work.key, introduced=taking.agent.pk in introduced)
+    return batches
+
+
+def _batch(taking: Taking) -> Batch:
+    batch = taking.work.batch
+    _quarantine(taking.agent, batch.rejected, taking.tally)
+    return Batch(agent=taking.agent, first=batch.first, digest=batch.digest, answer=taking.tally.answer())
+
+
+def _answer(agent: Agent, work: Work, batches: Mapping[tuple[UUID, int], Batch]) -> wire.Answer | Problem:
+    """The answer this very batch got, now or before. Another batch in its place is a fault of the agent."""
+    if work.repeated:
+        _forgive(agent, _as_suspect(work.batch))
+    batch = batches[agent.pk, work.batch.first]
+    if batch.digest != work.batch.digest:
+        return Problem(
+            409, "id_conflict", "Another batch", "A batch of this boot and first seq came with other content."
+        )
+    answer: wire.Answer = batch.answer
+    return answer
 
 
 def _one_by_one(key: AgentKey, batch: ParsedBatch) -> wire.Answer:
-    agent, answer, suspects = _settled(_look, key, batch)
-    if answer:
-        return answer
-    tally = Tally()
-    # What nothing has been said against goes first: the rest of the batch must not wait for a poison event.
-    for parsed in sorted(batch.events, key=lambda parsed: (suspects.get(parsed.seq, 0), parsed.seq)):
-        _try_alone(key, batch, agent, parsed, tally)
-    return _settled(_close_locked, key, batch, tally)
+    agent, before, suspects = _settled(_look, key, batch)
+    if before is None:
+        tally = Tally()
+        # What nothing has been said against goes first: the rest of the batch must not wait for a poison event.
+        for parsed in sorted(batch.events, key=lambda parsed: (suspects.get(parsed.seq, 0), parsed.seq)):
+            _try_alone(key, batch, agent, parsed, tally)
+        before = _settled(_close_alone, key, batch, tally)
+    answer = _answer(agent, Work(key, batch, tries=2), {(agent.pk, batch.first): before})
+    if isinstance(answer, Problem):
+        raise answer
+    return answer
 
 
-def _look(key: AgentKey, batch: ParsedBatch) -> tuple[Agent, wire.Answer | None, dict[int, int]]:
+def _look(key: AgentKey, batch: ParsedBatch) -> tuple[Agent, Batch | None, dict[int, int]]:
     agent = agents.enrol(key, batch)
     suspects = dict(Suspect.objects.filter(agent=agent).values_list("seq", "tries"))
-    return agent, _repeated(agent, batch), suspects
+    return agent, agents.answered([(agent, batch.first)]).get((agent.pk, batch.first)), suspects
 
 
-def _close_locked(key: AgentKey, batch: ParsedBatch, tally: Tally) -> wire.Answer:
-    return _close(agents.enrol(key, batch), key, batch, tally)
+def _close_alone(key: AgentKey, batch: ParsedBatch, tally: Tally) -> Batch:
+    agent = agents.enrol(key, batch)
+    return _close_all({(agent.pk, batch.first): Taking(agent, Work(key, batch), tally, introduces=True)})[
+        agent.pk, batch.first
+    ]
 
 
 def _try_alone(key: AgentKey, batch: ParsedBatch, agent: Agent, parsed: ParsedEvent, tally: Tally) -> None:
@@ -150,13 +258,14 @@ def _forgive(agent: Agent, seq: int) -> None:
 
 def _take_alone(key: AgentKey, batch: ParsedBatch, parsed: ParsedEvent, tally: Tally) -> None:
     agent = agents.enrol(key, batch)
-    alone = Tally()
-    _take(agent, [parsed], alone)
+    alone = Taking(agent, Work(key, replace(batch, events=[parsed])), Tally())
+    if tasks := _sort(alone):
+        rows.store(agent.environment_id, [(agent, tasks)])
     agent.save()
     _forgive(agent, parsed.seq)
-    tally.accepted += alone.accepted
-    tally.duplicates += alone.duplicates
-    tally.rejected += alone.rejected
+    tally.accepted += alone.tally.accepted
+    tally.duplicates += alone.tally.duplicates
+    tally.rejected += alone.tally.rejected
 
 
 def _set_aside(key: AgentKey, batch: ParsedBatch, parsed: ParsedEvent, tally: Tally) -> None:
@@ -167,22 +276,10 @@ def _set_aside(key: AgentKey, batch: ParsedBatch, parsed: ParsedEvent, tally: Ta
     _forgive(agent, parsed.seq)
 
 
-def _repeated(agent: Agent, batch: ParsedBatch) -> wire.Answer | None:
-    """The answer this very batch got before. Another batch in its place is a fault of the agent."""
-    before = Batch.objects.filter(agent=agent, first=batch.first).first()
-    if before is None:
-        return None
-    if before.digest != batch.digest:
-        raise Problem(
-            409, "id_conflict", "Another batch", "A batch of this boot and first seq came with other content."
-        )
-    _forgive(agent, _as_suspect(batch))
-    answer: wire.Answer = before.answer
-    return answer
-
-
-def _take(agent: Agent, events: list[ParsedEvent], tally: Tally) -> None:
-    """Store the events that are new, each where it belongs."""
+def _sorted_out(
+    agent: Agent, events: list[ParsedEvent], tally: Tally
+) -> tuple[list[ParsedEvent], list[ParsedEvent], list[ParsedEvent]]:
+    """The events that are new: about tasks, about the agent, about workers and queues."""
     tasks, agent_events, fleet_events = [], [], []
     for parsed in events:
         if not _is_new(agent, parsed, tally):
@@ -194,12 +291,7 @@ def _take(agent: Agent, events: list[ParsedEvent], tally: Tally) -> None:
             fleet_events.append(parsed)
         else:
             tasks.append(parsed)
-    if tasks:
-        rows.store(agent, tasks)
-    if agent_events:
-        agents.apply(agent, agent_events)
-    if fleet_events:
-        fleet.apply(agent, fleet_events)
+    return tasks, agent_events, fleet_events
 
 
 def _is_new(agent: Agent, parsed: ParsedEvent, tally: Tally) -> bool:
@@ -212,15 +304,6 @@ def _is_new(agent: Agent, parsed: ParsedEvent, tally: Tally) -> bool:
         return False
     tally.accepted += 1
     return True
-
-
-def _close(agent: Agent, key: AgentKey, batch: ParsedBatch, tally: Tally) -> wire.Answer:
-    _quarantine(agent, batch.rejected, tally)
-    answer = tally.answer()
-    agents.saw(agent, key)
-    _forgive(agent, _as_suspect(batch))
-    Batch.objects.create(agent=agent, first=batch.first, digest=batch.digest, answer=answer)
-    return answer
 
 
 def _quarantine(agent: Agent, events: list[RejectedEvent], tally: Tally) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
@@ -58,20 +58,21 @@ class Known:
     cancelling: bool
 
 
-def store(agent: Agent, events: list[ParsedEvent]) -> None:
+def store(environment_id: int, told: Sequence[tuple[Agent, list[ParsedEvent]]]) -> None:
     """Bring the tasks of these events up to date, and keep the events. Within the caller's transaction."""
-    boot = str(agent.boot)
     groups: dict[Identity, list[Keyed]] = defaultdict(list)
-    for parsed in events:
-        event = parsed.event
-        if task_id := event.get("task_id"):
-            groups[event.get("engine") or "", task_id].append((folding.order_key(event, boot), event))
+    for agent, events in told:
+        boot = str(agent.boot)
+        for parsed in events:
+            event = parsed.event
+            if task_id := event.get("task_id"):
+                groups[event.get("engine") or "", task_id].append((folding.order_key(event, boot), event))
     for keyed in groups.values():
         keyed.sort(key=_first)
-    change = _fold_in(agent.environment_id, groups)
-    _append(agent, events, change.ids)
-    nudge.on_commit(agent.environment_id, "task", [str(pk) for pk in change.ids.values()])
-    stats.apply(agent.environment_id, change.before, change.after)  # last: everybody writes the rollups of now
+    change = _fold_in(environment_id, groups)
+    _append(environment_id, told, change.ids)
+    nudge.on_commit(environment_id, "task", [str(pk) for pk in change.ids.values()])
+    stats.apply(environment_id, change.before, change.after)  # last: everybody writes the rollups of now
 
 
 def _first(keyed: Keyed) -> folding.Key:
@@ -81,6 +82,8 @@ def _first(keyed: Keyed) -> folding.Key:
 def _fold_in(environment_id: int, groups: dict[Identity, list[Keyed]]) -> Change:
     """Bring the tasks of these events up to date."""
     change = Change()
+    if not groups:
+        return change
     known = _read(environment_id, list(groups))
     new = {identity: folding.fold(None, keyed) for identity, keyed in groups.items() if identity not in known}
     if new:
@@ -188,12 +191,13 @@ def _earlier(task_ids: list[int]) -> dict[int, list[Keyed]]:
     return events
 
 
-def _append(agent: Agent, events: list[ParsedEvent], ids: dict[Identity, int]) -> None:
+def _append(environment_id: int, told: Sequence[tuple[Agent, list[ParsedEvent]]], ids: dict[Identity, int]) -> None:
     now = bulk.stored_time(time.time_ns() // 1000)
-    environment_id, agent_id = agent.environment_id, bulk.stored_uuid(agent.pk)
     rows = []
-    for parsed in events:
-        event = parsed.event
-        task = ids.get((event.get("engine") or "", event.get("task_id") or ""))
-        rows.append((environment_id, task, agent_id, parsed.seq, event["kind"], event["ts"], parsed.text, now))
+    for agent, events in told:
+        agent_id = bulk.stored_uuid(agent.pk)
+        for parsed in events:
+            event = parsed.event
+            task = ids.get((event.get("engine") or "", event.get("task_id") or ""))
+            rows.append((environment_id, task, agent_id, parsed.seq, event["kind"], event["ts"], parsed.text, now))
     bulk.append(Event, _EVENT_FIELDS, rows)
