@@ -17,14 +17,15 @@ from z4j_core import wire
 from z4j_brain.agents import queries
 from z4j_brain.agents.models import Agent, AgentKey
 from z4j_brain.gateway import bearer, parser
+from z4j_brain.gateway.admission import Admission, Full, Greedy, Place
 from z4j_brain.gateway.waiting import Waiter, room
 from z4j_brain.gateway.writer import Busy, Desk, reader, writer
 from z4j_brain.lib import canonical, drain, keys
 from z4j_brain.lib.batch import ParsedBatch
-from z4j_brain.lib.problem import CONTENT_TYPE, Problem
+from z4j_brain.lib.problem import CONTENT_TYPE, Problem, store_away, unavailable
 from z4j_brain.operations import outbox
 from z4j_brain.tasks.doubts import Rounds
-from z4j_brain.tasks.ingest import ingest
+from z4j_brain.tasks.ingest import Work, ingest_together
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ SLOW = 10.0
 #: How many commands one poll takes along.
 LEASED_AT_ONCE = 4
 
+admission = Admission()
 _rounds = Rounds()
 #: Looks for tasks in doubt, so that whoever authenticates and parses does not wait for it.
 _doubter = Desk("gateway-doubts", threads=1)
@@ -51,14 +53,25 @@ def route(scope: Scope) -> Application | None:
 
 async def _events(scope: Scope, receive: Receive) -> bytes:
     headers = _headers(scope, "POST")
-    key = await reader.run_urgent(bearer.authenticate, headers.get("authorization", ""))
-    body = await _body(headers, receive)
-    batch = await reader.run(_parse, body, headers.get("content-encoding", ""))
-    return orjson.dumps(await writer.run(ingest, key, batch, _tries(headers)))
+    key, length = await _key(headers), _length(headers)
+    with admission.admit(key.pk, length) as place:
+        body = await _body(length, receive)
+        batch = await reader.run_urgent(_parse, body, headers.get("content-encoding", ""), place)
+        work = Work(key, batch, _tries(headers))
+        return orjson.dumps(await writer.run_together(ingest_together, work, len(batch.events)))
 
 
-def _parse(body: bytes, encoding: str) -> ParsedBatch:
-    return parser.parse(parser.unzip(body, encoding.strip().lower()))
+async def _key(headers: dict[str, str]) -> AgentKey:
+    authorization = headers.get("authorization", "")
+    if key := bearer.recall(authorization):
+        return key
+    return await reader.run_urgent(bearer.authenticate, authorization)
+
+
+def _parse(body: bytes, encoding: str, place: Place) -> ParsedBatch:
+    raw = parser.unzip(body, encoding.strip().lower())
+    place.grow(max(len(raw) - len(body), 0))
+    return parser.parse(raw)
 
 
 def _tries(headers: dict[str, str]) -> int:
@@ -66,16 +79,20 @@ def _tries(headers: dict[str, str]) -> int:
     return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else 1
 
 
-async def _body(headers: dict[str, str], receive: Receive) -> bytes:
-    """The body, refused by its announced length before any of it is asked for."""
+def _length(headers: dict[str, str]) -> int:
+    """The announced length: a body is refused by it before any of it is asked for."""
     length = headers.get("content-length", "")
     if not (length.isascii() and length.isdigit()):
         raise Problem(411, "length_required", "Length required", "Send a Content-Length.")
     if len(length) > 10 or int(length) > wire.MAX_BODY:
         raise Problem(413, "body_too_large", "Body too large", f"A body here has {wire.MAX_BODY} bytes at most.")
+    return int(length)
+
+
+async def _body(length: int, receive: Receive) -> bytes:
     try:
         async with asyncio.timeout(SLOW):
-            return await _read(int(length), receive)
+            return await _read(length, receive)
     except TimeoutError as error:
         raise Problem(408, "slow_body", "Too slow", f"The body did not arrive within {SLOW:.0f} s.") from error
 
@@ -97,16 +114,12 @@ async def _read(length: int, receive: Receive) -> bytes:
 async def _commands(scope: Scope, receive: Receive) -> bytes:
     headers = _headers(scope, "GET")
     boot, wait = _query(scope["query_string"])
-    authorization = headers.get("authorization", "")
-    key = await reader.run_urgent(bearer.authenticate, authorization)
-    here = room()
+    key, here = await _key(headers), room()
     waiter = here.enter(key.environment_id, boot)
     try:
-        if await reader.run_urgent(_look, waiter):
-            waiter.flag.set()
-        if waiter.agent_id:
-            here.saw(waiter.agent_id)
-        commands = await _wait(waiter, authorization, wait, receive)
+        if error := await waiter.looked_up:
+            raise error
+        commands = await _wait(waiter, headers["authorization"], wait, receive)
         looks = [] if commands or waiter.superseded or not wait else await _doubts(waiter)
     finally:
         here.leave(waiter)
@@ -135,12 +148,6 @@ def _query(query_string: bytes) -> tuple[UUID, int]:
         return UUID(query.get("boot", [""])[0]), min(int(wait), wire.MAX_WAIT)
     except ValueError as error:
         raise Problem(400, "boot", "Bad request", "boot is the agent's UUID.") from error
-
-
-def _look(waiter: Waiter) -> bool:
-    """Learn who waits, and whether something is there for them already."""
-    waiter.know(queries.of_boot(waiter.environment_id, waiter.boot))
-    return any(waiter.suits(queued) for queued in outbox.queued([waiter.environment_id]))
 
 
 async def _wait(waiter: Waiter, authorization: str, wait: int, receive: Receive) -> list[wire.Signed]:
@@ -204,11 +211,12 @@ def _answering(handler: Handler) -> Application:
             return
         except Problem as problem:
             await _refuse(send, problem)
-        except Busy:
+        except Greedy:
+            await _refuse(send, _later())
+        except (Full, Busy):
             await _refuse(send, unavailable("busy", "The brain has as much to write as it can hold."))
         except (OperationalError, InterfaceError) as error:
-            logger.warning("store_away error=%s", error)
-            await _refuse(send, unavailable("store_away", "The database cannot be reached."))
+            await _refuse(send, store_away(error))
         except Exception:
             logger.exception("gateway_failed path=%s", scope["path"])
             await _refuse(send, Problem(500, "internal", "Internal error", "The brain failed; its log says why."))
@@ -216,8 +224,9 @@ def _answering(handler: Handler) -> Application:
     return application
 
 
-def unavailable(code: str, detail: str) -> Problem:
-    problem = Problem(503, code, "Not now", detail)
+def _later() -> Problem:
+    detail = "The agents of this key have as much waiting here as is their share. Others go on."
+    problem = Problem(429, "share", "Too many at once", detail)
     problem.headers["Retry-After"] = "1"
     return problem
 

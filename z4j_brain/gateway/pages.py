@@ -14,9 +14,8 @@ from z4j_core import wire
 
 from z4j_brain.agents import queries
 from z4j_brain.gateway import bearer, parser
-from z4j_brain.gateway.asgi import unavailable
 from z4j_brain.lib import keys
-from z4j_brain.lib.problem import Problem
+from z4j_brain.lib.problem import Problem, store_away
 from z4j_brain.operations import outbox
 from z4j_brain.tasks import queries as tasks
 
@@ -34,8 +33,8 @@ def _answering(method: str) -> Callable[[View], View]:
                 return view(request)
             except Problem as problem:
                 return problem.response()
-            except (OperationalError, InterfaceError):
-                return unavailable("store_away", "The database cannot be reached.").response()
+            except (OperationalError, InterfaceError) as error:
+                return store_away(error).response()
 
         return answer
 

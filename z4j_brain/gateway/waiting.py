@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import logging
 import random
+from collections import Counter
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 SWEEP_EVERY = 1.0
 #: How long a waiting agent may take to introduce itself before it is looked up only at its next poll.
 INTRODUCTION = 5.0
+LOOKED_UP_AT_ONCE = 500
 #: A channel layer that was started anew has forgotten who belongs to a group, and says so to nobody.
 JOIN_EVERY = 30.0
 
@@ -51,6 +53,18 @@ class Waiter:
     #: Nobody will read the answer: another poll took its place, or its connection is gone.
     superseded: bool = False
     flag: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Done when the brain knows who this is and has looked what is queued for them; with an error when it could not.
+    looked_up: asyncio.Future[Exception | None] = field(default_factory=asyncio.Future)
+
+    def let_go(self) -> None:
+        """Nobody will read the answer: end it."""
+        self.superseded = True
+        self.flag.set()
+        self.found(None)
+
+    def found(self, error: Exception | None) -> None:
+        if not self.looked_up.done():
+            self.looked_up.set_result(error)
 
     def know(self, agent: Agent | None) -> None:
         if agent is not None:
@@ -68,6 +82,9 @@ class Room:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._waiters: dict[tuple[int, UUID], Waiter] = {}
+        self._environments: Counter[int] = Counter()
+        self._by_agent: dict[UUID, Waiter] = {}
+        self._new: list[Waiter] = []
         self._polled: set[UUID] = set()
         self._joined: dict[int, float] = {}
         self._channel = ""
@@ -80,20 +97,24 @@ class Room:
         self._open()
         waiter = Waiter(environment_id, boot, self.loop.time())
         if older := self._waiters.get((environment_id, boot)):
-            older.superseded = True
-            older.flag.set()
+            self.leave(older)
+            older.let_go()
         self._waiters[environment_id, boot] = waiter
+        self._environments[environment_id] += 1
+        self._new.append(waiter)
+        self._dirty.set()
         if environment_id not in self._joined:
             self._joined[environment_id] = -JOIN_EVERY
             self._newcomers.set()
         return waiter
 
     def leave(self, waiter: Waiter) -> None:
-        if self._waiters.get((waiter.environment_id, waiter.boot)) is waiter:
-            del self._waiters[waiter.environment_id, waiter.boot]
-
-    def saw(self, agent_id: UUID) -> None:
-        self._polled.add(agent_id)
+        place = waiter.environment_id, waiter.boot
+        if self._waiters.get(place) is waiter:
+            del self._waiters[place]
+            self._environments -= Counter([waiter.environment_id])  # drops what is zero
+        if waiter.agent_id and self._by_agent.get(waiter.agent_id) is waiter:
+            del self._by_agent[waiter.agent_id]
 
     def _open(self) -> None:
         if not any(not task.done() for task in self._tasks):
@@ -106,8 +127,8 @@ class Room:
         await drain.wait()
         for task in self._tasks[:-1]:
             task.cancel()
-        for waiter in self._waiters.values():
-            waiter.flag.set()
+        for waiter in list(self._waiters.values()):
+            waiter.let_go()
 
     async def _join(self) -> None:
         """Belong to the group of each environment somebody waits for. No poll waits for it: the sweep finds it all."""
@@ -119,8 +140,9 @@ class Room:
             self._newcomers.clear()
 
     async def _belong(self) -> None:
-        now, present = self.loop.time(), {environment_id for environment_id, _ in self._waiters}
-        self._joined = {environment_id: at for environment_id, at in self._joined.items() if environment_id in present}
+        now = self.loop.time()
+        here = self._environments
+        self._joined = {environment_id: at for environment_id, at in self._joined.items() if environment_id in here}
         due = [environment_id for environment_id, at in self._joined.items() if now - at >= JOIN_EVERY]
         try:
             layer = get_channel_layer()
@@ -148,58 +170,76 @@ class Room:
                 await asyncio.sleep(SWEEP_EVERY)
 
     async def _scan(self) -> None:
-        """Look what is queued whenever somebody says so; however many say so meanwhile, once more is enough."""
+        """Look who has come and what is queued, whenever somebody says so; however many say so, once more is enough."""
         while True:
             await self._dirty.wait()
             self._dirty.clear()
-            await self._look()
+            new, self._new = self._new[:LOOKED_UP_AT_ONCE], self._new[LOOKED_UP_AT_ONCE:]
+            if self._new:
+                self._dirty.set()
+            error: Exception | None = None
+            try:
+                await self._introduce(new)
+                await self._look()
+            except DatabaseError as problem:  # it may be away for a while: the next sweep tries again
+                logger.warning("store_away error=%s", str(problem).strip())
+                error = problem
+            except Exception as problem:
+                logger.exception("scan_failed")
+                error = problem
+            for waiter in new:
+                waiter.found(error)
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_EVERY)
-            await self._introduce()
+            now = self.loop.time()
+            # Those who began to wait before the brain had heard what they can do.
+            young = (waiter for waiter in self._waiters.values() if now - waiter.since < INTRODUCTION + SWEEP_EVERY)
+            self._new += [waiter for waiter in young if not waiter.offers and waiter.looked_up.done()]
             self._dirty.set()
             if self._polled:
                 polled, self._polled = self._polled, set()
                 await _quietly(writer.run_urgent(agents.polled, polled))
 
+    async def _introduce(self, new: list[Waiter]) -> None:
+        here = [waiter for waiter in new if self._waiters.get((waiter.environment_id, waiter.boot)) is waiter]
+        if not here:
+            return
+        found = await reader.run_urgent(queries.of_boots, [(waiter.environment_id, waiter.boot) for waiter in here])
+        for waiter in here:
+            place = waiter.environment_id, waiter.boot
+            waiter.know(found.get(place))
+            if waiter.agent_id and self._waiters.get(place) is waiter:
+                self._by_agent[waiter.agent_id] = waiter
+                self._polled.add(waiter.agent_id)
+
     async def _look(self) -> None:
-        environments = {environment_id for environment_id, _ in self._waiters}
-        if environments:
-            self._wake(await _quietly(reader.run_urgent(outbox.queued, environments)) or ())
+        if self._environments:
+            self._wake(await reader.run_urgent(outbox.queued, set(self._environments)))
 
     def _wake(self, queued: Iterable[Queued]) -> None:
         """Wake one for each who can take it; which of several is left to chance, so that the work spreads."""
-        waiters = list(self._waiters.values())  # some may have left since we looked
-        if not waiters:
-            return
-        by_agent = {waiter.agent_id: waiter for waiter in waiters}
+        waiters: list[Waiter] = []
         unsuited: set[Queued] = set()
         for one in queued:
-            _, audience, _, _ = one
-            if audience is None and one not in unsuited:
+            audience = one[1]
+            if audience is not None:
+                waiter = self._by_agent.get(audience)
+            elif one in unsuited:  # nor will anybody suit another of its kind
+                continue
+            else:
+                waiters = waiters or list(self._waiters.values())
                 waiter = _first_suited(one, waiters)
                 if waiter is None:
-                    unsuited.add(one)  # nor will anybody suit the next of its kind
-            else:
-                waiter = by_agent.get(audience) if audience else None
+                    unsuited.add(one)
             if waiter and waiter.suits(one):
                 waiter.flag.set()
-
-    async def _introduce(self) -> None:
-        """Look up those who began to wait before the brain had heard what they can do."""
-        now = self.loop.time()
-        new = [one for one in self._waiters.values() if not one.offers and now - one.since < INTRODUCTION + SWEEP_EVERY]
-        if new:
-            boots = [(waiter.environment_id, waiter.boot) for waiter in new]
-            found = await _quietly(reader.run_urgent(queries.of_boots, boots)) or {}
-            for waiter in new:
-                waiter.know(found.get((waiter.environment_id, waiter.boot)))
 
 
 def _first_suited(queued: Queued, waiters: list[Waiter]) -> Waiter | None:
     """The first that can take it and is not awake, from anywhere on: of thousands, few are asked."""
-    start = random.randrange(len(waiters))  # noqa: S311
+    start = random.randrange(len(waiters) or 1)  # noqa: S311
     for waiter in itertools.chain(itertools.islice(waiters, start, None), itertools.islice(waiters, start)):
         if not waiter.flag.is_set() and waiter.suits(queued):
             return waiter

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
+import random
+import sys
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any, NotRequired, TypedDict
 
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
+
+logger = logging.getLogger(__name__)
 
 TYPE = "https://z4j.dev/problems/"
 CONTENT_TYPE = "application/problem+json"
@@ -49,6 +56,19 @@ class Problem(Exception):
         return HttpResponse(content, status=self.status, content_type=CONTENT_TYPE, headers=self.headers)
 
 
+def unavailable(code: str, detail: str) -> Problem:
+    """Not now: the same request may well be answered in a moment."""
+    problem = Problem(503, code, "Not now", detail)
+    problem.headers["Retry-After"] = str(random.randint(1, 3))  # noqa: S311 - not all at the same moment
+    return problem
+
+
+def store_away(error: BaseException) -> Problem:
+    """The database was not there, or went away in the middle."""
+    logger.warning("store_away error=%s", str(error).strip())
+    return unavailable("store_away", "The database cannot be reached.")
+
+
 def handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
     """The exception handler of Django REST framework. None lets an error of ours be a 500."""
     problem = of(error)
@@ -74,6 +94,8 @@ def of(error: Exception) -> Problem | None:
             return _of_action(error)
         case exceptions.APIException():
             return _of_framework(error)
+        case OperationalError() | InterfaceError():
+            return store_away(error)
     return None
 
 
@@ -125,6 +147,14 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    if request.path.startswith("/api/"):
-        return Problem(500, "internal", "Internal error", "The brain failed to answer; its log says why.").response()
-    return defaults.server_error(request)
+    """Django's handler500. A database that is away is no error of ours: what was asked may be asked again."""
+    error = sys.exc_info()[1]
+    away = store_away(error) if isinstance(error, OperationalError | InterfaceError) else None
+    if request.path.startswith(("/api/", "/agent/")):
+        internal = Problem(500, "internal", "Internal error", "The brain failed to answer; its log says why.")
+        return (away or internal).response()
+    if away is None:
+        return defaults.server_error(request)
+    answer = render(None, "503.html", status=503)  # without the request: nothing may ask the database
+    answer["Retry-After"] = away.headers["Retry-After"]
+    return answer
