@@ -20,16 +20,18 @@ from z4j_brain.lib.keys import KeyRing
 
 
 class Brain:
-    def __init__(self, store: Store, data_dir: Path) -> None:
+    """On a clone with the cast in it, or on the database `adopted`, whose tokens and keys `cast` knows."""
+
+    def __init__(self, store: Store, data_dir: Path, *, adopted: str = "", cast: dict[str, Any] | None = None) -> None:
         self.store, self.data_dir = store, data_dir
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.name = f"live-{os.getpid()}-{self.port}"
-        self.database_url = store.clone(self.name, cast=True)
+        self.name = adopted or f"live-{os.getpid()}-{self.port}"
+        self.database_url = store.url(adopted) if adopted else store.clone(self.name, cast=True)
         data_dir.mkdir(parents=True)
         if not self.database_url:
             os.link(store.folder / self.name / "z4j.sqlite3", data_dir / "z4j.sqlite3")
-        self.cast = store.cast()
+        self.cast = store.cast() if cast is None else cast
         self.process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -37,6 +37,14 @@ class Store:
         """A new database with the template's content; its URL, empty for SQLite (the file is `file(name)`)."""
         raise NotImplementedError
 
+    def empty(self, name: str) -> str:
+        """A new database without anything in it; its URL."""
+        raise NotImplementedError
+
+    def url(self, name: str) -> str:
+        """What `Z4J_DATABASE_URL` says for this database; empty for SQLite."""
+        raise NotImplementedError
+
     def drop(self, name: str) -> None:
         raise NotImplementedError
 
@@ -84,6 +92,13 @@ class SQLiteStore(Store):
         shutil.copy(self.file("with-cast" if cast else "template"), self.file(name))
         return ""
 
+    def empty(self, name: str) -> str:
+        self.file(name).parent.mkdir(parents=True, exist_ok=True)
+        return ""
+
+    def url(self, name: str) -> str:
+        return ""
+
     def drop(self, name: str) -> None:
         shutil.rmtree(self.folder / name, ignore_errors=True)
 
@@ -116,6 +131,10 @@ class PostgresStore(Store):
             self.once("with-cast", self._cast)
         with self.lock():
             self._sql(f'CREATE DATABASE "{name}" TEMPLATE "{"with-cast" if cast else "template"}"')
+        return self.url(name)
+
+    def empty(self, name: str) -> str:
+        self._sql(f'CREATE DATABASE "{name}" TEMPLATE template0')
         return self.url(name)
 
     def drop(self, name: str) -> None:
