@@ -35,3 +35,18 @@ def test_any_order_of_a_whole_sequence_ends_in_one_range(order):
         intervals.add(ranges, number)
 
     assert ranges == [[0, 29]]
+
+
+@given(numbers, st.integers(0, 40), st.integers(1, 10))
+def test_a_run_goes_in_at_once_only_where_everything_ends(arrived, first, length):
+    ranges, run = [], list(range(first, first + length))
+    for number in arrived:
+        intervals.add(ranges, number)
+    before = [list(pair) for pair in ranges]
+
+    taken = intervals.extend(ranges, run)
+
+    assert taken == (not arrived or first == max(arrived) + 1)
+    for number in run if taken else ():
+        assert intervals.add(before, number)
+    assert ranges == before

@@ -48,6 +48,11 @@ def stored_uuid(value: UUID) -> str:
     return str(value) if on_postgres() else value.hex
 
 
+def among(values: Sequence[Any]) -> tuple[str, Sequence[Any]]:
+    """The condition that a column has one of these values, and its parameters: one array where the store knows them."""
+    return ("= ANY(%s)", [list(values)]) if on_postgres() else (f"IN ({', '.join(['%s'] * len(values))})", values)
+
+
 def reserve(model: type[Model], count: int) -> list[int]:
     """Ids for `count` new rows, in order. On SQLite the caller's write transaction keeps others away from them."""
     table = model._meta.db_table

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import pairwise
 
 Ranges = list[list[int]]
 
@@ -27,6 +29,19 @@ def add(ranges: Ranges, number: int) -> bool:
         ranges[at + 1][0] = number
     else:
         ranges.insert(at + 1, [number, number])
+    return True
+
+
+def extend(ranges: Ranges, numbers: Sequence[int]) -> bool:
+    """Add numbers that follow one another and come right after all there are; False, and nothing, if they do not."""
+    if not numbers or (ranges and numbers[0] != ranges[-1][1] + 1):
+        return False
+    if any(later != number + 1 for number, later in pairwise(numbers)):
+        return False
+    if ranges:
+        ranges[-1][1] = numbers[-1]
+    else:
+        ranges.append([numbers[0], numbers[-1]])
     return True
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from z4j_brain.lib import bulk
@@ -15,6 +16,7 @@ from z4j_brain.stats.models import ByName, ByQueue, Rollup
 from z4j_brain.stats.states import ENDS, SUMS, Grain
 
 _MILLION = 1_000_000
+_FINEST, _HOUR = int(Grain.FIVE_MINUTES), int(Grain.HOUR)
 _ARRIVED = SUMS.index("arrived")
 _RETRIES = SUMS.index("retries")
 _RUNTIME = SUMS.index("runtime_us")
@@ -22,20 +24,29 @@ _END = {state: SUMS.index(state) for state in ENDS}
 _HISTOGRAMS = ("runtimes", "waits")
 
 
-class Fact(NamedTuple):
-    """What one task counts for. Times are microseconds; what is None is not known, or has not happened."""
+class Arrival(NamedTuple):
+    """A task was first heard of, microseconds since 1970."""
 
     engine: str
     queue: str
     name: str
-    arrived: int
-    ended: int | None = None
-    state: str = ""
-    retries: int = 0
-    runtime: int | None = None
-    wait: int | None = None
+    at: int
 
 
+class End(NamedTuple):
+    """A task ended. Times and durations are microseconds; what is None is not known."""
+
+    engine: str
+    queue: str
+    name: str
+    at: int
+    state: str
+    retries: int
+    runtime: int | None
+    wait: int | None
+
+
+Fact = Arrival | End
 #: Grain, start, engine, and queue or name.
 Key = tuple[int, int, str, str]
 
@@ -50,7 +61,10 @@ class Change:
         self.runtimes: dict[int, int] = defaultdict(int)
         self.waits: dict[int, int] = defaultdict(int)
 
-    def end(self, fact: Fact, times: int) -> None:
+    def take(self, fact: Fact, times: int) -> None:
+        if isinstance(fact, Arrival):
+            self.sums[_ARRIVED] += times
+            return
         self.sums[_END[fact.state]] += times
         self.sums[_RETRIES] += fact.retries * times
         if fact.runtime is not None:
@@ -75,25 +89,21 @@ def apply(environment_id: int, before: Iterable[Fact], after: Iterable[Fact]) ->
     of_names: dict[Key, Change] = defaultdict(Change)
     for facts, times in ((before, -1), (after, 1)):
         for fact in facts:
-            _count(of_queues, Grain.FIVE_MINUTES, fact, fact.queue, times)
-            _count(of_names, Grain.HOUR, fact, fact.name, times)
+            at = fact.at // _MILLION
+            of_queues[_FINEST, at - at % _FINEST, fact.engine, fact.queue].take(fact, times)
+            of_names[_HOUR, at - at % _HOUR, fact.engine, fact.name].take(fact, times)
     _coarsen(of_queues, Grain.FIVE_MINUTES, Grain.HOUR, Grain.DAY)
     _coarsen(of_names, Grain.HOUR, Grain.DAY)
     _write(ByQueue, "queue", environment_id, of_queues)
     _write(ByName, "name", environment_id, of_names)
 
 
-def _count(changes: dict[Key, Change], grain: Grain, fact: Fact, label: str, times: int) -> None:
-    changes[grain.value, grain.floor(fact.arrived // _MILLION), fact.engine, label].sums[_ARRIVED] += times
-    if fact.ended is not None:
-        changes[grain.value, grain.floor(fact.ended // _MILLION), fact.engine, label].end(fact, times)
-
-
-def _coarsen(changes: dict[Key, Change], finest: Grain, *coarser: Grain) -> None:
-    """The same changes at coarser grains."""
-    for (_, start, engine, label), change in list(changes.items()):
-        for grain in coarser:
-            changes[grain.value, grain.floor(start), engine, label].add(change)
+def _coarsen(changes: dict[Key, Change], *grains: Grain) -> None:
+    """The same changes, which are of the first grain, at the others: each out of the one before it."""
+    for finer, coarser in pairwise(grains):
+        for (grain, start, engine, label), change in list(changes.items()):
+            if grain == finer:
+                changes[coarser.value, coarser.floor(start), engine, label].add(change)
 
 
 def _write(model: type[Rollup], label: str, environment_id: int, changes: Mapping[Key, Change]) -> None:

@@ -281,17 +281,25 @@ def _sorted_out(
 ) -> tuple[list[ParsedEvent], list[ParsedEvent], list[ParsedEvent]]:
     """The events that are new: about tasks, about the agent, about workers and queues."""
     tasks, agent_events, fleet_events = [], [], []
-    for parsed in events:
-        if not _is_new(agent, parsed, tally):
-            continue
+    for parsed in _new(agent, events, tally):
         kind = parsed.event["kind"]
-        if kind.startswith("agent."):
+        if kind.startswith("task."):
+            tasks.append(parsed)
+        elif kind.startswith("agent."):
             agent_events.append(parsed)
         elif kind.startswith("worker.") or kind == wire.Kind.QUEUE_SNAPSHOT:
             fleet_events.append(parsed)
         else:
             tasks.append(parsed)
     return tasks, agent_events, fleet_events
+
+
+def _new(agent: Agent, events: list[ParsedEvent], tally: Tally) -> list[ParsedEvent]:
+    """Those that have not come before. Nearly always all of them: they go on where the agent's last batch ended."""
+    if intervals.extend(agent.received, [parsed.seq for parsed in events]):
+        tally.accepted += len(events)
+        return events
+    return [parsed for parsed in events if _is_new(agent, parsed, tally)]
 
 
 def _is_new(agent: Agent, parsed: ParsedEvent, tally: Tally) -> bool:

@@ -24,7 +24,7 @@ from z4j_brain.lib.batch import ParsedEvent
 from z4j_brain.operations import outbox
 from z4j_brain.stats import ingest as stats
 from z4j_brain.stats.ingest import Fact
-from z4j_brain.tasks.facts import fact
+from z4j_brain.tasks import facts
 from z4j_brain.tasks.models import Event, Task
 
 _TIMES = frozenset(("eta", "expires", "first_at", "enqueued_at", "received_at", "started_at", "finished_at", "last_at"))
@@ -88,7 +88,7 @@ def _fold_in(environment_id: int, groups: dict[Identity, list[Keyed]]) -> Change
     new = {identity: folding.fold(None, keyed) for identity, keyed in groups.items() if identity not in known}
     if new:
         change.ids |= (made := _insert(environment_id, new))
-        change.after += [fact(identity[0], new[identity]) for identity in made]
+        change.after += [fact for identity in made for fact in facts.facts(identity[0], new[identity])]
         # Another writer on PostgreSQL may have made some of them since we looked: these are read, and folded onto.
         if missed := [identity for identity in new if identity not in made]:
             known |= _read(environment_id, missed)
@@ -108,11 +108,11 @@ def _read(environment_id: int, identities: list[Identity]) -> dict[Identity, Kno
     known = {}
     with connection.cursor() as cursor:
         for engine in sorted(by_engine):
-            marks = ", ".join(["%s"] * len(by_engine[engine]))
+            among, values = bulk.among(by_engine[engine])
             cursor.execute(
                 f"SELECT {columns} FROM tasks_task WHERE environment_id = %s AND engine = %s "  # noqa: S608
-                f"AND task_id IN ({marks}) {lock}",
-                [environment_id, engine, *by_engine[engine]],
+                f"AND task_id {among} {lock}",
+                [environment_id, engine, *values],
             )
             for pk, task_id, cancelling, *values in cursor.fetchall():
                 known[engine, task_id] = Known(pk, _as_row(values), cancelling is not None)
@@ -127,17 +127,17 @@ def _as_row(values: list[Any]) -> folding.Row:
     return row
 
 
-def _stored(name: str, value: Any) -> Any:
-    """A field that is neither text nor number, as its column takes it."""
-    if value is None:
-        return None
-    if name in _TIMES:
-        return bulk.stored_time(value)
+def _values(row: folding.Row, names: Iterable[str]) -> list[Any]:
+    """The fields as their columns take them."""
+    return [_STORED[name](row[name]) if name in _STORED and row[name] is not None else row[name] for name in names]
+
+
+def _json(value: list[Any]) -> Any:
     return value if bulk.on_postgres() else orjson.dumps(value).decode()
 
 
-def _values(row: folding.Row, names: Iterable[str]) -> list[Any]:
-    return [_stored(name, row[name]) if name in _CONVERTED else row[name] for name in names]
+#: Of fields that are neither text nor number: how they are stored.
+_STORED = dict.fromkeys(_TIMES, bulk.stored_time) | {"truncated": _json}
 
 
 def _insert(environment_id: int, new: dict[Identity, folding.Row]) -> dict[Identity, int]:
@@ -164,9 +164,9 @@ def _update(
         row = _refold(found, groups[identity], earlier)
         changed = tuple(name for name in FIELDS if row[name] != found.row[name])
         changes[changed].append((found.id, *_values(row, changed)))
-        if (before := fact(identity[0], found.row)) != (after := fact(identity[0], row)):
-            change.before.append(before)
-            change.after.append(after)
+        before, after = facts.changed(identity[0], found.row, row)
+        change.before += before
+        change.after += after
         if found.cancelling and row["state"] in wire.FINAL:
             settled[found.id] = row["state"]
     for changed, rows in changes.items():
