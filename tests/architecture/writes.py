@@ -20,6 +20,8 @@ _WRITERS = ("actions.py", "ingest.py")
 _NAMED_WRITERS = {
     "z4j_brain/operations/outbox.py": "the queue of commands; called by actions, ingest and housekeeping",
     "z4j_brain/operations/idempotency.py": "takes a key in the transaction of the action it belongs to",
+    "z4j_brain/housekeeping/retention.py": "how far forgetting has come, and the turns that do it",
+    "z4j_brain/housekeeping/kinds.py": "deletes what is past its days, in a turn's transaction",
     "z4j_brain/ledger/entries.py": "appends entries in its caller's transaction",
     "z4j_brain/rbac/action.py": "the decorator that opens the transaction and appends the entry",
     "z4j_brain/rbac/guardian_rows.py": "what memberships say, in the transaction of the action that changes one",

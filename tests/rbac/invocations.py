@@ -65,6 +65,11 @@ def create_environment(cast, actor):
     return rbac.create_environment(cast.harbor, "dock", "Dock", actor=actor, reason="because")
 
 
+@invocation("environment.configure")
+def configure_environment(cast, actor):
+    return rbac.configure_environment(cast.production, {"tasks_days": 29}, actor=actor, reason="because")
+
+
 @invocation("member.set_role")
 def set_role(cast, actor):
     return rbac.set_membership(cast.staging, cast.user("stan"), Role.VIEWER, actor=actor, reason="because")
@@ -104,6 +109,11 @@ def cancel(cast, actor):
 @invocation("task.requeue")
 def requeue(cast, actor):
     return tasks.requeue(cast.production, [Task.objects.get(task_id="failed").pk], actor=actor, reason="because")
+
+
+@invocation("task.export")
+def export(cast, actor):
+    return tasks.export(cast.production, {"queue": "emails"}, "csv", payload=False, actor=actor, reason="because")
 
 
 @invocation("engine.hello")

@@ -67,6 +67,7 @@ class Furnished:
             "api-token": token.pk,
         }
         bodies = {
+            "api-settings": {"tasks_days": 40},
             "api-operations": {"action": "task.retry", "ids": [task.pk]},
             "api-tokens": {"name": "script", "scopes": ["view_metadata"]},
         }

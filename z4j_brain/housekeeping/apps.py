@@ -9,3 +9,6 @@ class HousekeepingConfig(AppConfig):
 
     def ready(self) -> None:
         from z4j_brain import checks  # noqa: F401 (registers what must hold before a start)
+        from z4j_brain.housekeeping import kinds
+
+        kinds.register()

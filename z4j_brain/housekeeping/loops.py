@@ -16,6 +16,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from z4j_brain.agents import ingest as agents
 from z4j_brain.fleet import ingest as fleet
+from z4j_brain.housekeeping import retention
 from z4j_brain.lib import drain, nudge
 from z4j_brain.operations import outbox
 from z4j_brain.tasks import partitions
@@ -29,6 +30,8 @@ DUTIES: tuple[tuple[Callable[[], None], float], ...] = (
     (agents.prune, 60.0),
     (fleet.prune, 60.0),
     (partitions.ensure, 3600.0),
+    (retention.prepare, 60.0),
+    (retention.turn, 2.0),
 )
 TICK = 0.5
 #: How long a duty that runs may go on when the process is told to stop. What it then loses is rolled back, and is

@@ -48,7 +48,13 @@ NAVIGATION = (
             Place("doctor", "Doctor", "stethoscope", "d"),
         ),
     ),
-    Group("Govern", (Place("agents", "Agents and keys", "key-round", "a"),)),
+    Group(
+        "Govern",
+        (
+            Place("agents", "Agents and keys", "key-round", "a"),
+            Place("settings", "Settings", "settings", "s"),
+        ),
+    ),
 )
 
 #: Pages that stand below another one in the navigation.

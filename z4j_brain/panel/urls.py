@@ -12,10 +12,13 @@ from z4j_brain.operations import pages as operations
 from z4j_brain.panel import pages
 from z4j_brain.panel.consumers import Live, Nowhere
 from z4j_brain.panel.signin import SignInView, SignOutView
+from z4j_brain.rbac import pages as rbac
 from z4j_brain.tasks import pages as tasks
 
 inside = [
     path("tasks/", tasks.listed, name="tasks"),
+    path("tasks/export/", tasks.export, name="task-export"),
+    path("tasks/words/", tasks.words, name="task-words"),
     path("tasks/retry/", tasks.retry, name="task-retry"),
     path("tasks/cancel/", tasks.cancel, name="task-cancel"),
     path("tasks/requeue/", tasks.requeue, name="task-requeue"),
@@ -29,6 +32,7 @@ inside = [
     path("connect/", agents.connect, name="connect"),
     path("capabilities/", pages.capabilities, name="capabilities"),
     path("doctor/", pages.doctor, name="doctor"),
+    path("settings/", rbac.settings, name="settings"),
     path("jump/", pages.jump, name="jump"),
 ]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -23,9 +24,11 @@ from z4j_brain.rbac.models import (
     Membership,
     Project,
     Setup,
+    Sweep,
     Token,
     User,
 )
+from z4j_brain.rbac.retention import SETTINGS, SETTLE
 from z4j_brain.rbac.states import (
     RESERVED_SLUGS,
     EnvironmentKind,
@@ -125,6 +128,27 @@ def create_environment(
     record.target("environment", environment.pk)
     record.diff(None, environment)
     return environment
+
+
+@action(Permission.MANAGE_PROJECT, "environment.configure", phase=Phase.ADMIN)
+def configure_environment(
+    environment: Environment, settings: Mapping[str, Any], *, actor: Actor, reason: str = "", record: Record
+) -> Environment:
+    """Set what is kept for how long, and what may be searched. Raises ValidationError by the name of the setting."""
+    if unknown := sorted(set(settings) - set(SETTINGS)):
+        raise ValidationError(dict.fromkeys(unknown, "Unknown setting."))
+    old = Environment.objects.select_for_update().get(pk=environment.pk)
+    new = Environment.objects.get(pk=environment.pk)
+    for name, value in settings.items():
+        setattr(new, name, value)
+    new.full_clean()
+    new.save(update_fields=list(SETTINGS))
+    # Soon, but not before every process has heard how far back events still tell the whole of a task.
+    Sweep.objects.filter(environment=environment).update(next_at=timezone.now() + SETTLE)
+    record.target("environment", environment.pk)
+    record.diff(old, new)
+    record.nudge(environment.pk, "settings")
+    return new
 
 
 @action(Permission.MANAGE_MEMBERS, "member.set_role", phase=Phase.ADMIN)

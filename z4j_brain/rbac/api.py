@@ -1,4 +1,4 @@
-"""Projects with their environments, and the tokens of whoever asks."""
+"""Projects with their environments, the settings of one, and the tokens of whoever asks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from rest_framework.response import Response
 
 from z4j_brain.rbac import actions, queries
 from z4j_brain.rbac.door import Door, StrictSerializer
-from z4j_brain.rbac.models import Environment, Project, Token
+from z4j_brain.rbac.models import MOST_DAYS, Environment, Project, Token
+from z4j_brain.rbac.retention import SETTINGS
 from z4j_brain.rbac.states import Permission
 
 MAX_DAYS = 365
@@ -42,6 +43,42 @@ class ProjectView(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
 
     def get_queryset(self) -> QuerySet[Project]:
         return queries.projects(self.actor)
+
+
+class SettingsSerializer(serializers.ModelSerializer[Environment]):
+    class Meta:
+        model = Environment
+        fields = list(SETTINGS)
+
+
+class ConfigureSerializer(StrictSerializer):
+    """Only what is named changes."""
+
+    tasks_days = serializers.IntegerField(min_value=1, max_value=MOST_DAYS, required=False)
+    events_days = serializers.IntegerField(min_value=1, max_value=MOST_DAYS, required=False)
+    rollups_days = serializers.IntegerField(min_value=1, max_value=MOST_DAYS, required=False)
+    operations_days = serializers.IntegerField(min_value=1, max_value=MOST_DAYS, required=False)
+    search_arguments = serializers.BooleanField(required=False)
+    reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+
+
+class SettingsView(Door):
+    """How long an environment keeps what it has, in days, and what may be searched."""
+
+    serializer_class = SettingsSerializer
+    http_method_names = ["get", "head", "patch"]
+
+    @extend_schema(responses=SettingsSerializer)
+    def retrieve(self, request: Request, **place: str) -> Response:
+        return Response(SettingsSerializer(self.environment).data)
+
+    @extend_schema(request=ConfigureSerializer, responses=SettingsSerializer)
+    def partial_update(self, request: Request, **place: str) -> Response:
+        queries.require(self.actor, Permission.MANAGE_PROJECT, self.environment)
+        asked = self.valid(ConfigureSerializer)
+        reason = asked.pop("reason")
+        changed = actions.configure_environment(self.environment, asked, actor=self.actor, reason=reason)
+        return Response(SettingsSerializer(changed).data)
 
 
 class TokenSerializer(serializers.ModelSerializer[Token]):
@@ -101,6 +138,11 @@ class TokenView(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
 routes = [
     path("projects/", ProjectView.as_view({"get": "list"}), name="api-projects"),
     path("projects/<slug:slug>/", ProjectView.as_view({"get": "retrieve"}), name="api-project"),
+    path(
+        "<slug:project>/<slug:environment>/settings/",
+        SettingsView.as_view({"get": "retrieve", "patch": "partial_update"}),
+        name="api-settings",
+    ),
     path("tokens/", TokenView.as_view({"get": "list", "post": "create"}), name="api-tokens"),
     path("tokens/<uuid:pk>/", TokenView.as_view({"get": "retrieve", "delete": "destroy"}), name="api-token"),
 ]

@@ -7,6 +7,8 @@ import uuid
 from datetime import timedelta
 
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 from guardian.models import UserObjectPermissionBase
@@ -15,6 +17,8 @@ from z4j_brain.lib.ids import uuid7
 from z4j_brain.rbac.states import EnvironmentKind, Permission, Role
 
 SETUP_LINK_LIFE = timedelta(minutes=15)
+MOST_DAYS = 3650
+_DAYS = (MinValueValidator(1), MaxValueValidator(MOST_DAYS))
 
 
 class User(AbstractUser):
@@ -38,10 +42,17 @@ class Project(models.Model):
 
 
 class Environment(models.Model):
+    """A place of its own within a project; `..._days` say how long housekeeping keeps what belongs to it."""
+
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="environments")
     slug = models.SlugField(max_length=64)
     name = models.CharField(max_length=128)
     kind = models.CharField(max_length=16, choices=EnvironmentKind.choices, default=EnvironmentKind.PRODUCTION)
+    tasks_days = models.PositiveSmallIntegerField(default=30, validators=_DAYS)
+    events_days = models.PositiveSmallIntegerField(default=14, validators=_DAYS)
+    rollups_days = models.PositiveSmallIntegerField(default=400, validators=_DAYS)
+    operations_days = models.PositiveSmallIntegerField(default=400, validators=_DAYS)
+    search_arguments = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -52,6 +63,44 @@ class Environment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.project.slug}/{self.slug}"
+
+    def clean(self) -> None:
+        """A late event is folded from all events of its task, and changes the statistics its task is counted in."""
+        faults = {}
+        if self.events_days > self.tasks_days:
+            faults["events_days"] = f"Events go with their task at the latest: at most {self.tasks_days} days."
+        if self.rollups_days < self.tasks_days:
+            faults["rollups_days"] = f"Statistics stay at least as long as tasks: at least {self.tasks_days} days."
+        if faults:
+            raise ValidationError(faults)
+
+
+class Sweep(models.Model):
+    """How far housekeeping has come, in one environment, with forgetting one kind of what is past its days.
+
+    `horizon`: what is older may be gone; it never goes back. `done`: what is older is gone. `low`: nothing of the kind
+    is left up to this mark, and a run begins there; `cursor`: the mark up to which the run at hand has looked.
+    """
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="sweeps")
+    kind = models.CharField(max_length=32)
+    horizon = models.DateField(null=True)
+    done = models.DateField(null=True)
+    low = models.CharField(max_length=64, blank=True)
+    cursor = models.CharField(max_length=64, blank=True)
+    removed = models.BigIntegerField(default=0)
+    began_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    next_at = models.DateTimeField(default=timezone.now)
+    leased_until = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["environment", "kind"], name="sweep_once")]
+
+    @property
+    def is_running(self) -> bool:
+        return self.began_at is not None and self.ended_at is None
 
 
 class Membership(models.Model):

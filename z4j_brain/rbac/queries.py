@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import time
+from datetime import date, datetime
 from typing import TypeVar
 
 from django.db.models import Model, Prefetch, Q, QuerySet
 from django.http import Http404
 
-from z4j_brain.rbac import access
+from z4j_brain.rbac import access, retention
 from z4j_brain.rbac.action import Refused
 from z4j_brain.rbac.actor import Actor
-from z4j_brain.rbac.models import Environment, Membership, Project, Token
+from z4j_brain.rbac.models import Environment, Membership, Project, Sweep, Token
 from z4j_brain.rbac.states import InstancePermission, Permission, Role
 
 Row = TypeVar("Row", bound=Model)
+
+#: By environment: until when it is believed, the days events are kept for, and the first day that no sweep has touched.
+_kept: dict[int, tuple[float, int, date | None]] = {}
 
 
 def environment(actor: Actor, project: str, slug: str, permission: Permission = Permission.VIEW) -> Environment:
@@ -68,3 +73,20 @@ def roles(actor: Actor, environment: Environment) -> list[str]:
     here = Q(environment=environment) | Q(environment=None)
     held = Membership.objects.filter(here, user=actor.user, project=environment.project)
     return sorted({Role(role).label for role in held.values_list("role", flat=True)})
+
+
+def kept_since(environment_id: int) -> datetime:
+    """What arrived before this moment may be pruned: what is left of it need not be the whole.
+
+    A task that began earlier must not be folded anew from the events that are left. Settings are believed for some
+    seconds; the sweep that follows their change waits for longer than that.
+    """
+    until, days, swept = _kept.get(environment_id, (0.0, 0, None))
+    if time.monotonic() >= until:
+        days = Environment.objects.values_list("events_days", flat=True).get(pk=environment_id)
+        swept = (
+            Sweep.objects.filter(environment=environment_id, kind="events").values_list("horizon", flat=True).first()
+        )
+        _kept[environment_id] = (time.monotonic() + retention.BELIEVED, days, swept)
+    first = retention.horizon(days)
+    return retention.midnight(max(first, swept) if swept else first)

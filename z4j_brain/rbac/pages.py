@@ -1,0 +1,110 @@
+"""The settings of an environment: how long what is kept, what is stored now, and what a shorter time would cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from z4j_brain.lib.capped import Count
+from z4j_brain.rbac import actions, queries, retention
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import MOST_DAYS, Environment
+from z4j_brain.rbac.states import Permission
+
+_WORDS = {
+    "tasks_days": ("Tasks", "A task goes when nothing was heard of it for so long, and its events with it."),
+    "events_days": ("Events of tasks", "The timeline of a task. Without them a task still tells its state and times."),
+    "rollups_days": ("Statistics", "Throughput, failures and run times. They stay when the tasks they count are gone."),
+    "operations_days": (
+        "Operations",
+        "Who asked for what, and what became of it. The audit log keeps its own record.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    name: str
+    label: str
+    help: str
+    value: str
+    errors: list[str]
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def settings(request: HttpRequest, project: str, environment: str) -> HttpResponse:
+    """GET shows; POST saves, but asks first where something would go for ever."""
+    actor = Actor.of(request)
+    place = queries.environment(actor, project, environment)
+    given = request.POST if request.method == "POST" else None
+    errors: dict[str, list[str]] = {}
+    going: list[tuple[Count, str]] = []
+    if given is not None:
+        queries.require(actor, Permission.MANAGE_PROJECT, place)
+        asked, errors = _read(place, given)
+        going = [] if errors or given.get("agreed") else _going(place, asked)
+        if not errors and not going:
+            try:
+                actions.configure_environment(place, asked, actor=actor, reason=given.get("reason", "").strip()[:500])
+            except ValidationError as error:
+                errors = error.message_dict
+            else:
+                messages.success(request, "Saved. What is past its days goes within minutes.", extra_tags="good")
+                return redirect("settings", project=project, environment=environment)
+    search = bool(given.get("search_arguments")) if given is not None else place.search_arguments
+    context = {
+        "title": "Settings",
+        "environment": place,
+        "fields": [_field(name, place, given, errors) for name in retention.DAYS],
+        "search_arguments": search,
+        "reason": given.get("reason", "") if given is not None else "",
+        "most_days": MOST_DAYS,
+        "going": going,
+        "stock": retention.stock(place),
+        "manages": queries.may(actor, Permission.MANAGE_PROJECT, place),
+    }
+    return render(request, "rbac/settings.html", context, status=400 if errors else 200)
+
+
+def _field(name: str, place: Environment, given: Any, errors: dict[str, list[str]]) -> Field:
+    value = given.get(name, "") if given is not None else getattr(place, name)
+    return Field(name, *_WORDS[name], str(value), errors.get(name, []))
+
+
+def _read(place: Environment, given: Any) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The settings as they were typed, and what is wrong with them by name."""
+    asked: dict[str, Any] = {"search_arguments": bool(given.get("search_arguments"))}
+    errors = {}
+    for name in retention.DAYS:
+        text = given.get(name, "").strip()
+        if text.isascii() and text.isdigit() and len(text) <= 6:
+            asked[name] = int(text)
+        else:
+            errors[name] = [f"A whole number of days, from 1 to {MOST_DAYS}."]
+    return asked, errors or _faults(place, asked)
+
+
+def _faults(place: Environment, asked: dict[str, Any]) -> dict[str, list[str]]:
+    wished = Environment(project=place.project, slug=place.slug, name=place.name, kind=place.kind, **asked)
+    try:
+        wished.clean_fields(exclude=["project"])
+        wished.clean()
+    except ValidationError as error:
+        return error.message_dict
+    return {}
+
+
+def _going(place: Environment, asked: dict[str, Any]) -> list[tuple[Count, str]]:
+    """What a shorter time would cost; nothing where no time becomes shorter."""
+    shorter = {name for name in retention.DAYS if asked[name] < getattr(place, name)}
+    counts = retention.due(place, {name: asked[name] for name in retention.DAYS}) if shorter else {}
+    kinds = [retention.KINDS[name] for name in counts]
+    return [(counts[kind.name], kind.title.lower()) for kind in kinds if kind.days in shorter]
