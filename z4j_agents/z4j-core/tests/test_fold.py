@@ -16,7 +16,9 @@ any_event = st.fixed_dictionaries(
     {"kind": st.sampled_from([*Kind, "task.unheard_of"]), "ts": moments, "seq": st.integers(1, 10**9)},
     optional={
         "attempt": st.integers(0, 5), "run": st.one_of(st.none(), moments), "eta": moments, "name": st.text(max_size=3),
-        "result": st.text(max_size=3), "error": st.just({"type": "E", "message": "m"}),
+        "args": st.sampled_from([None, "", "(1,)"]), "priority": st.sampled_from([None, 0, 9]),
+        "result": st.text(max_size=3), "runtime_ms": st.sampled_from([None, 0, 1.5]),
+        "error": st.sampled_from([None, {}, {"type": "E", "message": "m"}]),
         "source": st.sampled_from(["live", "reconcile"]), "truncated": st.lists(st.sampled_from(["args", "result"])),
     },
 )  # fmt: skip
@@ -44,6 +46,29 @@ def test_any_order_any_split_and_duplicates_give_the_same_row(trace, data):
 def test_folding_in_two_steps_is_folding_in_one(events, cut):
     events = keyed(events)
     assert fold(fold(None, events[:cut]), events[cut:]) == fold(None, events)
+
+
+@given(events=st.lists(any_event, min_size=1, max_size=8))
+def test_folding_many_at_once_is_folding_one_at_a_time(events):
+    row = None
+    for pair in keyed(events):
+        row = fold(row, [pair])
+    assert fold(None, keyed(events)) == row
+
+
+@pytest.mark.parametrize(("field", "emptied", "last"), [("name", "", "b"), ("args", None, "b"), ("priority", None, 0)])
+def test_what_an_event_leaves_empty_stays_as_it_was_told_last(field, emptied, last):
+    told = [
+        Event(seq=seq, kind="task.received", ts=START + seq) | {field: value}
+        for seq, value in enumerate((7, last, emptied))
+    ]
+    assert fold(None, keyed(told))[field] == last
+
+
+@pytest.mark.parametrize("number", [-1, True, 1.5, "1", None, 10**30])
+def test_a_number_that_is_none_has_its_place_all_the_same(number):
+    key = order_key({"kind": "task.started", "ts": number, "seq": number, "attempt": number, "run": number}, BOOT)
+    assert all(isinstance(part, int) and 0 <= part <= 10**18 for part in (*key[:5], key[6]))
 
 
 @given(one=any_event, other=any_event, boot=boots, other_boot=boots)
