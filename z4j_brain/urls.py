@@ -11,6 +11,7 @@ from z4j_brain.fleet import api as fleet
 from z4j_brain.operations import api as operations
 from z4j_brain.panel.urls import websocket_urlpatterns
 from z4j_brain.rbac import api as rbac
+from z4j_brain.stats import api as stats
 from z4j_brain.tasks import api as tasks
 
 __all__ = ["handler404", "handler500", "urlpatterns", "websocket_urlpatterns"]
@@ -22,6 +23,7 @@ api: list[URLPattern | URLResolver] = [
     *agents.routes,
     *fleet.routes,
     *operations.routes,
+    *stats.routes,
     *tasks.routes,
 ]
 

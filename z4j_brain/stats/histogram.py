@@ -49,14 +49,12 @@ def merged(texts: str) -> Slots:
     return Counter({int(number): count for number, count in total.items()})
 
 
-def percentile(slots: Mapping[int, int], share: float) -> float | None:
-    """The duration that `share` (0 to 1) of them do not exceed, microseconds; None when there are none."""
-    wanted = share * sum(slots.values())
-    if not wanted:
-        return None
-    reached = 0
+def percentiles(slots: Mapping[int, int], *shares: float) -> list[float | None]:
+    """For each share (0 to 1, ascending) the duration that so many do not exceed, microseconds; None of nothing."""
+    whole, reached = sum(slots.values()), 0
+    found: list[float | None] = []
     for number in sorted(slots):
         reached += slots[number]
-        if reached >= wanted:
-            return middle(number)
-    return None
+        while len(found) < len(shares) and whole and reached >= shares[len(found)] * whole:
+            found.append(middle(number))
+    return found + [None] * (len(shares) - len(found))

@@ -50,7 +50,7 @@ class Group:
     """What the tasks of one name, or of one queue, came to. `share`: of the run time of all, 0 to 1."""
 
     engine: str
-    label: str
+    key: str
     totals: Totals
     share: float | None
 
@@ -77,7 +77,7 @@ class _Joined(Aggregate):
 
 _SUMS = {f"sum_{name}": Sum(name) for name in SUMS}
 _TEXTS = {f"all_{name}": _Joined(name) for name in ("runtimes", "waits")}
-_ENDED = Sum(reduce(add, map(F, ENDS)))
+_ENDED = reduce(add, (F(f"sum_{state}") for state in ENDS))
 
 
 def totals(
@@ -87,7 +87,7 @@ def totals(
     first, last = Grain.FIVE_MINUTES.floor(int(start.timestamp())), -Grain.FIVE_MINUTES.floor(-int(end.timestamp()))
     rows = _within(ByQueue, environment_id, first, last, spans.OF_QUEUES)
     found = _narrow(rows, engine, queue=queue).aggregate(**_SUMS, **_TEXTS)
-    return Totals.of([found[name] for name in _SUMS], *(found[name] for name in _TEXTS))
+    return Totals.of(list(found.values()))
 
 
 def series(
@@ -99,7 +99,7 @@ def series(
         environment=environment_id, grain=span.grain, start__gte=span.start, start__lt=span.end
     )
     rows = _narrow(rows, engine, queue=queue, name=name)
-    found = {start: Totals.of(rest[:-2], *rest[-2:]) for start, *rest in _summed(rows, "start")}
+    found = {start: Totals.of(rest) for start, *rest in _summed(rows, "start")}
     moments = [spans.moment(at) for at in (*span.starts, span.end)]
     points = (
         Point(start, end, found.get(at, _NOTHING))
@@ -122,8 +122,10 @@ def by_name(environment_id: int, span: Span, *, engine: str | None = None, name:
 
 
 def _table(rows: QuerySet[Any], label: Literal["name", "queue"], span: Span) -> Table:
-    most = _summed(rows, "engine", label).order_by(_ENDED.desc(), "engine", label)[: GROUPS + 1]
-    found = [(engine, text, Totals.of(rest[:-2], *rest[-2:])) for engine, text, *rest in most]
+    """Waiting times of queues only: those of names say no more, and cost as much again."""
+    texts = list(_TEXTS)[: 2 if label == "queue" else 1]
+    most = _summed(rows, "engine", label, texts=texts).order_by(_ENDED.desc(), "engine", label)[: GROUPS + 1]
+    found = [(engine, text, Totals.of(rest)) for engine, text, *rest in most]
     whole = sum(sums.run_ms for _, _, sums in found)
     groups = (Group(engine, text, sums, sums.run_ms / whole if whole else None) for engine, text, sums in found)
     return Table(span, tuple(groups)[:GROUPS], len(found) > GROUPS)
@@ -143,6 +145,8 @@ def _narrow(rows: QuerySet[Any], engine: str | None, **labels: str | None) -> Qu
     return rows.filter(**wanted)
 
 
-def _summed(rows: QuerySet[Any], *by: str) -> QuerySet[Any, Any]:
+def _summed(rows: QuerySet[Any], *by: str, texts: Sequence[str] = tuple(_TEXTS)) -> QuerySet[Any, Any]:
     """The values of each group, its sums, and its histograms."""
-    return rows.order_by().values(*by).annotate(**_SUMS, **_TEXTS).values_list(*by, *_SUMS, *_TEXTS)
+    wanted = _SUMS | {name: _TEXTS[name] for name in texts}
+    found: QuerySet[Any, Any] = rows.order_by().values(*by).annotate(**wanted)
+    return found.values_list(*by, *wanted)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from z4j_brain.stats import histogram
 from z4j_brain.stats.states import ENDS, FAILURES, SUMS
@@ -24,7 +23,9 @@ class Percentiles(NamedTuple):
 
 @dataclass(frozen=True)
 class Totals:
-    """The sums of `SUMS`, in their order, and all histograms, each list joined by commas and read when asked for.
+    """The sums of `SUMS`, in their order; all histograms joined by commas, or the `parts` that hold them.
+
+    Histograms are read when somebody asks for a percentile.
 
     A task counts as arrived where it was first heard of, and everything else of it where it ended.
     """
@@ -32,18 +33,20 @@ class Totals:
     sums: tuple[int, ...] = _ZEROES
     runtimes: str = ""
     waits: str = ""
+    parts: tuple[Totals, ...] = ()
 
     @classmethod
-    def of(cls, sums: Iterable[int | None], runtimes: str | None, waits: str | None) -> Totals:
-        """From a row of the store, in which the sums of nothing are null."""
-        return cls(tuple(int(value or 0) for value in sums), runtimes or "", waits or "")
+    def of(cls, values: Sequence[Any]) -> Totals:
+        """From a row of the store: the sums, which are null of nothing, and the histograms that were asked for."""
+        sums = tuple(int(value or 0) for value in values[: len(SUMS)])
+        runtimes, waits = (*values[len(SUMS) :], None, None)[:2]
+        return cls(sums, runtimes or "", waits or "")
 
     @classmethod
     def together(cls, parts: Iterable[Totals]) -> Totals:
-        some = list(parts)
-        sums = (sum(column) for column in zip(*(part.sums for part in some), strict=True)) if some else _ZEROES
-        texts = (",".join(filter(None, (getattr(part, name) for part in some))) for name in ("runtimes", "waits"))
-        return cls.of(sums, *texts)
+        some = tuple(part for part in parts if part)
+        sums = map(sum, zip(*(part.sums for part in some), strict=True)) if some else _ZEROES
+        return cls(tuple(sums), parts=some)
 
     @property
     def arrived(self) -> int:
@@ -100,14 +103,18 @@ class Totals:
     @cached_property
     def wait_ms(self) -> Percentiles:
         """From entering the queue, or the due time, to the start of the last run."""
-        return _percentiles(histogram.merged(self.waits))
+        return _percentiles(self._waits)
 
     def __bool__(self) -> bool:
         return any(self.sums)
 
     @cached_property
-    def _runtimes(self) -> Counter[int]:
-        return histogram.merged(self.runtimes)
+    def _runtimes(self) -> histogram.Slots:
+        return _added(part._runtimes for part in self.parts) if self.parts else histogram.merged(self.runtimes)
+
+    @cached_property
+    def _waits(self) -> histogram.Slots:
+        return _added(part._waits for part in self.parts) if self.parts else histogram.merged(self.waits)
 
     def _sum(self, name: str) -> int:
         return self.sums[_AT[name]]
@@ -116,6 +123,14 @@ class Totals:
 _AT = {name: at for at, name in enumerate(SUMS)}
 
 
+def _added(several: Iterable[histogram.Slots]) -> histogram.Slots:
+    total = histogram.Slots()
+    for slots in several:
+        for number, count in slots.items():
+            total[number] += count
+    return total
+
+
 def _percentiles(slots: histogram.Slots) -> Percentiles:
-    found = (histogram.percentile(slots, share) for share in (0.5, 0.95, 0.99))
+    found = histogram.percentiles(slots, 0.5, 0.95, 0.99)
     return Percentiles(*(None if micros is None else micros / 1000 for micros in found))

@@ -1,0 +1,81 @@
+"""What may be asked of statistics: a range or two bounds, and the tasks they are about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import django_filters as filters
+from django.http import QueryDict
+
+from z4j_brain.lib.listing import MomentFilter, StrictFilterSet, TextFilter, invalid
+from z4j_brain.lib.problem import Fault
+from z4j_brain.stats.models import ByQueue
+from z4j_brain.stats.spans import LONGEST, RANGES, USUAL, Span
+from z4j_brain.stats.states import Grain
+
+#: No rollup is older than this software.
+OLDEST = datetime(2020, 1, 1, tzinfo=UTC)
+TABLES = ("name", "queue")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """None: any. `by`: the table that is wanted beside the series."""
+
+    span: Span
+    engine: str | None = None
+    queue: str | None = None
+    name: str | None = None
+    by: str | None = None
+
+    @property
+    def tasks(self) -> dict[str, str | None]:
+        """The tasks it is about, as the queries take it."""
+        return {"engine": self.engine, "queue": self.queue, "name": self.name}
+
+
+class StatsFilter(StrictFilterSet):
+    range = filters.ChoiceFilter(choices=[(name, name) for name in RANGES])
+    start = MomentFilter()
+    end = MomentFilter()
+    engine = TextFilter()
+    queue = TextFilter()
+    name = TextFilter()
+    by = filters.ChoiceFilter(choices=[(name, name) for name in TABLES])
+    also = frozenset()
+
+
+def read(query: QueryDict, now: datetime) -> Asked:
+    """What the parameters say; a problem of status 400 that points at each that is wrong."""
+    strict = StatsFilter(query, queryset=ByQueue.objects.none())
+    faults = strict.faults()
+    given = {} if faults else {name: value for name, value in strict.form.cleaned_data.items() if value}
+    if faults := faults or _contradictions(given, now):
+        raise invalid(faults)
+    finest = Grain.HOUR if "name" in given else Grain.FIVE_MINUTES
+    tasks = {name: given.get(name) for name in ("engine", "queue", "name", "by")}
+    if "start" in given:
+        return Asked(Span.between(given["start"], given["end"], finest), **tasks)
+    return Asked(Span.recent(given.get("range", USUAL), now, finest), **tasks)
+
+
+def _contradictions(given: dict[str, Any], now: datetime) -> list[Fault]:
+    faults = []
+    if "range" in given and given.keys() & {"start", "end"}:
+        faults.append(Fault(pointer="range", detail="Give a range, or start and end."))
+    if "end" in given and "start" not in given:
+        faults.append(Fault(pointer="start", detail="An end needs a start."))
+    elif "start" in given:
+        end = given["end"] = min(given.get("end", now), now)  # nothing is known of the future
+        length = end - given["start"]
+        if given["start"] < OLDEST:
+            faults.append(Fault(pointer="start", detail=f"Not before {OLDEST:%Y}."))
+        elif length <= timedelta():
+            faults.append(Fault(pointer="start", detail="The start comes before the end, which is now unless given."))
+        elif length > LONGEST:
+            faults.append(Fault(pointer="start", detail=f"At most {LONGEST.days} days before the end."))
+    if len({*given, given.get("by", "")} & {*TABLES}) > 1:
+        faults.append(Fault(pointer="by", detail="Tasks are counted by queue or by name, not by both at once."))
+    return faults
