@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -46,7 +47,10 @@ def ask(cast):
     def ask(method, path, who, body=None):
         headers = {} if who == "nobody" else cast.bearer(who)
         text = json.dumps({} if body is None else body) if method in ("POST", "PUT", "PATCH") else ""
-        return client.generic(method, path, text, content_type="application/json", **headers)
+        answer = client.generic(method, path, text, content_type="application/json", **headers)
+        if answer.streaming:
+            return HttpResponse(answer.getvalue(), status=answer.status_code, headers=dict(answer.headers))
+        return answer
 
     return ask
 

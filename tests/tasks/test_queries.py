@@ -9,11 +9,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests import rows
-from z4j_brain.lib import keyset
 from z4j_brain.operations.models import Operation
+from z4j_brain.rbac import access
 from z4j_brain.rbac import queries as rbac
+from z4j_brain.rbac.states import Permission
 from z4j_brain.tasks import actions, queries
-from z4j_brain.tasks.states import TaskState
+from z4j_brain.tasks.narrowing import Narrowing
 
 START = datetime(2026, 11, 22, 14, tzinfo=UTC)
 
@@ -139,43 +140,22 @@ def test_who_touched_a_task_is_told_with_the_reason(cast, agent, task):
     assert Operation.objects.count() == 2
 
 
-def test_states_are_counted_in_one_query_and_no_further_than_the_cap(cast):
-    for _ in range(4):
-        rows.task(cast.production, state="failed")
-    rows.task(cast.production, state="lost")
-    rows.task(cast.staging, state="lost")
-    visible = queries.tasks(cast.actor("vera"), cast.production)
-
-    with CaptureQueriesContext(connection) as captured:
-        counts = queries.state_counts(visible, cast.production, cap=3)
-
-    assert len(captured) == 1
-    assert str(counts[TaskState.FAILED]) == "3+"
-    assert str(counts[TaskState.LOST]) == "1"
-    assert str(counts[TaskState.QUEUED]) == "0"
-
-
-def test_names_and_queues_are_those_of_the_environment(cast):
-    for name in ("b", "a", "b", ""):
-        rows.task(cast.production, name=name, queue=f"q-{name}")
-    rows.task(cast.staging, name="elsewhere")
-
-    assert queries.names(cast.production) == ["a", "b"]
-    assert queries.queues(cast.production) == ["q-", "q-a", "q-b"]
-
-
 def test_every_list_is_empty_for_a_stranger_even_without_the_door(cast, task):
     stan = cast.actor("stan")
 
+    held = access.permissions(stan, cast.production)
+
     assert not queries.tasks(stan, cast.production).exists()
+    assert not queries.page(cast.production, Narrowing(), None, 50, held).results
+    assert not list(queries.everything(cast.production, Narrowing(), held))
+    assert not queries.count(cast.production, Narrowing(), held).of(None).number
     with pytest.raises(rbac.Http404):
         queries.detail(stan, cast.production, task.pk)
 
 
 def test_a_page_never_reads_the_long_texts_of_a_list(cast, task):
-    visible = queries.tasks(cast.actor("vera"), cast.production)
-
     with CaptureQueriesContext(connection) as captured:
-        keyset.page(visible, None, 50)
+        page = queries.page(cast.production, Narrowing(), None, 50, frozenset(Permission))
 
+    assert page.results == [task]
     assert '"traceback"' not in captured[-1]["sql"]

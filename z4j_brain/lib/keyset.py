@@ -33,7 +33,7 @@ def page(queryset: QuerySet[Row], cursor: str | None, size: int, order: str = "-
     """
     size = max(1, min(size, MAX_SIZE))
     field, falling = order.removeprefix("-"), order.startswith("-")
-    back, start = _read(cursor, order, queryset) if cursor else (False, None)
+    back, start = _read(cursor, order, queryset.model) if cursor else (False, None)
     down = falling != back  # the direction in which this query walks
     if start is not None:
         queryset = queryset.filter(_beyond(field, start, "lt" if down else "gt"))
@@ -53,6 +53,17 @@ def page(queryset: QuerySet[Row], cursor: str | None, size: int, order: str = "-
     )
 
 
+def cursor(pk: int, *, back: bool = False) -> str:
+    """A cursor of a list by id, newest first, at a row that need not stand on a page."""
+    return signing.dumps(["-id", back, str(pk), str(pk)], salt=_SALT)
+
+
+def position(cursor: str, model: type[Model]) -> tuple[bool, int]:
+    """Whether such a cursor leads back, and the row it names. A tampered cursor is a 400."""
+    back, (_, pk) = _read(cursor, "-id", model)
+    return back, int(pk)
+
+
 def _beyond(field: str, start: tuple[Any, Any], than: str) -> Q:
     value, pk = start
     if field in ("id", "pk"):
@@ -66,12 +77,11 @@ def _write(row: Model, order: str, *, back: bool) -> str:
     return signing.dumps([order, back, text, str(row.pk)], salt=_SALT)
 
 
-def _read(cursor: str, order: str, queryset: QuerySet[Row]) -> tuple[bool, tuple[Any, Any]]:
+def _read(cursor: str, order: str, model: type[Model]) -> tuple[bool, tuple[Any, Any]]:
     try:
         made_for, back, text, pk = signing.loads(cursor, salt=_SALT)
         if made_for != order:
             raise ValueError("The cursor belongs to another order.")
-        model = queryset.model
         start = _field(model, order.removeprefix("-")).to_python(text), _field(model, "pk").to_python(pk)
         if None in start:
             raise ValueError("A cursor names a row.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -39,9 +39,13 @@ class KeysetPagination(BasePagination):
     """Newest first; `next` and `previous` are addresses. The view may name another order by `order`."""
 
     def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any]:
-        cursor = request.query_params.get("cursor")
+        order = getattr(view, "order", "-id")
+        return self.read(request, lambda cursor, size: keyset.page(queryset, cursor, size, order))
+
+    def read(self, request: Request, page: Callable[[str | None, int], keyset.Page[Any]]) -> list[Any]:
+        """The rows of the page that the request asks for, read in the view's own way."""
         self.address = request.build_absolute_uri()
-        self.page = keyset.page(queryset, cursor, _size(request), getattr(view, "order", "-id"))
+        self.page = page(request.query_params.get("cursor"), _size(request))
         return self.page.results
 
     def get_paginated_response(self, data: Any) -> Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
@@ -25,6 +27,8 @@ from z4j_brain.rbac.states import Permission
 from z4j_brain.tasks import actions as tasks_actions
 from z4j_brain.tasks import queries as tasks
 from z4j_brain.tasks.hellos import last as last_hellos
+from z4j_brain.tasks.query_string import View
+from z4j_brain.tasks.spans import Bounds
 
 #: Tasks that the palette offers.
 FOUND = 6
@@ -49,8 +53,10 @@ def jump(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
     text = request.GET.get("q", "").strip()
-    seen = tasks.tasks(actor, place)
-    found = list(tasks.search(seen, place, text).order_by("-id")[:FOUND]) if text else []
+    wanted = View.from_query(request.GET).narrowing(place)
+    unlimited = replace(wanted, bounds=Bounds())
+    held = access.permissions(actor, place)
+    found = tasks.page(place, unlimited, None, FOUND, held).results if text else []
     if "HX-Request" in request.headers:
         return render(request, "components/palette_found.html", {"tasks": found, "environment": place})
     if len(found) == 1:

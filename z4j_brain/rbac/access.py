@@ -66,6 +66,18 @@ def decide(actor: Actor, permission: Permission | InstancePermission, target: An
     return Decision(False, visible, "role_lacks", f"Your role does not let you {permission.label}.")
 
 
+def permissions(actor: Actor, target: Any) -> frozenset[Permission]:
+    """All that `decide` lets the actor do to the target, in one look: for a page with many buttons."""
+    if actor.type == "system":
+        return frozenset(Permission)
+    standing = _standing(actor)
+    project, environment = place(target)
+    if standing is None or project is None:
+        return frozenset()
+    held = _held(actor, standing, project, environment)
+    return frozenset(permission for permission in Permission if permission in held)
+
+
 def scope(queryset: QuerySet[Row], actor: Actor, permission: Permission = Permission.VIEW) -> QuerySet[Row]:
     """The rows on which `decide` allows `permission`: of Environment, Project, or a model with an environment."""
     if actor.type == "system":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from django.http import Http404
 from django.utils import timezone
@@ -94,6 +95,23 @@ def requeue(
         if task.state in GIVEN_UP:
             groups[task.engine, None].append(task)
     return _send(operation, "requeue", groups)
+
+
+@action(Permission.VIEW, "task.export")
+def export(
+    environment: Environment,
+    wanted: Mapping[str, str],
+    form: str,
+    *,
+    payload: bool,
+    actor: Actor,
+    reason: str = "",
+    record: Record,
+) -> UUID:
+    """Let a list leave as a file: the id of the entry that says who took what. Another one will say how much it was."""
+    record.target("environment", environment.pk)
+    record.params({"filter": dict(wanted), "format": form, "payload": payload})
+    return record.entry_id
 
 
 @action(Permission.MANAGE_AGENTS, "engine.hello")

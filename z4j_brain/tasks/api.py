@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 from django.urls import path
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import mixins, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from z4j_core import wire
 
-from z4j_brain.lib.listing import StrictFilterSet, TextFilter
+from z4j_brain.lib.listing import KeysetPagination, StrictFilterSet, TextFilter
 from z4j_brain.operations.api import IDEMPOTENCY_KEY, KINDS, AskingDoor, OperationSerializer, ReasonSerializer
 from z4j_brain.operations.models import Operation
+from z4j_brain.rbac import access
 from z4j_brain.rbac.door import Door
-from z4j_brain.tasks import actions, queries
-from z4j_brain.tasks.filters import TaskFilter
+from z4j_brain.rbac.states import Permission
+from z4j_brain.tasks import actions, exporting, queries
+from z4j_brain.tasks.filters import ExportFilter, TaskFilter
 from z4j_brain.tasks.models import Event, Task
 
 KINDS.add("task")
@@ -95,6 +100,17 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
         return shown
 
 
+class TaskPages(KeysetPagination):
+    """Pages that end early when enough has been looked through."""
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        told = super().get_paginated_response_schema(schema)
+        told["properties"]["next"] = told["properties"]["next"] | {
+            "description": "The way on, also after a page that is shorter than `page_size`; null at the end."
+        }
+        return told
+
+
 class AvailabilitySerializer(serializers.Serializer[queries.Availability]):
     """`permitted`: the caller may do it at all. `possible`: it can be done now; else `reason` says why not."""
 
@@ -140,10 +156,14 @@ class EventSerializer(serializers.ModelSerializer[Event]):
 
 
 class PayloadDoor(Door):
-    """A view whose answers depend on whether the caller may see payloads: decided once an answer."""
+    """A view whose answers depend on what the caller may do: decided once an answer."""
+
+    @cached_property
+    def held(self) -> queries.Held:
+        return access.permissions(self.actor, self.environment)
 
     def get_serializer_context(self) -> dict[str, Any]:
-        sees = queries.sees_payload(self.actor, self.environment)
+        sees = Permission.VIEW_PAYLOAD in self.held
         return {**super().get_serializer_context(), "actor": self.actor, "sees_payload": sees}
 
 
@@ -152,6 +172,18 @@ class TaskView(mixins.ListModelMixin, mixins.RetrieveModelMixin, PayloadDoor, As
 
     queryset: QuerySet[Task] = QuerySet(Task).none()
     filterset_class = TaskFilter
+    pagination_class = TaskPages
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Tasks of an environment, newest first.
+
+        A page may be shorter than `page_size`, even empty, while `next` is set: then so many tasks were looked through
+        that the rest is left to the next page.
+        """
+        pages = TaskPages()
+        wanted = TaskFilter(request.query_params, environment=self.environment).narrowing()
+        rows = pages.read(request, lambda cursor, size: queries.page(self.environment, wanted, cursor, size, self.held))
+        return pages.get_paginated_response(self.get_serializer(rows, many=True).data)
 
     def get_serializer_class(self) -> type[TaskSerializer]:
         return TaskSerializer if self.action == "list" else TaskDetailSerializer
@@ -161,6 +193,22 @@ class TaskView(mixins.ListModelMixin, mixins.RetrieveModelMixin, PayloadDoor, As
 
     def get_object(self) -> Task:
         return queries.detail(self.actor, self.environment, self.kwargs["pk"])
+
+    @extend_schema(
+        filters=True, responses={(200, kind): OpenApiTypes.STR for kind in ("text/csv", "application/x-ndjson")}
+    )
+    def export(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """The list as a file, all of it, streamed: CSV with every cell quoted, or a JSON object a line.
+
+        Messages, arguments and results are in it for those who may see them. The ledger says who took what.
+        """
+        wanted = ExportFilter(request.query_params, environment=self.environment)
+        narrowing, form = wanted.narrowing(), request.query_params.get("format", "csv")
+        return exporting.answer(request._request, self.environment, narrowing, wanted.told, form, self.held, self.actor)
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """An export is what its parameter says, whatever the caller accepts."""
+        return super().perform_content_negotiation(request, force=force or self.action == "export")
 
     @extend_schema(request=ReasonSerializer, responses={202: OperationSerializer}, parameters=[IDEMPOTENCY_KEY])
     def retry(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -200,6 +248,11 @@ class EventView(mixins.ListModelMixin, PayloadDoor):
 _PLACE = "<slug:project>/<slug:environment>/tasks/"
 routes = [
     path(_PLACE, TaskView.as_view({"get": "list"}), name="api-tasks"),
+    path(
+        f"{_PLACE}export/",
+        TaskView.as_view({"get": "export"}, filterset_class=ExportFilter, pagination_class=None),
+        name="api-task-export",
+    ),
     path(f"{_PLACE}<int:pk>/", TaskView.as_view({"get": "retrieve"}), name="api-task"),
     path(f"{_PLACE}<int:pk>/events/", EventView.as_view({"get": "list"}), name="api-task-events"),
     path(f"{_PLACE}<int:pk>/retry/", TaskView.as_view({"post": "retry"}), name="api-task-retry"),

@@ -1,30 +1,48 @@
-"""The filters of the tasks list, for the API and the panel alike."""
+"""The filters of the tasks list over the API: what of them is walked along an index, and what is tried on each row."""
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from collections.abc import Iterable
+from typing import Any
 
-from z4j_brain.lib.listing import ChoiceIn, StrictFilterSet, TextFilter, TextIn
+from django.db.models import Q
+from django_filters import ChoiceFilter
+from django_filters.constants import EMPTY_VALUES
+
+from z4j_brain.lib.listing import ChoiceIn, MomentFilter, StrictFilterSet, TextFilter, TextIn, invalid
+from z4j_brain.lib.problem import Fault
 from z4j_brain.rbac.models import Environment
-from z4j_brain.tasks import queries
+from z4j_brain.tasks import box, values
+from z4j_brain.tasks.box import Box
+from z4j_brain.tasks.export import TYPES
 from z4j_brain.tasks.models import Task
+from z4j_brain.tasks.narrowing import SAME_ID, Narrowing
+from z4j_brain.tasks.spans import RANGES, Span
 from z4j_brain.tasks.states import TaskState
 
 _IS = ["exact", "in"]
 _WITHIN = ["gte", "gt", "lte", "lt"]
 _WORDS = ("name", "queue", "engine", "worker", "root_id", "group_id", "schedule", "error_type")
 _TIMES = ("first_at", "enqueued_at", "received_at", "started_at", "finished_at", "last_at")
+#: Columns of which a row has one value, and a list may ask for any of several.
+_EQUAL = frozenset((*_WORDS, "state", "retry_of", "parent_id"))
 
 
 class TaskFilter(StrictFilterSet):
     """Needs the `environment` of the list: ids and names are looked up there first."""
 
-    search = TextFilter(method="by_search")
-    task_id = TextFilter(method="by_task_id")
-    task_id__in = TextIn(method="by_task_ids")
-    retry_of = TextFilter(method="by_link")
-    parent_id = TextFilter(method="by_link")
+    search = TextFilter(help_text="What the search box of the panel takes: a task id, a name, words, qualifiers.")
+    task_id = TextFilter()
+    task_id__in = TextIn()
+    retry_of = TextFilter()
+    parent_id = TextFilter()
     state__in = ChoiceIn(field_name="state", choices=TaskState.choices)
+    since = ChoiceFilter(
+        choices=[(name, words) for name, (_, words) in RANGES.items()],
+        help_text="Ended since then, from a full five minutes on, or not ended yet.",
+    )
+    after = MomentFilter(help_text="Ended at that time or later.")
+    before = MomentFilter(help_text="Ended before that time.")
 
     class Meta:
         model = Task
@@ -42,15 +60,44 @@ class TaskFilter(StrictFilterSet):
 
     environment: Environment
 
-    def by_search(self, queryset: QuerySet[Task], name: str, value: str) -> QuerySet[Task]:
-        return queries.search(queryset, self.environment, value)
+    def narrowing(self) -> Narrowing:
+        """The tasks that these filters are about; a 400 that points at what is wrong with them."""
+        if faults := [*self.faults(), *self._not_understood()]:
+            raise invalid(faults)
+        given = {name: value for name, value in self.form.cleaned_data.items() if value not in EMPTY_VALUES}
+        ids = self._ids(given)
+        span = Span(given.pop("since", "all"), given.pop("after", None), given.pop("before", None))
+        typed = Box.read(given.pop("search", ""))
+        given.pop("format", None)
+        equal = box.columns(self.environment, typed.qualifiers)
+        other = Q()
+        for name, value in given.items():
+            column, _, operator = name.partition("__")
+            if column in _EQUAL:
+                wanted = tuple(value) if operator == "in" else (value,)
+                equal[column] = tuple(one for one in wanted if one in equal.get(column, wanted))
+            elif column != "task_id":
+                other &= Q(**{name: value})
+        return Narrowing(equal, other, span.bounds(), typed.text, ids)
 
-    def by_task_id(self, queryset: QuerySet[Task], name: str, value: str) -> QuerySet[Task]:
-        return self.by_task_ids(queryset, name, [value])
+    @property
+    def told(self) -> dict[str, str]:
+        """The filters as they were given."""
+        return {name: self.data[name] for name in self.base_filters}
 
-    def by_task_ids(self, queryset: QuerySet[Task], name: str, value: list[str]) -> QuerySet[Task]:
-        return queryset.filter(pk__in=queries.with_task_id(self.environment, value))
+    def _ids(self, given: dict[str, Any]) -> tuple[int, ...] | None:
+        """Tasks named one by one, by our ids or the engines'."""
+        ours = [int(one) for one in given.get("id__in", [given["id"]] if "id" in given else [])]
+        theirs = given.get("task_id__in", [given["task_id"]] if "task_id" in given else [])
+        if theirs:
+            return values.with_task_id(self.environment, theirs, SAME_ID)
+        return tuple(ours) if ours else None
 
-    def by_link(self, queryset: QuerySet[Task], name: str, value: str) -> QuerySet[Task]:
-        """Says what the partial index says, so that it is used."""
-        return queryset.exclude(**{name: ""}).filter(**{name: value})
+    def _not_understood(self) -> Iterable[Fault]:
+        for note in Box.read(self.data.get("search", "")).notes:
+            yield Fault(pointer="search", detail=note)
+
+
+class ExportFilter(TaskFilter):
+    format = ChoiceFilter(choices=[(name, name) for name in TYPES], help_text="csv unless told otherwise.")
+    also = frozenset[str]()

@@ -7,21 +7,21 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
 from z4j_brain.agents import queries as agents
 from z4j_brain.fleet import queries as fleet
-from z4j_brain.lib import keyset
-from z4j_brain.lib.capped import Count
 from z4j_brain.operations import queries as operations
+from z4j_brain.rbac import access
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
-from z4j_brain.tasks import actions, queries, trace
+from z4j_brain.tasks import actions, exporting, queries, trace
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.query_string import View
-from z4j_brain.tasks.states import TaskState, TaskVerb
+from z4j_brain.tasks.states import TaskVerb
 
 SHOWN = 50
 ACTIONS = {TaskVerb.RETRY: actions.retry, TaskVerb.CANCEL: actions.cancel, TaskVerb.REQUEUE: actions.requeue}
@@ -32,10 +32,10 @@ ACTIONS = {TaskVerb.RETRY: actions.retry, TaskVerb.CANCEL: actions.cancel, TaskV
 def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
-    view = View.from_query(request.GET)
-    tasks = queries.tasks(actor, place)
-    counts = queries.state_counts(view.with_state(None).narrow(tasks, place), place)
-    page = keyset.page(view.narrow(tasks, place), view.cursor or None, SHOWN)
+    view, held = View.from_query(request.GET), access.permissions(actor, place)
+    wanted = view.narrowing(place)
+    counts = queries.count(place, wanted, held)
+    page = queries.page(place, wanted, view.cursor or None, SHOWN, held).known(counts.of(view.state))
     context = {
         "title": "Tasks",
         "environment": place,
@@ -43,12 +43,32 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
         "page": page,
         "newer": view.at(page.previous).address if page.previous else "",
         "older": view.at(page.next).address if page.next else "",
-        "chips": [(state, count, view.with_state(state).address) for state, count in counts.items() if count.number],
-        "total": _total(counts, view.state),
-        "is_new": not agents.agents(actor, place).exists(),
-        "may": {verb: rbac.may(actor, permission, place) for verb, permission in queries.VERBS.items()},
+        "chips": [(state, number, view.with_state(state).address) for state, number in counts.states.items() if number],
+        "total": page.total or counts.of(view.state),
+        "is_new": not page.results and not agents.agents(actor, place).exists(),
+        "may": {verb: permission in held for verb, permission in queries.VERBS.items()},
     }
     return render(request, "tasks/list.html", context)
+
+
+@require_GET
+@login_required
+def export(request: HttpRequest, project: str, environment: str) -> HttpResponseBase:
+    """The list as a file: all of it, from the newest on."""
+    actor, form = Actor.of(request), request.GET.get("format", "csv")
+    place = rbac.environment(actor, project, environment)
+    if form not in exporting.TYPES:
+        return HttpResponseBadRequest("The format is csv or jsonl.")
+    view, held = View.from_query(request.GET), access.permissions(actor, place)
+    return exporting.answer(request, place, view.narrowing(place), view.parameters, form, held, actor)
+
+
+@require_GET
+@login_required
+def words(request: HttpRequest, project: str, environment: str) -> HttpResponse:
+    """What the search box suggests, once somebody is in it."""
+    place = rbac.environment(Actor.of(request), project, environment)
+    return render(request, "tasks/_words.html", {"words": queries.suggestions(place)})
 
 
 @require_GET
@@ -117,9 +137,3 @@ def _question(actor: Actor, place: Environment, verb: TaskVerb, found: list[Task
         "judged": judged,
         "able_count": sum(able.possible for _, able in judged),
     }
-
-
-def _total(counts: dict[TaskState, Count], state: TaskState | None) -> Count:
-    if state is not None:
-        return counts[state]
-    return Count(sum(count.number for count in counts.values()), any(count.capped for count in counts.values()))

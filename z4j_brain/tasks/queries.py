@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
-from django.db import connection
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import Http404
 from z4j_core import wire
 
 from z4j_brain.audit import queries as audit
-from z4j_brain.lib.capped import CAP, Count
+from z4j_brain.lib.capped import Count
 from z4j_brain.operations import queries as operations
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
+from z4j_brain.tasks import counts, pagination, values
 from z4j_brain.tasks.availability import VERBS, Availability, availability
+from z4j_brain.tasks.counts import Counts
 from z4j_brain.tasks.models import Event, Task
+from z4j_brain.tasks.narrowing import SAME_ID, Narrowing
+from z4j_brain.tasks.pagination import TaskPage
 from z4j_brain.tasks.states import TaskState
 from z4j_brain.tasks.timeline import Attempt, Station, timeline
 
@@ -31,34 +32,30 @@ __all__ = [
     "Lineage",
     "Station",
     "availability",
+    "count",
     "detail",
     "events",
+    "everything",
     "hello",
     "kinds",
     "lineage",
-    "names",
-    "queues",
-    "search",
+    "page",
     "sees_payload",
-    "state_counts",
+    "suggestions",
     "tasks",
     "timeline",
     "touched",
-    "with_task_id",
 ]
+
+#: What somebody may do in an environment, looked up once for a whole page.
+Held = frozenset[Permission]
 
 #: Columns that only a task's own page shows.
 LONG = ("args", "kwargs", "result", "traceback", "truncated", "fold_key")
 #: Columns that `VIEW_PAYLOAD` guards.
 PAYLOAD = ("args", "kwargs", "result", "error_message", "traceback")
-#: Distinct names or queues that are offered and searched.
-NAMES = 1_000
-#: Names that one search takes in.
-MATCHES = 50
-#: What may be the beginning of an id.
-_SHORT_ID = re.compile(r"[0-9a-f][0-9a-f-]{5,}")
-#: Rows that one look-up by task ids may find.
-SAME_ID = 1_000
+#: Values of each kind that a search box offers.
+SUGGESTED = 50
 #: Hops of a chain of retries, and children, that a page shows.
 HOPS = 10
 CHILDREN = 50
@@ -77,13 +74,6 @@ class Lineage:
 
     def __bool__(self) -> bool:
         return bool(self.originals or self.retries or self.parent or self.root or self.children)
-
-
-class _Cut(Subquery):
-    """How many rows a sliced queryset has, as a column."""
-
-    template = "(SELECT COUNT(*) FROM (%(subquery)s) AS cut)"
-    empty_result_set_value = 0
 
 
 def tasks(actor: Actor, environment: Environment) -> QuerySet[Task]:
@@ -121,46 +111,48 @@ def kinds(task: Task) -> list[str]:
     return list(Event.objects.filter(task=task).order_by("id").values_list("kind", flat=True)[:SAME_ID])
 
 
-def search(queryset: QuerySet[Task], environment: Environment, text: str) -> QuerySet[Task]:
-    """The task with this id, or ids that begin so; failing that, names that begin with `text`, or contain it."""
-    if by_id := with_task_id(environment, [text]) or _begun_by(environment, text):
-        return queryset.filter(pk__in=by_id)
-    wanted = text.lower()
-    known = [(name, name.lower()) for name in names(environment)]
-    begin = [name for name, lower in known if lower.startswith(wanted)]
-    contain = [name for name, lower in known if wanted in lower]
-    return queryset.filter(name__in=(begin or contain)[:MATCHES])
+def page(environment: Environment, wanted: Narrowing, cursor: str | None, size: int, held: Held) -> TaskPage:
+    """A page of the tasks `wanted`, newest first; an empty one for whoever does not hold `VIEW` there."""
+    if Permission.VIEW not in held:
+        return TaskPage([], None, None)
+    return pagination.page(
+        environment, wanted, _rows(environment), cursor, size, payload=Permission.VIEW_PAYLOAD in held
+    )
 
 
-def with_task_id(environment: Environment, task_ids: Sequence[str]) -> list[int]:
-    """Rows by the engines' own ids. By key, so that no list walks all its rows to find one."""
-    rows = Task.objects.filter(environment=environment, task_id__in=task_ids)
-    return list(rows.values_list("pk", flat=True)[:SAME_ID])
+def everything(environment: Environment, wanted: Narrowing, held: Held) -> Iterator[list[Task]]:
+    """All the tasks `wanted`, newest first, in steps that each cost the same, with their arguments and results."""
+    if Permission.VIEW not in held:
+        return iter(())
+    rows = _rows(environment, defer=("traceback", "truncated", "fold_key", "vault"))
+    return pagination.everything(environment, wanted, rows, payload=Permission.VIEW_PAYLOAD in held)
 
 
-def _begun_by(environment: Environment, text: str) -> list[int]:
-    """Rows whose id begins with `text`, as lists and logs shorten ids: by key, one engine at a time."""
-    if not _SHORT_ID.fullmatch(text):
-        return []
-    rows = Task.objects.filter(environment=environment, engine__in=_distinct(environment, "engine"))
-    return list(rows.filter(task_id__gte=text, task_id__lt=f"{text}g").values_list("pk", flat=True)[:SAME_ID])
+def count(environment: Environment, wanted: Narrowing, held: Held) -> Counts:
+    """How many tasks `wanted` is about in each state, whatever state it names."""
+    if Permission.VIEW not in held:
+        return Counts(dict.fromkeys(TaskState, Count(0, False)))
+    return counts.counts(environment, wanted, payload=Permission.VIEW_PAYLOAD in held)
 
 
-def names(environment: Environment) -> list[str]:
-    """The names of the environment's tasks, at most `NAMES`."""
-    return _distinct(environment, "name")
+def suggestions(environment: Environment) -> Iterator[str]:
+    """What a search box can be filled with: qualifiers with the values there are."""
+    yield from (f"state:{state.value}" for state in TaskState)
+    yield from (f"queue:{queue}" for queue in values.queues(environment)[:SUGGESTED])
+    yield from (f"name:{name}" for name in values.names(environment)[:SUGGESTED])
+    yield from (f"error:{error}" for error in values.error_types(environment)[:SUGGESTED])
 
 
-def queues(environment: Environment) -> list[str]:
-    """The queues its tasks were in, at most `NAMES`."""
-    return _distinct(environment, "queue")
+def _rows(environment: Environment, defer: Sequence[str] = LONG) -> pagination.Fetch:
+    """Reads tasks of a list by id."""
 
+    def fetch(ids: Sequence[int]) -> list[Task]:
+        if not ids:
+            return []
+        found = Task.objects.filter(environment=environment, pk__in=ids)
+        return list(_with_retries(found).defer(*defer))
 
-def state_counts(queryset: QuerySet[Task], environment: Environment, cap: int = CAP) -> dict[TaskState, Count]:
-    """How many of `queryset` are in each state, in one query that reads `cap` + 1 rows of each at most."""
-    cuts = {state.value: _Cut(queryset.order_by().filter(state=state).values("pk")[: cap + 1]) for state in TaskState}
-    row = Environment.objects.filter(pk=environment.pk).annotate(**cuts).values(*cuts).first() or {}
-    return {state: Count(min(row.get(state.value, 0), cap), row.get(state.value, 0) > cap) for state in TaskState}
+    return fetch
 
 
 def lineage(task: Task) -> Lineage:
@@ -225,21 +217,3 @@ def _retries(near: QuerySet[Task], task: Task) -> list[Task]:
         found |= fresh
         wave = [row.task_id for row in fresh.values()]
     return sorted(found.values(), key=lambda row: -row.pk)
-
-
-def _distinct(environment: Environment, column: Literal["name", "queue", "engine"]) -> list[str]:
-    """Distinct values of an indexed column: one index step for each value instead of a walk over all rows."""
-    table, field = Task._meta.db_table, connection.ops.quote_name(column)
-    least = f"SELECT MIN({field}) FROM {table} WHERE environment_id = %s"  # noqa: S608 (names of ours)
-    statement = f"""
-        WITH RECURSIVE found(value) AS (
-            {least}
-            UNION ALL
-            SELECT ({least} AND {field} > found.value) FROM found WHERE found.value IS NOT NULL
-        )
-        SELECT value FROM found WHERE value IS NOT NULL AND value <> '' LIMIT %s
-    """  # noqa: S608
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [environment.pk, environment.pk, NAMES])
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return [str(value) for (value,) in rows]
