@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
@@ -24,7 +24,7 @@ from z4j_brain.lib.batch import ParsedEvent
 from z4j_brain.operations import outbox
 from z4j_brain.stats import ingest as stats
 from z4j_brain.stats.ingest import Fact
-from z4j_brain.tasks import facts
+from z4j_brain.tasks import facts, textindex
 from z4j_brain.tasks.models import Event, Task
 
 _TIMES = frozenset(("eta", "expires", "first_at", "enqueued_at", "received_at", "started_at", "finished_at", "last_at"))
@@ -32,21 +32,26 @@ _TIMES = frozenset(("eta", "expires", "first_at", "enqueued_at", "received_at", 
 _CONVERTED = tuple(name for name in folding.empty() if name in _TIMES or name == "truncated")
 _PLAINS = tuple(name for name in folding.empty() if name not in _CONVERTED)
 _PLAIN = itemgetter(*_PLAINS)
+_FIRST = itemgetter(0)
 FIELDS = _PLAINS + _CONVERTED
 _IDENTITY = ("id", "environment", "engine", "task_id")
 _EVENT_FIELDS = ("environment", "task", "agent", "seq", "kind", "ts", "data", "received_at")
 
 Identity = tuple[str, str]
-Keyed = tuple[folding.Key, Mapping[str, Any]]
+Keyed = folding.Keyed
 
 
 @dataclass(slots=True)
 class Change:
-    """What a batch did to the tasks it is about: the id of each, and what they counted for before and count for now."""
+    """What a batch did to the tasks it is about: the id of each, what they counted for before and count for now, and by
+    id the rows that are new, and those that have changed in these fields.
+    """
 
     ids: dict[Identity, int] = field(default_factory=dict)
     before: list[Fact] = field(default_factory=list)
     after: list[Fact] = field(default_factory=list)
+    new: dict[int, folding.Row] = field(default_factory=dict)
+    changed: dict[int, tuple[folding.Row, Sequence[str]]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -60,23 +65,25 @@ class Known:
 
 def store(environment_id: int, told: Sequence[tuple[Agent, list[ParsedEvent]]]) -> None:
     """Bring the tasks of these events up to date, and keep the events. Within the caller's transaction."""
+    change = _fold_in(environment_id, grouped((str(agent.boot), events) for agent, events in told))
+    _append(environment_id, told, change.ids)
+    textindex.keep(environment_id, change.new, change.changed)
+    nudge.on_commit(environment_id, "task", [str(pk) for pk in change.ids.values()])
+    stats.apply(environment_id, change.before, change.after)  # last: everybody writes the rollups of now
+
+
+def grouped(told: Iterable[tuple[str, Iterable[ParsedEvent]]]) -> dict[Identity, list[Keyed]]:
+    """The events of each task in their order, from those of several boots."""
     groups: dict[Identity, list[Keyed]] = defaultdict(list)
-    for agent, events in told:
-        boot = str(agent.boot)
+    for boot, events in told:
         for parsed in events:
             event = parsed.event
             if task_id := event.get("task_id"):
                 groups[event.get("engine") or "", task_id].append((folding.order_key(event, boot), event))
     for keyed in groups.values():
-        keyed.sort(key=_first)
-    change = _fold_in(environment_id, groups)
-    _append(environment_id, told, change.ids)
-    nudge.on_commit(environment_id, "task", [str(pk) for pk in change.ids.values()])
-    stats.apply(environment_id, change.before, change.after)  # last: everybody writes the rollups of now
-
-
-def _first(keyed: Keyed) -> folding.Key:
-    return keyed[0]
+        if len(keyed) > 1:
+            keyed.sort(key=_FIRST)
+    return groups
 
 
 def _fold_in(environment_id: int, groups: dict[Identity, list[Keyed]]) -> Change:
@@ -88,6 +95,7 @@ def _fold_in(environment_id: int, groups: dict[Identity, list[Keyed]]) -> Change
     new = {identity: folding.fold(None, keyed) for identity, keyed in groups.items() if identity not in known}
     if new:
         change.ids |= (made := _insert(environment_id, new))
+        change.new = {pk: new[identity] for identity, pk in made.items()}
         change.after += [fact for identity in made for fact in facts.facts(identity[0], new[identity])]
         # Another writer on PostgreSQL may have made some of them since we looked: these are read, and folded onto.
         if missed := [identity for identity in new if identity not in made]:
@@ -164,6 +172,7 @@ def _update(
         row = _refold(found, groups[identity], earlier)
         changed = tuple(name for name in FIELDS if row[name] != found.row[name])
         changes[changed].append((found.id, *_values(row, changed)))
+        change.changed[found.id] = row, changed
         before, after = facts.changed(identity[0], found.row, row)
         change.before += before
         change.after += after
@@ -179,7 +188,7 @@ def _update(
 def _refold(found: Known, keyed: list[Keyed], earlier: dict[int, list[Keyed]]) -> folding.Row:
     if found.id not in earlier:
         return folding.fold(found.row, keyed)
-    return folding.fold(None, sorted((*earlier[found.id], *keyed), key=_first))
+    return folding.fold(None, sorted((*earlier[found.id], *keyed), key=_FIRST))
 
 
 def _earlier(task_ids: list[int]) -> dict[int, list[Keyed]]:
