@@ -68,6 +68,8 @@ class Brain:
         self.poll_status, self.ahead = 200, 0
         self.results: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        #: Where calls came from: a port for each connection.
+        self.connections: set[int] = set()
         self._lock = threading.Lock()
         self._server: Server | None = None
         self.port = 0
@@ -138,10 +140,12 @@ class Brain:
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Server
 
     def do_POST(self) -> None:
         brain = self.server.brain
+        brain.connections.add(self.client_address[1])
         body = self.rfile.read(int(self.headers["Content-Length"]))
         time.sleep(brain.delay)
         if self.path == wire.EVENTS_PATH:

@@ -35,7 +35,7 @@ class Heartbeat:
         if moment >= self._next and not self._boot.failing:
             self._report()
             if self._online:
-                self._count()
+                self.count()
             self._next = moment + (EVERY if self._online else SOON)
         if moment >= self._expire_at:
             self._expire_at = moment + EXPIRE_EVERY
@@ -52,10 +52,11 @@ class Heartbeat:
         for engine, facts in self._online.items():
             self._say(wire.Kind.WORKER_OFFLINE, engine, facts | {"running": []})
         if self._online:
-            self._count()
+            self.count()
         self._boot.put({"kind": wire.Kind.AGENT_OFFLINE})
 
-    def _count(self) -> None:
+    def count(self) -> None:
+        """Tell the brain what became of the events of this boot."""
         data = {"counters": self._boot.spool.counters(), "clock": self._boot.skew.estimate, "rss": rss()}
         self._boot.put({"kind": wire.Kind.AGENT_HEARTBEAT, "data": data})
 

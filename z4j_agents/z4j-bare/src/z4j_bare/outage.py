@@ -25,6 +25,7 @@ class Outage:
         self._failures = 0
         self._began = 0.0
         self._quiet_until = 0.0
+        self._asked_until = 0.0
         self._told: set[str] = set()
         self._beside: list[Outage] = []
 
@@ -43,17 +44,19 @@ class Outage:
         other._beside.append(self)
 
     def over(self) -> None:
-        """It worked. Whoever is waiting beside us need not wait any longer."""
+        """It worked. Whoever is waiting beside us need not wait any longer than the brain asked for."""
         if self._failures:
             self._failures, self._quiet_until = 0, 0.0
             self._told.clear()
             for other in self._beside:
-                other._quiet_until = 0.0
+                other._quiet_until = min(other._quiet_until, other._asked_until)
 
     def failed(self, what: str, at_least: float = 0.0) -> None:
-        """Did not work now and may work soon."""
+        """Did not work now and may work soon. `at_least`: so long the brain asked to be left alone."""
         ceiling = min(LAST, FIRST * 2 ** min(self._failures, 16))
-        self._rest(at_least + random.uniform(0.05, ceiling))  # noqa: S311 - spreads load, guards nothing
+        wait = at_least + random.uniform(0.05, ceiling)  # noqa: S311 - spreads load, guards nothing
+        self._rest(wait)
+        self._asked_until = time.monotonic() + wait if at_least else 0.0
         lasting = time.monotonic() - self._began >= WORTH_A_WARNING
         self._tell(logging.WARNING if lasting else logging.DEBUG, what)
 

@@ -27,6 +27,7 @@ from z4j_bare.database import Unavailable
 from z4j_bare.engines import discover, fits, is_second_app
 from z4j_bare.gate import gate
 from z4j_bare.heartbeat import Heartbeat
+from z4j_bare.losses import Losses
 from z4j_bare.presence import describe
 from z4j_bare.problems import Problems
 from z4j_bare.state import State
@@ -128,6 +129,7 @@ class Agent:
             if boot is None or entered != os.getpid():
                 return
             if boot.is_home:
+                self._losses.end()
                 self._heartbeat.end()
             self._boot, self._entered = None, 0
             self._role, self._name = PRODUCER, ""
@@ -197,7 +199,8 @@ class Agent:
             self._watching_exit = True
             atexit.register(self.close)
         self._heartbeat = Heartbeat(boot, self.engines, self.config.code)
-        boot.send(self._heartbeat)
+        self._losses = Losses(boot.spool.dropped, self._heartbeat.count)
+        boot.send(self._heartbeat, self._losses)
 
     def _present(self, boot: Boot) -> None:
         """Say who this is and what may be asked of it; a worker then waits to be asked."""

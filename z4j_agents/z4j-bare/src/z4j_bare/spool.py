@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +41,8 @@ MEGABYTE: Final = 1024 * 1024
 MAX_AGE: Final = 7 * 24 * 3600 * 1_000_000
 #: Events looked at in one go when room has to be made.
 SWEEP: Final = 200
+INSERT: Final = "INSERT INTO event (kind, weight, at, body) VALUES (?, ?, ?, ?)"
+TOGETHER: Final = 100
 
 Losses = Mapping[tuple[str, str], int]
 
@@ -120,16 +123,18 @@ class Spool:
     def counters(self) -> dict[str, object]:
         return self.file.read(_counters)
 
+    def dropped(self) -> dict[str, int]:
+        """By reason."""
+        query = "SELECT reason, sum(number) FROM counter WHERE fate = 'dropped' GROUP BY reason"
+        return self.file.read(lambda db: dict(db.execute(query).fetchall()))
+
     def drops(self) -> dict[tuple[str, str], int]:
         """By kind and reason."""
         query = "SELECT kind, reason, number FROM counter WHERE fate = 'dropped'"
         return self.file.read(lambda db: {(kind, reason): number for kind, reason, number in db.execute(query)})
 
     def _append(self, db: sqlite3.Connection, rows: Sequence[Row], lost: Losses) -> None:
-        db.executemany(
-            "INSERT INTO event (kind, weight, at, body) VALUES (?, ?, ?, ?)",
-            [(row.kind, row.weight, row.at, row.body) for row in rows],
-        )
+        _insert(db, rows)
         if self._identity:
             _set_fact(db, "identity", self._identity)
         _count(db, "created", len(rows) + sum(lost.values()))
@@ -157,6 +162,14 @@ class Spool:
 
 #: Events on their way may have been accepted already: nobody drops them.
 FREE: Final = "seq > (SELECT coalesce(max(last), 0) FROM batch)"
+
+
+def _insert(db: sqlite3.Connection, rows: Sequence[Row]) -> None:
+    """A statement for many rows takes two thirds of the time of one for each."""
+    whole = len(rows) // TOGETHER * TOGETHER
+    for start in range(0, whole, TOGETHER):
+        db.execute(INSERT + ", (?, ?, ?, ?)" * (TOGETHER - 1), [*chain.from_iterable(rows[start : start + TOGETHER])])
+    db.executemany(INSERT, rows[whole:])
 
 
 def _choose(

@@ -19,6 +19,7 @@ from z4j_core import safety
 from z4j_bare import batch
 from z4j_bare.batch import Row, Unfit
 from z4j_bare.database import Unavailable
+from z4j_bare.losses import Voice
 from z4j_bare.spool import Spool
 from z4j_bare.vault import Vault
 
@@ -53,6 +54,7 @@ class Writer:
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._idle = False
         self._lost: Counter[tuple[str, str]] = Counter()
+        self._voice = Voice()
         self._held = 0
         self._rows: list[Row] = []
         self._inside = False
@@ -158,7 +160,9 @@ class Writer:
         except Unavailable as error:
             with self._counting:
                 self._lost.update(lost)
+                dropped = _by_reason(self._lost)
             safety.record("spool", error)
+            self._voice.say(dropped)
             return False
         if self._on_write is not None:
             self._on_write()
@@ -193,3 +197,10 @@ class Writer:
         except Exception as error:
             safety.record("encode", error)
             self._lost[kind, "invalid"] += 1
+
+
+def _by_reason(lost: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    reasons = Counter[str]()
+    for (_, reason), number in lost.items():
+        reasons[reason] += number
+    return dict(reasons)
