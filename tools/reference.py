@@ -118,6 +118,7 @@ _READERS = {"env": "text", "env_bool": "0 or 1", "env_int": "whole number", "env
 #: What each variable is for. One that is missing here stops `make docs` with its name, and so does one too many.
 _BRAIN = {
     "DATA_DIR": "folder of the database, the keys and the secrets",
+    "DISK_FLOOR": "megabytes of the data folder's disk below which no events are taken; 2 % of it where that is less",
     "HOST": "address to listen on",
     "PORT": "port to listen on",
     "URL": "address people and agents use; https:// turns on secure cookies and HSTS",
@@ -126,6 +127,7 @@ _BRAIN = {
     "SECRET_KEY": "Django's secret; made in the data folder when left out",
     "ALLOWED_HOSTS": "host names that are answered",
     "DATABASE_URL": "postgres://user:password@host:port/name; SQLite in the data folder when left out",
+    "DATABASE_URL_TO": "the PostgreSQL database that `z4j migrate-store` copies to",
     "LOG": "json or text",
     "LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     "CHANNEL_URL": "redis:// address that several brain processes share; in memory when left out",

@@ -72,6 +72,7 @@ def database(url: str) -> dict[str, object]:
 
 
 Z4J_DATA_DIR = Path(env("DATA_DIR", str(Path.home() / ".local" / "share" / "z4j"))).expanduser()
+Z4J_DISK_FLOOR = env_int("DISK_FLOOR", 200)
 Z4J_HOST = env("HOST", "127.0.0.1")
 Z4J_PORT = env_int("PORT", 7700)
 Z4J_URL = env("URL", f"http://{Z4J_HOST}:{Z4J_PORT}").rstrip("/")
@@ -116,6 +117,7 @@ ASGI_APPLICATION = "z4j_brain.asgi.application"
 AUTH_USER_MODEL = "rbac.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {"default": database(env("DATABASE_URL"))}
+Z4J_DATABASE_URL_TO = env("DATABASE_URL_TO")
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True

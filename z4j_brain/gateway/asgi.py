@@ -22,7 +22,7 @@ from z4j_brain.gateway.waiting import Waiter, room
 from z4j_brain.gateway.writer import Busy, Desk, reader, writer
 from z4j_brain.lib import canonical, drain, keys
 from z4j_brain.lib.batch import ParsedBatch
-from z4j_brain.lib.problem import CONTENT_TYPE, Problem, store_away, unavailable
+from z4j_brain.lib.problem import CONTENT_TYPE, Problem, refuse_when_low, store_away, unavailable
 from z4j_brain.operations import outbox
 from z4j_brain.tasks.doubts import Rounds
 from z4j_brain.tasks.ingest import Work, ingest_together
@@ -69,6 +69,7 @@ async def _key(headers: dict[str, str]) -> AgentKey:
 
 
 def _parse(body: bytes, encoding: str, place: Place) -> ParsedBatch:
+    refuse_when_low()
     raw = parser.unzip(body, encoding.strip().lower())
     place.grow(max(len(raw) - len(body), 0))
     return parser.parse(raw)

@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, connection
 from z4j_brain.agents import ingest as agents
 from z4j_brain.fleet import ingest as fleet
 from z4j_brain.housekeeping import retention
-from z4j_brain.lib import drain, nudge
+from z4j_brain.lib import disk, drain, nudge
 from z4j_brain.operations import outbox
 from z4j_brain.tasks import partitions
 
@@ -30,6 +30,7 @@ DUTIES: tuple[tuple[Callable[[], None], float], ...] = (
     (agents.prune, 60.0),
     (fleet.prune, 60.0),
     (partitions.ensure, 3600.0),
+    (disk.keep_reserve, 5.0),
     (retention.prepare, 60.0),
     (retention.turn, 2.0),
 )

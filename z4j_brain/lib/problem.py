@@ -18,6 +18,8 @@ from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
+from z4j_brain.lib import disk
+
 logger = logging.getLogger(__name__)
 
 TYPE = "https://z4j.dev/problems/"
@@ -64,9 +66,24 @@ def unavailable(code: str, detail: str) -> Problem:
 
 
 def store_away(error: BaseException) -> Problem:
-    """The database was not there, or went away in the middle."""
+    """The database was not there, went away in the middle, or has no room left."""
+    if disk.is_full(error):
+        disk.release()
+        logger.error("disk_full error=%s", str(error).strip())
+        return unavailable(
+            "disk_full", "The disk of the database is full: make room on it. What was asked is not done."
+        )
     logger.warning("store_away error=%s", str(error).strip())
     return unavailable("store_away", "The database cannot be reached.")
+
+
+def refuse_when_low() -> None:
+    """Events are refused while there is still room for everything else. Whoever sends them keeps them."""
+    room = disk.space()
+    if room is not None and room.is_refusing:
+        problem = unavailable("disk_low", "The brain's disk is nearly full: it takes no events until there is room.")
+        problem.headers["Retry-After"] = "10"
+        raise problem
 
 
 def handler(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
@@ -155,6 +172,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return (away or internal).response()
     if away is None:
         return defaults.server_error(request)
-    answer = render(None, "503.html", status=503)  # without the request: nothing may ask the database
+    answer = render(None, "503.html", {"code": away.code}, status=503)  # without the request: nothing may ask the database
     answer["Retry-After"] = away.headers["Retry-After"]
     return answer

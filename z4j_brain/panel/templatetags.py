@@ -14,10 +14,12 @@ from django.utils.safestring import SafeString
 
 from z4j_brain.agents.states import Presence
 from z4j_brain.fleet.models import Worker
+from z4j_brain.lib import disk
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.operations.states import ItemOutcome, ItemProgress, OperationState
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.states import Permission
 from z4j_brain.tasks.states import TaskState, TaskVerb
 from z4j_brain.tasks.timeline import Attempt, Station
 
@@ -111,6 +113,16 @@ def to(context: template.Context, page: str, **names: Any) -> str:
 def roles(context: template.Context) -> str:
     """The reader's roles in the environment on the screen."""
     return ", ".join(rbac.roles(Actor.of(context["request"]), context["environment"])).lower()
+
+
+@register.simple_tag(takes_context=True)
+def low_disk(context: template.Context) -> disk.Space | None:
+    """How much room is left, when that is little and the reader is one who can do something about it."""
+    room = disk.space()
+    if room is None or not room.is_low:
+        return None
+    actor = Actor.of(context["request"])
+    return room if rbac.may(actor, Permission.MANAGE_PROJECT, context["environment"]) else None
 
 
 @register.filter
