@@ -13,7 +13,7 @@ from z4j_brain.tasks import textindex, values
 from z4j_brain.tasks.spans import Bounds
 from z4j_brain.tasks.states import TaskState
 from z4j_brain.tasks.walk import Among, By, Column, Condition, Place, Way
-from z4j_brain.tasks.words import PAYLOAD, TYPE
+from z4j_brain.tasks.words import ARGUMENT, MESSAGE, TYPE
 
 #: Names that one search takes in.
 MATCHES = 50
@@ -78,7 +78,14 @@ def searched(environment: Environment, text: str, place: Place, *, payload: bool
     names = (begin or [name for name, lower in known if wanted in lower])[:MATCHES]
     if not names and (begun := values.begun_by(environment, text, NEAR)):
         return Among(begun), []
-    return textindex.matches(environment.pk, text, (TYPE, PAYLOAD) if payload else (TYPE,), place), names
+    return textindex.matches(environment.pk, text, _searchable(environment, payload=payload), place), names
+
+
+def _searchable(environment: Environment, *, payload: bool) -> tuple[str, ...]:
+    """The classes of words that a search covers."""
+    if not payload:
+        return (TYPE,)
+    return (TYPE, MESSAGE, ARGUMENT) if environment.search_arguments else (TYPE, MESSAGE)
 
 
 def identified(environment: Environment, text: str) -> tuple[int, ...]:

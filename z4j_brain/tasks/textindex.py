@@ -12,6 +12,7 @@ import orjson
 from django.db import connection
 
 from z4j_brain.lib.bulk import on_postgres
+from z4j_brain.rbac.models import Environment
 from z4j_brain.tasks import words
 from z4j_brain.tasks.walk import Among, Place
 
@@ -21,22 +22,28 @@ CONSIDERED = 1_000
 NEWEST = 1_000
 BATCH = 500
 
-#: What is searched always, and where the environment allows it.
-ERRORS = ("error_type", "error_message")
-ARGUMENTS = ("args", "kwargs", "result")
+#: What is indexed always, and where the environment allows it, with the class of its words.
+ERRORS = {"error_type": words.TYPE, "error_message": words.MESSAGE}
+ARGUMENTS = dict.fromkeys(("args", "kwargs", "result"), words.ARGUMENT)
 
 Row = Mapping[str, Any]
 
 
-def store(environment_id: int, new: Mapping[int, Row], changed: Mapping[int, Row], *, arguments: bool) -> None:
-    """Index these tasks by id: `new` ones, and others of which a text has changed."""
-    payload = ("error_message", *(ARGUMENTS if arguments else ()))
-    made = [(pk, _of(environment_id, row, payload)) for pk, row in new.items()]
-    again = [(pk, _of(environment_id, row, payload)) for pk, row in changed.items()]
-    if again and not on_postgres():
-        forget(environment_id, list(changed))
-    if on_postgres():
-        forget(environment_id, [pk for pk, found in again if not found])
+def keep(environment_id: int, new: Mapping[int, Row], changed: Mapping[int, tuple[Row, Sequence[str]]]) -> None:
+    """Index tasks by id: new ones, and others with the names of the fields that have changed."""
+    if not new and not changed:
+        return
+    allowed = Environment.objects.filter(pk=environment_id).values_list("search_arguments", flat=True).first()
+    names = ERRORS | (ARGUMENTS if allowed else {})
+    touched = {pk: row for pk, (row, fields) in changed.items() if not names.keys().isdisjoint(fields)}
+    store(environment_id, new, touched, names)
+
+
+def store(environment_id: int, new: Mapping[int, Row], changed: Mapping[int, Row], names: Mapping[str, str]) -> None:
+    """Index what these tasks have by these names."""
+    made = [(pk, _of(environment_id, row, names)) for pk, row in new.items()]
+    again = [(pk, _of(environment_id, row, names)) for pk, row in changed.items()]
+    forget(environment_id, [pk for pk, found in again if not found or not on_postgres()])
     _insert(environment_id, [(pk, found) for pk, found in (*made, *again) if found])
 
 
@@ -63,8 +70,8 @@ def matches(environment_id: int, text: str, classes: Sequence[str], place: Place
     return (_on_postgres if on_postgres() else _on_sqlite)(environment_id, groups, place)
 
 
-def _of(environment_id: int, row: Row, payload: Sequence[str]) -> list[str]:
-    return words.indexed(environment_id, row["error_type"], (row[name] for name in payload))
+def _of(environment_id: int, row: Row, names: Mapping[str, str]) -> list[str]:
+    return words.indexed(environment_id, ((kind, row[name]) for name, kind in names.items()))
 
 
 def _insert(environment_id: int, rows: Sequence[tuple[int, list[str]]]) -> None:

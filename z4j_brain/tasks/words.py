@@ -1,8 +1,8 @@
 """The words of a task's texts, as the index of both stores holds them.
 
 A word is letters and digits, without case and accents. In the index it stands behind its environment and its class, so
-that nobody finds what is not theirs: what `view_payload` guards (messages, arguments, results) is of another class than
-the names of errors.
+that nobody finds what is not theirs to see: types of errors are for everybody, messages for `view_payload`, arguments
+and results for that too, where the environment has them searched.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-TYPE, PAYLOAD = "t", "p"
+TYPE, MESSAGE, ARGUMENT = "t", "m", "a"
 #: Of one task, and of one search; and how much of a word counts.
 MOST, ASKED, LENGTH = 400, 8, 40
 
@@ -25,11 +25,10 @@ def words(text: str) -> list[str]:
     return [word[:LENGTH] for word in _WORD.findall(text.lower())]
 
 
-def indexed(environment_id: int, error_type: str, payload: Iterable[str]) -> list[str]:
-    """What the index holds of a task, each once."""
-    types = (f"{environment_id}{TYPE}:{word}" for word in words(error_type))
-    told = (f"{environment_id}{PAYLOAD}:{word}" for text in payload if text for word in words(text))
-    return list(dict.fromkeys((*types, *told)))[:MOST]
+def indexed(environment_id: int, texts: Iterable[tuple[str, str]]) -> list[str]:
+    """What the index holds of a task, each once, from texts with their classes."""
+    found = (f"{environment_id}{kind}:{word}" for kind, text in texts if text for word in words(text))
+    return list(dict.fromkeys(found))[:MOST]
 
 
 def asked(environment_id: int, text: str, classes: Sequence[str]) -> list[list[str]]:

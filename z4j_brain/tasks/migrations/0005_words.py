@@ -8,7 +8,7 @@ from z4j_brain.tasks import textindex
 
 CREATE = {
     "sqlite": [
-        "CREATE VIRTUAL TABLE tasks_words USING fts5 (words, detail = none, tokenize = \"unicode61 remove_diacritics 0"
+        'CREATE VIRTUAL TABLE tasks_words USING fts5 (words, detail = none, tokenize = "unicode61 remove_diacritics 0'
         " tokenchars ':'\")",
     ],
     "postgresql": [
@@ -26,7 +26,7 @@ def make(apps, schema_editor):
     tasks = apps.get_model("tasks", "Task").objects.exclude(error_type="", error_message="")
     rows = tasks.values("pk", "environment_id", *textindex.ERRORS).iterator(chunk_size=2_000)
     for some in batched_by_environment(rows):
-        textindex.store(some[0]["environment_id"], {row["pk"]: row for row in some}, {}, arguments=False)
+        textindex.store(some[0]["environment_id"], {row["pk"]: row for row in some}, {}, textindex.ERRORS)
 
 
 def batched_by_environment(rows, size=1_000):
