@@ -1,27 +1,31 @@
-"""Brains that start in a moment: all is imported once, and each line on stdin forks a server that is told to run.
+"""Brains that start in a moment: all is imported once, and each line on stdin, a role and a port, forks one that runs.
 
-The server is `z4j serve` in every way but its start, so that a test can afford to kill many of them.
+It is `z4j serve`, `z4j web` or `z4j housekeeping` in every way but its start, so that a test can afford to kill many.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
 
 import django
+from django.conf import settings
 
 if __name__ == "__main__":
     django.setup()
-    from z4j_brain import server
-
+    importlib.import_module("z4j_brain.asgi")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the killed
-    for _ in sys.stdin:
+    for line in sys.stdin:
+        role, port = line.split()
         child = os.fork()
         if not child:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(2, 1)
-            server.serve()
+            settings.Z4J_PORT = int(port)
+            # Not before the fork: the server's event loop would be shared by all.
+            getattr(importlib.import_module("z4j_brain.server"), role)()
             os._exit(0)
         os.write(1, f"{child}\n".encode())
