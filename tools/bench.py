@@ -1,6 +1,7 @@
-"""Runs every benchmark and gathers what they measured in .z4j/bench.json.
+"""Runs every benchmark; writes what they measured to .z4j/bench.json and docs/reference/performance.md.
 
-A benchmark is a script bench_<what>.py: it prints for people, and its last line is one JSON object {name: number}.
+A benchmark is a script bench_<what>.py: it prints for people, and its last line is a JSON list of the rows of
+`tests.bench.rows`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,16 @@ from typing import Any
 
 from tree import BRAIN, ROOT, WORK, packages, stop_on_sigterm
 
+PAGE = ROOT / "docs" / "reference" / "performance.md"
+HEAD = """<!-- Written by `make bench`. -->
+
+# Performance
+
+Measured with `make bench` on {machine}; {at}. The limit of a row is what the same run measured beside it, or a number
+that was set beforehand; the ratio is measured / limit. Rows without a target are there for contrast. How the store is
+laid out, and what each index costs, is in [store.md](store.md).
+"""
+
 
 def scripts(root: Path) -> Iterator[tuple[str, Path, Path]]:
     """Every benchmark: its name, the python of its environment and its file."""
@@ -29,7 +40,8 @@ def scripts(root: Path) -> Iterator[tuple[str, Path, Path]]:
 
 def main() -> int:
     stop_on_sigterm()
-    measured: dict[str, Any] = {}
+    began = time.monotonic()
+    rows: list[dict[str, Any]] = []
     failed = []
     for name, python, path in scripts(ROOT):
         print(f"\n── {name} " + "─" * max(0, 80 - len(name)), flush=True)
@@ -37,31 +49,55 @@ def main() -> int:
         if found is None:
             failed.append(name)
         else:
-            measured[name] = found
-    machine = {
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "at": time.strftime("%FT%TZ", time.gmtime()),
-    }
+            rows += found
     WORK.mkdir(exist_ok=True)
-    (WORK / "bench.json").write_text(json.dumps({"machine": machine, "results": measured}, indent=2) + "\n")
-    print(f"\n{len(measured)} benchmarks in .z4j/bench.json" + (f"; failed: {', '.join(failed)}" if failed else ""))
+    (WORK / "bench.json").write_text(json.dumps(rows, indent=2) + "\n")
+    if not failed:
+        PAGE.write_text(page(rows))
+    print(summary(rows, time.monotonic() - began) + (f"; failed: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
 
 
-def run(python: Path, path: Path) -> dict[str, Any] | None:
+def run(python: Path, path: Path) -> list[dict[str, Any]] | None:
     """What the script measured; None when it failed or measured nothing."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     last = ""
     with subprocess.Popen([python, path], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout or ():
-            print(line, end="", flush=True)
-            last = line.strip() or last
+            if last:
+                print(last, flush=True)
+            last = line.rstrip()
     try:
         found = json.loads(last)
     except ValueError:
+        print(last)
         return None
-    return found if process.returncode == 0 and isinstance(found, dict) else None
+    return found if process.returncode == 0 and isinstance(found, list) else None
+
+
+def summary(rows: list[dict[str, Any]], seconds: float) -> str:
+    wanted = [row for row in rows if row["met"] is not None]
+    missed = [row["name"] for row in wanted if not row["met"]]
+    text = f"\n{len(rows)} rows in .z4j/bench.json after {seconds:.0f} s"
+    text += f"; {len(wanted) - len(missed)} of {len(wanted)} targets met"
+    return text + "".join(f"\n  not met: {name}" for name in missed)
+
+
+def page(rows: list[dict[str, Any]]) -> str:
+    lines = [HEAD.format(machine=machine(), at=time.strftime("%F", time.gmtime())).rstrip(), ""]
+    lines += ["| what | measured | limit | ratio | target | met |", "| --- | ---: | ---: | ---: | --- | --- |"]
+    for row in rows:
+        limit = "" if row["limit"] is None else f"{row['limit']:,g}" if row["limit"] < 1000 else f"{row['limit']:,}"
+        ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
+        value = f"{row['value']:,g}" if row["value"] < 1000 else f"{row['value']:,}"
+        met = {True: "yes", False: "**no**", None: ""}[row["met"]]
+        lines.append(f"| {row['name']} | {value} {row['unit']} | {limit} | {ratio} | {row['target'] or ''} | {met} |")
+    return "\n".join(lines) + "\n"
+
+
+def machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, Python {platform.python_version()}, {platform.system()}"
 
 
 if __name__ == "__main__":

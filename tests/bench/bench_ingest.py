@@ -1,9 +1,10 @@
 """How many events a second one brain takes over HTTP, against what the store alone takes in the same run.
 
 Over HTTP: signed in, gzip, parsed, answered one by one, committed; one server process, four connections, batches of
-500. The store alone: the same rows into the same tables with the same indexes from one connection in this process, task
-rows inserted and updated as the ingest does, nothing decoded or folded. The naive way, one update_or_create per event,
-is there for contrast. `Z4J_TEST_STORE=postgres` chooses the other store, `BENCH_BATCHES` the length.
+500. The store alone: the same rows and the same statistics into the same tables with the same indexes from one
+connection in this process, task rows inserted and updated as the ingest does, nothing decoded or folded. Then the same
+over HTTP while the table grows to two million tasks, and on PostgreSQL with a second server process. The naive way, one
+update_or_create per event, is there for contrast. `BENCH_BATCHES` is the length of a turn, `BENCH_TASKS` the last size.
 """
 
 from __future__ import annotations
@@ -36,24 +37,31 @@ from z4j_core import wire  # noqa: E402
 from z4j_core.dsn import DSN  # noqa: E402
 
 from tests import wire as sent  # noqa: E402
-from tests.brain import Brain  # noqa: E402
+from tests.bench import million, rows  # noqa: E402
+from tests.brain import Brain, free_port  # noqa: E402
 from tests.store import Store, open_store  # noqa: E402
 from z4j_brain.agents import ingest as agents  # noqa: E402
 from z4j_brain.agents.models import AgentKey  # noqa: E402
 from z4j_brain.gateway import parser  # noqa: E402
 from z4j_brain.lib import bulk  # noqa: E402
+from z4j_brain.stats import ingest as stats  # noqa: E402
+from z4j_brain.tasks import facts  # noqa: E402
 from z4j_brain.tasks import rows as storing  # noqa: E402
 from z4j_brain.tasks.models import Event, Task  # noqa: E402
 
-BATCHES = int(os.environ.get("BENCH_BATCHES", "40"))
+BATCHES = int(os.environ.get("BENCH_BATCHES", "24"))
 TURNS = 3
+LAST = int(os.environ.get("BENCH_TASKS", "2000000"))
+SIZES = [size for size in (10**4, 10**5, 10**6) if size < LAST] + [LAST]
 SENDERS = 4
 LIFE = ("task.received", "task.started", "task.succeeded")
 
 
 def story(seed: int, batches: int) -> list[dict[str, Any]]:
     """Batches of one agent: tasks received, started and finished, some 200 in flight, as a busy worker tells it."""
-    boot, events, live = uuid.UUID(int=seed + 1), [], []
+    boot = uuid.UUID(int=seed + 1)
+    events: list[dict[str, Any]] = []
+    live: list[list[int]] = []
     numbers = itertools.count(seed * 10_000_000)
     for seq in range(1, batches * wire.MAX_EVENTS + 1):
         if len(live) < 100:
@@ -79,28 +87,45 @@ def _event(seq: int, number: int, step: int) -> dict[str, Any]:
     return told
 
 
-def over_http(brain: Brain, turn: int) -> float:
-    seeds = range(turn * SENDERS, (turn + 1) * SENDERS)
-    bodies = [[gzip.compress(sent.raw(one), 6) for one in story(100 + seed, BATCHES)] for seed in seeds]
-    headers = {"Authorization": f"Bearer {DSN.parse(brain.dsn()).bearer()}", "Content-Encoding": "gzip"}
+class Beside(Brain):
+    """One more process on the database of a brain."""
 
-    def send(bodies: list[bytes]) -> int:
-        connection, accepted = HTTPConnection("127.0.0.1", brain.port, timeout=60), 0
-        for body in bodies:
-            connection.request("POST", wire.EVENTS_PATH, body, headers)
-            answer = connection.getresponse()
-            content = answer.read()
-            if answer.status != 200:
-                raise RuntimeError(content)
-            accepted += json.loads(content)["accepted"]
-        connection.close()
-        return accepted
+    def __init__(self, first: Brain) -> None:
+        self.__dict__ |= first.__dict__ | {"port": free_port(), "process": None}
 
+    def close(self) -> None:
+        self.stop()
+
+
+_seeds = itertools.count(100)
+
+
+def over_http(*brains: Brain) -> float:
+    """Events a second that these processes take, from four connections each."""
+    bodies = [(brain, bodies_of(next(_seeds))) for brain in brains for _ in range(SENDERS)]
     started = time.perf_counter()
-    with ThreadPoolExecutor(SENDERS) as pool:
-        accepted = sum(pool.map(send, bodies))
-    assert accepted == BATCHES * SENDERS * wire.MAX_EVENTS
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        accepted = sum(pool.map(lambda pair: send(*pair), bodies))
+    assert accepted == BATCHES * len(bodies) * wire.MAX_EVENTS
     return accepted / (time.perf_counter() - started)
+
+
+def bodies_of(seed: int) -> list[bytes]:
+    return [gzip.compress(sent.raw(one), 6) for one in story(seed, BATCHES)]
+
+
+def send(brain: Brain, bodies: list[bytes]) -> int:
+    headers = {"Authorization": f"Bearer {DSN.parse(brain.dsn()).bearer()}", "Content-Encoding": "gzip"}
+    connection, accepted = HTTPConnection("127.0.0.1", brain.port, timeout=60), 0
+    for body in bodies:
+        connection.request("POST", wire.EVENTS_PATH, body, headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(content)
+        accepted += json.loads(content)["accepted"]
+    connection.close()
+    return accepted
 
 
 def into_the_store(turn: int) -> float:
@@ -113,30 +138,44 @@ def into_the_store(turn: int) -> float:
     ids: dict[tuple[str, str], int] = {}
     spent = 0.0
     for batch in batches:
-        rows: dict[str, folding.Row] = {}
+        folded: dict[str, folding.Row] = {}
         for parsed in batch.events:
             task_id = parsed.event["task_id"]
             keyed = (folding.order_key(parsed.event, str(batch.boot)), parsed.event)
-            rows[task_id] = folding.fold(rows.get(task_id) or known.get(task_id), [keyed])
+            folded[task_id] = folding.fold(folded.get(task_id) or known.get(task_id), [keyed])
+        before, after = _facts(folded, known)
         started = time.perf_counter()
         with transaction.atomic():
-            new = {("celery", task_id): row for task_id, row in rows.items() if task_id not in known}
+            new = {("celery", task_id): row for task_id, row in folded.items() if task_id not in known}
             ids |= storing._insert(key.environment_id, new)
-            for changed, part in _changes(rows, known, ids).items():
+            for changed, part in _changes(folded, known, ids).items():
                 bulk.update(Task, ("id", *changed), part)
-            storing._append(agent, batch.events, ids)
+            storing._append(key.environment_id, [(agent, batch.events)], ids)
+            stats.apply(key.environment_id, before, after)
         spent += time.perf_counter() - started
-        known |= rows
+        known |= folded
     return BATCHES * wire.MAX_EVENTS / spent
 
 
-def _changes(rows: Any, known: Any, ids: Any) -> dict[tuple[str, ...], list[Any]]:
+def _changes(folded: Any, known: Any, ids: Any) -> dict[tuple[str, ...], list[Any]]:
     changes: dict[tuple[str, ...], list[Any]] = {}
-    for task_id, row in rows.items():
+    for task_id, row in folded.items():
         if task_id in known:
             changed = tuple(name for name in storing.FIELDS if row[name] != known[task_id][name])
             changes.setdefault(changed, []).append((ids["celery", task_id], *storing._values(row, changed)))
     return changes
+
+
+def _facts(folded: Any, known: Any) -> tuple[list[stats.Fact], list[stats.Fact]]:
+    before, after = [], []
+    for task_id, row in folded.items():
+        if task_id in known:
+            gone, come = facts.changed("celery", known[task_id], row)
+            before += gone
+            after += come
+        else:
+            after += facts.facts("celery", row)
+    return before, after
 
 
 def naively(events: int = 1000) -> float:
@@ -159,58 +198,86 @@ def naively(events: int = 1000) -> float:
     return events / (time.perf_counter() - started)
 
 
-def without_store() -> float:
-    """Unpack, parse, check and fold."""
-    bodies = [gzip.compress(sent.raw(one), 6) for one in story(91, 20)]
-    started = time.perf_counter()
-    for body in bodies:
-        batch = parser.parse(parser.unzip(body, "gzip"))
-        rows: dict[str, folding.Row] = {}
-        for parsed in batch.events:
-            keyed = (folding.order_key(parsed.event, str(batch.boot)), parsed.event)
-            rows[parsed.event["task_id"]] = folding.fold(rows.get(parsed.event["task_id"]), [keyed])
-    return len(bodies) * wire.MAX_EVENTS / (time.perf_counter() - started)
-
-
-def measure(store: Store, folder: Path) -> dict[str, float]:
-    """Both in turn, so that what else the machine does weighs on both; the median of each."""
+def measure(store: Store, folder: Path, kind: str) -> list[rows.Row]:
     brain = Brain(store, folder / "brain")
-    store.clone("alone", cast=True)
-    connections.settings["default"].update(store.django("alone"))
-    turns = []
     try:
         brain.start(120)
-        for turn in range(TURNS):
-            turns.append((over_http(brain, turn), into_the_store(turn)))
+        return [*against_the_store(store, brain, kind), *with_a_second(brain, kind), *growing(store, brain, kind)]
     finally:
         brain.close()
+
+
+def against_the_store(store: Store, brain: Brain, kind: str) -> list[rows.Row]:
+    """Both in turn, so that what else the machine does weighs on both; the median of each."""
+    store.clone("alone", cast=True)
+    use(store.django("alone"))
+    turns = [(over_http(brain), into_the_store(turn)) for turn in range(TURNS)]
     http, alone = (statistics.median(column) for column in zip(*turns, strict=True))
-    ratio = statistics.median(over / limit for over, limit in turns)
-    told = {"http": http, "store": alone, "ratio": ratio, "decode_fold": without_store(), "naive": naively()}
-    connections.close_all()
-    store.drop("alone")
+    naive = naively()
+    return [
+        rows.shown(f"ingest, {kind}: the store alone", alone, "events/s"),
+        rows.at_least(f"ingest, {kind}: over HTTP, one process", http, "events/s", 0.5, alone),
+        rows.shown(f"ingest, {kind}: naively, an update_or_create an event", naive, "events/s", http),
+    ]
+
+
+def with_a_second(brain: Brain, kind: str) -> list[rows.Row]:
+    if not brain.database_url:
+        return []
+    second = Beside(brain)
+    second.start()
+    try:
+        turns = [(over_http(brain), over_http(brain, second)) for _ in range(TURNS)]
+    finally:
+        second.close()
+    one, two = (statistics.median(column) for column in zip(*turns, strict=True))
+    return [rows.at_least(f"ingest, {kind}: over HTTP, two processes", two, "events/s", 1.5, one)]
+
+
+def growing(store: Store, brain: Brain, kind: str) -> list[rows.Row]:
+    """The rate while the table grows; the last against the first, each the median of several turns."""
+    use(store.django(brain.name) if brain.database_url else {"NAME": brain.data_dir / "z4j.sqlite3"})
+    environment = AgentKey.objects.get(environment__project__slug="harbor", environment__slug="production").environment
+    empty, there, told = statistics.median(over_http(brain) for _ in range(TURNS)), 0, []
+    for size in SIZES:
+        million.fill(environment, there + 1, size, SIZES[-1])
+        million.settle()
+        there = size
+        turns = TURNS if size == SIZES[-1] else 1
+        rate = statistics.median(over_http(brain) for _ in range(turns))
+        if size == SIZES[-1]:
+            told.append(rows.at_least(f"ingest, {kind}: at {size:,} tasks", rate, "events/s", 0.7, empty))
+        else:
+            told.append(rows.shown(f"ingest, {kind}: at {size:,} tasks", rate, "events/s", empty))
     return told
 
 
-def both_stores() -> dict[str, float]:
+def use(database: dict[str, Any]) -> None:
+    """From now on this process works on another database."""
+    connections.close_all()
+    connections.settings["default"].update(database)
+    del connections["default"]
+
+
+def main() -> None:
     """Each store in a process of its own: settings are read once."""
-    told: dict[str, float] = {}
+    told: list[rows.Row] = []
     for kind in ("sqlite", "postgres"):
         environment = os.environ | {"Z4J_TEST_STORE": kind}
-        output = subprocess.run(
-            [sys.executable, __file__], env=environment, check=True, stdout=subprocess.PIPE, text=True
-        )
-        told |= json.loads(output.stdout.splitlines()[-1])
-    return told
+        command = [sys.executable, __file__]
+        output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+        told += json.loads(output.stdout.splitlines()[-1])
+    rows.tell(told)
 
 
 if __name__ == "__main__":
-    if kind := os.environ.get("Z4J_TEST_STORE"):
-        with tempfile.TemporaryDirectory() as place:
-            told = measure(open_store(Path(place) / "store"), Path(place))
-        print(json.dumps({f"{kind}_{name}": round(value, 2) for name, value in told.items()}))
+    if chosen := os.environ.get("Z4J_TEST_STORE"):
+        with tempfile.TemporaryDirectory(prefix="z4j-bench-") as place:
+            store = open_store(Path(place) / "store")
+            try:
+                print(json.dumps(measure(store, Path(place), {"sqlite": "SQLite"}.get(chosen, "PostgreSQL"))))
+            finally:
+                connections.close_all()
+                store.close()
     else:
-        told = both_stores()
-        for name, value in told.items():
-            print(f"ingest {name}: {value:,.2f}" + (" events/s" if "ratio" not in name else " of the store's limit"))
-        print(json.dumps(told))
+        main()
