@@ -25,6 +25,7 @@ _NAMED_WRITERS = {
     "z4j_brain/ledger/entries.py": "appends entries in its caller's transaction",
     "z4j_brain/rbac/action.py": "the decorator that opens the transaction and appends the entry",
     "z4j_brain/rbac/guardian_rows.py": "what memberships say, in the transaction of the action that changes one",
+    "z4j_brain/housekeeping/storecopy.py": "an empty database, from an installation that nobody runs meanwhile",
     "z4j_brain/rbac/authentication.py": "when a token was last used: a fact about a request, not an action",
 }
 

@@ -16,6 +16,7 @@ import pytest
 from tests import wire as sent
 from tests.brain import Brain
 from tests.gateway.conftest import execute
+from tests.settings import TEST_FOLDER
 from tests.store import ROOT, PostgresStore, SQLiteStore, Store
 from tests.upgrade import installation, readback
 
@@ -52,8 +53,9 @@ def move(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mov
     if not isinstance(store, SQLiteStore):
         pytest.skip("both stores are in the run on SQLite")
     folder = tmp_path_factory.mktemp("move")
-    (folder / "postgres").mkdir()
-    target = PostgresStore(folder / "postgres")
+    server = TEST_FOLDER / f"move-{os.getpid()}"
+    server.mkdir()
+    target = PostgresStore(server)
     brain = Brain(store, folder / "brain")
     brain.start()
     installation.fill(brain)
@@ -71,9 +73,13 @@ def database(move: Move, request: pytest.FixtureRequest) -> Iterator[str]:
     move.target.drop(name)
 
 
-def test_the_copy_says_the_same_of_everything_and_life_goes_on(move, database, tmp_path):
+def test_the_copy_says_the_same_takes_no_second_copy_and_goes_on(move, database, tmp_path):
     code, said = move.run(database)
     assert (code, "Everything was copied" in said) == (0, True), said
+
+    held = rows(database)
+    code, said = move.run(database)
+    assert (code, "The target is not empty" in said, rows(database) == held > 100) == (1, True, True), said
 
     copy = Brain(move.target, tmp_path / "copy", adopted=Path(database).name, cast=move.brain.cast)
     copy.data_dir = move.brain.data_dir  # the keys are there
@@ -110,16 +116,6 @@ def test_a_dry_run_says_what_there_is_and_changes_nothing(move, database):
 
     assert (code, f"tasks_event: {move.before['tasks_event']} rows" in said) == (0, True), said
     assert rows(database) == -1
-
-
-def test_a_target_with_data_is_refused(move, database):
-    assert move.run(database)[0] == 0
-    held = rows(database)
-
-    code, said = move.run(database)
-
-    assert (code, "The target is not empty" in said) == (1, True), said
-    assert rows(database) == held > 100
 
 
 def test_a_brain_that_runs_is_not_copied_from_under_its_feet(move, database):

@@ -1,8 +1,8 @@
 """Copies an installation from SQLite to an empty PostgreSQL database: all of it, or nothing.
 
 From `open_stores` on the default store of this process is the target, so that migrations do there what they always do.
-What is to be copied is `SOURCE`, which nobody else can open meanwhile. Values pass through the fields of the models, and
-each table is read back and compared before the one transaction ends.
+What is to be copied is `SOURCE`, which nobody else can open meanwhile. Values pass through the fields of the models,
+and each table is read back and compared before the one transaction ends.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import Permission
@@ -107,7 +108,7 @@ def _has_rows(name: str) -> bool:
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [_quoted(name)])
         if not cursor.fetchone()[0]:
             return False
-        cursor.execute(f"SELECT EXISTS (SELECT FROM {_quoted(name)})")
+        cursor.execute(f"SELECT EXISTS (SELECT FROM {_quoted(name)})")  # noqa: S608
         return bool(cursor.fetchone()[0])
 
 
@@ -145,7 +146,7 @@ def copy(tell: Tell) -> None:
                     continue
                 tell(f"{table._meta.db_table}: {_copy(table, tell).rows:,} rows")
             _copy_words()
-    except DatabaseError as error:
+    except (DatabaseError, psycopg.Error) as error:  # what COPY says at its end comes as the driver says it
         raise CannotCopy(f"{table._meta.db_table if table else 'The target'}: {error}") from error
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
