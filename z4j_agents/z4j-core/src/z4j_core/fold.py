@@ -119,7 +119,7 @@ def fold(row: Row | None, events: Iterable[Keyed]) -> Row:
     if ordered:
         told: dict[str, Any] = {}
         for key, event in ordered:
-            told.update(event)
+            told |= event
             _move(row, key, event)
         _describe(row, told, ordered)
         row["fold_key"] = key_text(ordered[-1][0])
