@@ -13,6 +13,7 @@ const tick = () => {
     const full = seconds < 0 ? `in ${text}` : `${text} ago`;
     const shown = time.dataset.since === "age" ? text : full;
     if (time.textContent !== shown) time.textContent = shown;
+    if (!time.title) time.title = time.dateTime.replace("T", " ");
   }
 };
 

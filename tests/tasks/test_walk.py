@@ -14,7 +14,7 @@ from z4j_brain.rbac.states import Permission
 from z4j_brain.tasks import queries, walk
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.narrowing import Narrowing
-from z4j_brain.tasks.walk import Among, By, Condition, Place
+from z4j_brain.tasks.walk import By, Condition, Place
 
 ALL = frozenset(Permission)
 ANY = Condition.of(Q())

@@ -83,7 +83,7 @@ class TaskFilter(StrictFilterSet):
     @property
     def told(self) -> dict[str, str]:
         """The filters as they were given."""
-        return {name: self.data[name] for name in self.base_filters}
+        return {name: self.data[name] for name in self.base_filters if name != "format"}
 
     def _ids(self, given: dict[str, Any]) -> tuple[int, ...] | None:
         """Tasks named one by one, by our ids or the engines'."""

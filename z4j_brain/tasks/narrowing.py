@@ -37,6 +37,7 @@ class Narrowing:
     bounds: Bounds = field(default_factory=Bounds)
     search: str = ""
     ids: tuple[int, ...] | None = None
+    looked_up: tuple[Among, tuple[str, ...]] | None = field(default=None, compare=False)
 
     def without(self, column: str) -> Narrowing:
         return replace(self, equal={name: wanted for name, wanted in self.equal.items() if name != column})
@@ -55,7 +56,7 @@ def plan(environment: Environment, wanted: Narrowing, place: Place, *, payload: 
     if wanted.ids is not None:
         return Plan((Among(wanted.ids),), _condition(wanted, wanted.equal))
     if wanted.search:
-        ids, names = searched(environment, wanted.search, place, payload=payload)
+        ids, names = _once(environment, wanted, place, payload=payload)
         if ids.ids:
             return Plan((ids, *(By("name", name) for name in names)), _condition(wanted, wanted.equal))
         narrowed = [name for name in names if name in wanted.equal.get("name", names)]
@@ -65,6 +66,22 @@ def plan(environment: Environment, wanted: Narrowing, place: Place, *, payload: 
         return Plan((By(),), _condition(wanted, wanted.equal))
     rest = {name: values for name, values in wanted.equal.items() if name != column}
     return Plan(tuple(By(column, value) for value in wanted.equal[column]), _condition(wanted, rest))
+
+
+def looked_up(environment: Environment, wanted: Narrowing, *, payload: bool) -> Narrowing:
+    """The same, with its search looked up: for a page that both lists and counts."""
+    if not wanted.search or wanted.ids is not None:
+        return wanted
+    ids, names = searched(environment, wanted.search, Place(), payload=payload)
+    return replace(wanted, looked_up=(ids, tuple(names)))
+
+
+def _once(environment: Environment, wanted: Narrowing, place: Place, *, payload: bool) -> tuple[Among, Sequence[str]]:
+    """What was looked up holds for any place, unless there is more than was considered."""
+    known = wanted.looked_up
+    if known and (known[0].edge is None or place.start is None):
+        return known
+    return searched(environment, wanted.search, place, payload=payload)
 
 
 def searched(environment: Environment, text: str, place: Place, *, payload: bool) -> tuple[Among, list[str]]:

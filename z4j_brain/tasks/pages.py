@@ -33,7 +33,7 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
     view, held = View.from_query(request.GET), access.permissions(actor, place)
-    wanted = view.narrowing(place)
+    wanted = queries.looked_up(place, view.narrowing(place), held)
     counts = queries.count(place, wanted, held)
     page = queries.page(place, wanted, view.cursor or None, SHOWN, held).known(counts.of(view.state))
     context = {
@@ -43,7 +43,7 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
         "page": page,
         "newer": view.at(page.previous).address if page.previous else "",
         "older": view.at(page.next).address if page.next else "",
-        "chips": [(state, number, view.with_state(state).address) for state, number in counts.states.items() if number],
+        "chips": [(state, number, view.with_state(state).address) for state, number in counts.states.items() if int(number)],
         "total": page.total or counts.of(view.state),
         "is_new": not page.results and not agents.agents(actor, place).exists(),
         "may": {verb: permission in held for verb, permission in queries.VERBS.items()},

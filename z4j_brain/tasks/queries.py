@@ -16,7 +16,7 @@ from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
-from z4j_brain.tasks import counts, pagination, values
+from z4j_brain.tasks import counts, narrowing, pagination, values
 from z4j_brain.tasks.availability import VERBS, Availability, availability
 from z4j_brain.tasks.counts import Counts
 from z4j_brain.tasks.models import Event, Task
@@ -39,6 +39,7 @@ __all__ = [
     "hello",
     "kinds",
     "lineage",
+    "looked_up",
     "page",
     "sees_payload",
     "suggestions",
@@ -118,6 +119,11 @@ def page(environment: Environment, wanted: Narrowing, cursor: str | None, size: 
     return pagination.page(
         environment, wanted, _rows(environment), cursor, size, payload=Permission.VIEW_PAYLOAD in held
     )
+
+
+def looked_up(environment: Environment, wanted: Narrowing, held: Held) -> Narrowing:
+    """What is wanted, with its search looked up: for a page that both lists and counts."""
+    return narrowing.looked_up(environment, wanted, payload=Permission.VIEW_PAYLOAD in held)
 
 
 def everything(environment: Environment, wanted: Narrowing, held: Held) -> Iterator[list[Task]]:

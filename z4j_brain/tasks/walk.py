@@ -117,6 +117,7 @@ def find(environment_id: int, ways: Sequence[Way], condition: Condition, place: 
     if condition.never or not ways:
         return Found([])
     share = _share(ways, BUDGET) if condition.sql else limit
+    ways = [way if condition.sql else _cut(way, place, limit) for way in ways]
 
     def term(way: Way) -> Statement:
         inner, params = _walked(environment_id, way, condition.columns, place, share)
@@ -145,6 +146,7 @@ def count(
     if condition.never or not ways:
         return {}, False
     share, place = _share(ways, budget), Place()
+    ways = [_cut(way, place, share) for way in ways]
 
     def term(way: Way) -> Statement:
         inner, params = _walked(environment_id, way, condition.columns | {column}, place, share)
@@ -154,6 +156,14 @@ def count(
     each, params = _each(ways, term)
     rows = _rows((f"SELECT {column}, COUNT(DISTINCT id) FROM ({each}) AS every GROUP BY 1", params))  # noqa: S608
     return dict(rows), _edge(environment_id, ways, place, share) is not None
+
+
+def _cut(way: Way, place: Place, limit: int) -> Way:
+    """Of tasks that were looked up, as many as are wanted."""
+    if isinstance(way, By):
+        return way
+    ids = sorted((pk for pk in way.ids if place.beyond(pk)), reverse=place.down)
+    return Among(tuple(ids[:limit]), ids[limit - 1] if len(ids) > limit else way.edge)
 
 
 def _share(ways: Sequence[Way], budget: int) -> int:
