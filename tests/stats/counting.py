@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from django.db.models import Model
+
 from z4j_brain.lib.bulk import EPOCH
 from z4j_brain.stats import histogram
 from z4j_brain.stats.models import ByName, ByQueue
@@ -14,11 +16,11 @@ from z4j_brain.tasks.models import Task
 Rollups = dict[tuple[Any, ...], Any]
 
 
-def rollups() -> Rollups:
+def rollups(environment_id: int | None = None) -> Rollups:
     """Every rollup that counts anything: its sums and histograms by grain, start, engine, and queue or name."""
     found: Rollups = {}
     for kind, model in (("queue", ByQueue), ("name", ByName)):
-        for row in model.objects.values():
+        for row in _of(model, environment_id).values():
             sums = {name: row[name] for name in SUMS if row[name]}
             counts = (sums, histogram.load(row["runtimes"]), histogram.load(row["waits"]))
             if any(counts):
@@ -26,14 +28,19 @@ def rollups() -> Rollups:
     return found
 
 
-def counted() -> Rollups:
+def counted(environment_id: int | None = None) -> Rollups:
     """The same, one task after another: the slow and plain way."""
     found: Rollups = {}
-    for task in Task.objects.all():
+    for task in _of(Task, environment_id):
         for kind, grains in (("queue", list(Grain)), ("name", [Grain.HOUR, Grain.DAY])):
             for grain in grains:
                 _count(found, kind, grain, task)
     return {key: (dict(sums), runtimes, waits) for key, (sums, runtimes, waits) in found.items()}
+
+
+def _of(model: type[Model], environment_id: int | None) -> Any:
+    rows = model._default_manager.all()
+    return rows if environment_id is None else rows.filter(environment=environment_id)
 
 
 def _count(found: Rollups, kind: str, grain: Grain, task: Task) -> None:

@@ -53,11 +53,12 @@ def key(cast: Cast) -> AgentKey:
     return cast.agent_key()
 
 
-def rows() -> list[dict[str, Any]]:
-    """Every task, without what only this database knows."""
+def rows(environment_id: int | None = None) -> list[dict[str, Any]]:
+    """Every task, or those of one environment, without what only this database knows."""
+    tasks = Task.objects.all() if environment_id is None else Task.objects.filter(environment=environment_id)
     return [
         {name: value for name, value in row.items() if name not in ("id", "environment_id")}
-        for row in Task.objects.order_by("engine", "task_id").values()
+        for row in tasks.order_by("engine", "task_id").values()
     ]
 
 
@@ -101,7 +102,7 @@ class AnyOrder(TestCase):
         for part in _split(again, order) if way != "together" else ():
             _send(key, part, order, isolated=way == "isolated")
 
-        assert rows() == _expected(history)
+        assert rows() == expected(history)
         assert rollups() == counted()
         assert Event.objects.count() == len(history)
         assert all(len(agent.received) == 1 for agent in Agent.objects.all())
@@ -133,18 +134,19 @@ def _send_together(key: AgentKey, parts: list[list[Any]]) -> None:
     )
 
 
-def _expected(history: list[tuple[uuid.UUID, dict[str, Any]]]) -> list[dict[str, Any]]:
+def expected(history: list[tuple[uuid.UUID, dict[str, Any]]]) -> list[dict[str, Any]]:
     """What `fold` makes of each task's events in their order, written by one batch of one event at a time."""
     by_task: dict[str, list[Any]] = {}
     for boot, event in history:
         by_task.setdefault(event["task_id"], []).append((folding.order_key(event, str(boot)), event))
-    expected = []
+    made = []
     for task_id in sorted(by_task):
         row = folding.fold(None, sorted(by_task[task_id], key=lambda keyed: keyed[0]))
         stored = {name: _moment(name, value) for name, value in row.items()}
         identity = {"engine": "celery", "task_id": task_id, "cancel_requested_at": None, "cancel_requested_by": ""}
-        expected.append(stored | identity)
-    return [{name: row[name] for name in rows()[0]} for row in expected]
+        made.append(stored | identity)
+    columns = [field.attname for field in Task._meta.fields if field.attname not in ("id", "environment_id")]
+    return [{name: row[name] for name in columns} for row in made]
 
 
 def _moment(name: str, value: Any) -> Any:
