@@ -1,16 +1,14 @@
 """How much memory a worker's process takes more because the agent is in it.
 
-    .venv/bin/python z4j_agents/z4j-bare/tests/bench_memory.py [--tasks 20000] [--rounds 3]
+    PYTHONPATH=. .venv/bin/python z4j_agents/z4j-bare/tests/bench_memory.py [--tasks 20000] [--rounds 3]
 
 Each number is the median over fresh processes: one that only has what any worker has (TLS, HTTP, JSON, SQLite), one
-that has a working agent beside it, and the same after a burst of tasks. The brain is a sink in this process. The last
-line is JSON.
+that has a working agent beside it, and the same after a burst of tasks. The brain is a sink in this process.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -18,6 +16,8 @@ import sys
 import tempfile
 
 from z4j_core.testing.sink import listening
+
+from tests.bench import rows
 
 PLAIN = "import http.client, json, logging, sqlite3, ssl, threading, uuid\n"
 AGENT = """
@@ -75,15 +75,14 @@ def main() -> None:
             name: statistics.median(measure(source, sink.dsn) for _ in range(asked.rounds))
             for name, source in programs.items()
         }
-    megabytes = {name: size / 1024**2 for name, size in sizes.items()}
-    report = {
-        "rss_mb_without": round(megabytes["plain"], 1),
-        "rss_mb_added": round(megabytes["idle"] - megabytes["plain"], 1),
-        "rss_mb_added_after_tasks": round(megabytes["busy"] - megabytes["plain"], 1),
-    }
-    for name, value in report.items():
-        print(f"{name:28} {value}")
-    print(json.dumps(report))
+    plain, idle, busy = (sizes[name] / 1024**2 for name in ("plain", "idle", "busy"))
+    rows.tell(
+        [
+            rows.shown("memory of a process without the agent", plain, "MB"),
+            rows.shown("memory that the agent adds", idle - plain, "MB", plain),
+            rows.shown(f"memory that the agent adds, after {asked.tasks:,} tasks", busy - plain, "MB", plain),
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -91,6 +91,9 @@ _TOKEN = re.compile(r"(?<![A-Za-z0-9])(?=[\w.$:=+/,-]{13})(?:" + "|".join(_TOKEN
 _SHORTEST: Final = 13
 _SHORTEST_RUN: Final = 24
 _SHORTEST_NUMBER: Final = 11
+_SHORTEST_SAID: Final = 9
+#: One of these stands in whatever is found in a text shorter than that.
+_SIGN: Final = re.compile(r"[:=<@]|-(?<![\w-]-)")
 #: The characters beyond ASCII that a pattern without regard to case takes for a letter of ASCII.
 _FOLDED: Final = (("\u0130", "i"), ("\u0131", "i"), ("\u017f", "s"), ("\u212a", "k"))
 #: What an option, or one of the patterns of numbers, cannot do without. Each begins with what is searched for fastest.
@@ -107,7 +110,7 @@ def redact(text: str) -> str:
     A pattern costs time for each character. It is tried only where the text holds what the pattern cannot do without,
     which a search for a plain word tells for next to nothing; most texts need none.
     """
-    if len(text) < _SHORTEST and text.isalnum():
+    if len(text) < _SHORTEST and (text.isalnum() or (len(text) < _SHORTEST_SAID and not _SIGN.search(text))):
         return text
     if "-----BEGIN" in text:
         text = _PEM.sub("[private key]", text)
@@ -119,15 +122,16 @@ def redact(text: str) -> str:
 
 def _by_look(text: str) -> str:
     """What is known by its look alone."""
-    if "eyJ" in text:
-        text = _JWT.sub("[jwt]", text)
-    if (runs := _runs(text, _SHORTEST)) and _TOKEN.search(runs):
-        text = _TOKEN.sub("[token]", text)
+    if len(text) >= _SHORTEST:
+        if "eyJ" in text:
+            text = _JWT.sub("[jwt]", text)
+        if (runs := _runs(text, _SHORTEST)) and _TOKEN.search(runs):
+            text = _TOKEN.sub("[token]", text)
     if "@" in text:
         text = _EMAIL.sub("[email]", text)
     if _SOME_DIGIT.search(text):
         text = _numbers(text)
-    if (runs := _runs(text, _SHORTEST_RUN)) and _RUN.search(runs):
+    if len(text) >= _SHORTEST_RUN and (runs := _runs(text, _SHORTEST_RUN)) and _RUN.search(runs):
         text = _RUN.sub(_when(looks_random, "[secret]"), text)
     return text
 
@@ -177,7 +181,7 @@ def _names(text: str) -> str:
         text = _OPTION.sub(_option, text)
     if "<" in text:
         text = _ELEMENT.sub(_element, text)
-    return _rows(text)
+    return _rows(text) if len(text) >= _SHORTEST_NUMBER else text
 
 
 def _may_hold_scheme(low: str) -> bool:

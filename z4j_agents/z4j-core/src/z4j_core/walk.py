@@ -122,7 +122,9 @@ class Walk:
             return ""
         kind = type(value)
         if kind is str:
-            told = repr(self.plain(value)) if self.mode == REDACT else f"str[{len(value)}]"
+            told = f"str[{len(value)}]"
+            if self.mode == REDACT:
+                told = repr(self.plain(value))
         elif kind is int or kind is float:
             told = self._number(value) if self.mode == REDACT else kind.__name__
         elif value is None or kind is bool:
@@ -164,6 +166,9 @@ class Walk:
         if self.scanned > MAX_SCANNED:
             self.was_cut = True
             return self.shape(text)
+        if size <= self.limit:
+            self.scanned += size
+            return secret_text.redact(str.__str__(text))
         window = str.__getitem__(text, slice(0, self.limit + OVERLAP))
         self.scanned += len(window)
         clean = secret_text.redact(window)
