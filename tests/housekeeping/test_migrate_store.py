@@ -20,6 +20,8 @@ from tests.settings import TEST_FOLDER
 from tests.store import ROOT, PostgresStore, SQLiteStore, Store
 from tests.upgrade import installation, readback
 
+INDEXED = "SELECT count(*) FROM tasks_words"
+
 
 @dataclass
 class Move:
@@ -87,6 +89,7 @@ def test_the_copy_says_the_same_takes_no_second_copy_and_goes_on(move, database,
     try:
         assert readback.read(copy) == move.before
         assert readback.ledger(copy) == move.ledger
+        assert execute(copy, INDEXED) == execute(move.brain, INDEXED) != [(0,)]
         check_that_life_goes_on(copy, move.before)
     finally:
         copy.close()

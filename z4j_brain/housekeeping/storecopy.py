@@ -7,7 +7,7 @@ and each table is read back and compared before the one transaction ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from graphlib import TopologicalSorter
@@ -22,7 +22,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError, connection, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Field, Max, Model
+from django.db.models import Field, GenericIPAddressField, JSONField, Max, Model
 
 from z4j_brain.lib import bulk, schema
 from z4j_brain.settings import database
@@ -35,6 +35,8 @@ CHUNK = 2_000
 LEFT = (Session,)
 #: Rows that migrating makes by itself; those of the source take their place, since other rows refer to them.
 PREFILLED = (Permission, ContentType)
+#: Fields whose values are not what the driver takes. All others are: texts, numbers, times, UUIDs.
+CHANGED = (JSONField, GenericIPAddressField)
 #: Days of events that get a partition of their own; what is older goes into the default one.
 DAYS = 400
 #: No table of a model: the index over the texts of tasks.
@@ -103,11 +105,16 @@ def _refuse_data() -> None:
             raise CannotCopy(f"The target is not empty: {table._meta.db_table} has rows. Take a new database.")
 
 
-def _has_rows(name: str) -> bool:
+def _exists(name: str) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [_quoted(name)])
-        if not cursor.fetchone()[0]:
-            return False
+        return bool(cursor.fetchone()[0])
+
+
+def _has_rows(name: str) -> bool:
+    if not _exists(name):
+        return False
+    with connection.cursor() as cursor:
         cursor.execute(f"SELECT EXISTS (SELECT FROM {_quoted(name)})")  # noqa: S608
         return bool(cursor.fetchone()[0])
 
@@ -145,7 +152,8 @@ def copy(tell: Tell) -> None:
                     tell(f"{table._meta.db_table}: left out")
                     continue
                 tell(f"{table._meta.db_table}: {_copy(table, tell).rows:,} rows")
-            _copy_words()
+            if _exists(WORDS):
+                _copy_words()
     except (DatabaseError, psycopg.Error) as error:  # what COPY says at its end comes as the driver says it
         raise CannotCopy(f"{table._meta.db_table if table else 'The target'}: {error}") from error
     with connection.cursor() as cursor:
@@ -176,9 +184,10 @@ def _copy(table: Table, tell: Tell) -> Sum:
     columns = ", ".join(_quoted(str(field.column)) for field in fields)
     there, sent = f"{_quoted(table._meta.db_table)} ({columns})", Sum()
     rows = table._base_manager.using(SOURCE).order_by("pk").values_list(*names).iterator(CHUNK)
+    changed = [(number, field) for number, field in enumerate(fields) if isinstance(field, CHANGED)]
     with connection.cursor() as cursor, cursor.copy(f"COPY {there} FROM STDIN") as stream:
         for row in rows:
-            stream.write_row([_stored(field, value) for field, value in zip(fields, row, strict=True)])
+            stream.write_row(_stored(row, changed))
             sent = sent.plus(row)
             if sent.rows % 100_000 == 0:
                 tell(f"{table._meta.db_table}: {sent.rows:,} rows so far")
@@ -191,8 +200,12 @@ def _copy(table: Table, tell: Tell) -> Sum:
     return sent
 
 
-def _stored(field: Field[Any, Any], value: Any) -> Any:
-    return field.get_db_prep_save(value, connection)
+def _stored(row: tuple[Any, ...], changed: Sequence[tuple[int, Field[Any, Any]]]) -> list[Any]:
+    """The row as the driver of the target takes it."""
+    values, target = list(row), connections[DEFAULT_DB_ALIAS]
+    for number, field in changed:
+        values[number] = field.get_db_prep_save(values[number], target)
+    return values
 
 
 def _go_on_counting(table: Table) -> None:
@@ -228,11 +241,12 @@ def _copy_words() -> None:
 
 def _frozen(value: Any) -> Any:
     """The value as something that has a hash, equal for what is equal."""
-    if isinstance(value, tuple | list):
-        return tuple(map(_frozen, value))
-    if isinstance(value, dict):
-        return frozenset((key, _frozen(part)) for key, part in value.items())
-    return bytes(value) if isinstance(value, memoryview) else value
+    kind = type(value)
+    if kind is dict:
+        return frozenset([(key, _frozen(part)) for key, part in value.items()])
+    if kind is list or kind is tuple:
+        return tuple([_frozen(part) for part in value])
+    return bytes(value) if kind is memoryview else value
 
 
 def _quoted(name: str) -> str:
