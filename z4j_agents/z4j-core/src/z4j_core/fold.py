@@ -106,7 +106,9 @@ def order_key(event: Mapping[str, Any], boot: str) -> Key:
 
 def key_text(key: Key) -> str:
     """The key as text that sorts as the key does (ASCII): what a row keeps as `fold_key`."""
-    return "%010d %019d %03d %d %019d %s %019d" % key  # noqa: UP031  an f-string takes twice as long
+    # Formatted as numbers, they would take two to three times as long.
+    attempt, run, rank, live, ts, boot, seq = map(str, key)
+    return " ".join((attempt.zfill(10), run.zfill(19), rank.zfill(3), live, ts.zfill(19), boot, seq.zfill(19)))
 
 
 def fold(row: Row | None, events: Iterable[Keyed]) -> Row:
@@ -128,7 +130,7 @@ def fold(row: Row | None, events: Iterable[Keyed]) -> Row:
 
 def _whole(value: Any) -> int:
     """A non-negative number of at most 19 digits, so that keys sort alike as tuples and as text."""
-    return min(max(value, 0), _MOST) if isinstance(value, int) else 0
+    return int(min(max(value, 0), _MOST)) if isinstance(value, int) else 0
 
 
 def _describe(row: Row, told: dict[str, Any], ordered: list[Keyed]) -> None:
