@@ -330,3 +330,16 @@ def test_trouble_of_the_database_is_raised_and_blames_no_event(key, monkeypatch)
     monkeypatch.undo()
     assert give(key, sent.event(1), tries=8)["accepted"] == 1
     assert (Quarantined.objects.count(), Suspect.objects.count()) == (0, 0)
+
+
+def test_a_task_whose_events_were_pruned_is_not_rebuilt_from_those_that_are_left(key):
+    old = sent.now() - 40 * 86_400_000_000
+    give(key, sent.event(1, "task.started", run=old, ts=old), boot=sent.BOOT)
+    give(key, sent.event(2, "task.succeeded", run=old, ts=old + 9, result="'ok'"), boot=sent.BOOT)
+    Event.objects.all().delete()
+
+    give(key, sent.event(3, "task.progress", run=old, ts=old + 5, name="late"), boot=sent.BOOT)
+
+    task = Task.objects.get()
+    assert (task.state, task.result, task.name) == ("succeeded", "'ok'", "")
+    assert rollups() == counted()

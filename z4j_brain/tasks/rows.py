@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from operator import itemgetter
 from typing import Any
 
@@ -22,6 +23,7 @@ from z4j_brain.agents.models import Agent
 from z4j_brain.lib import bulk, nudge
 from z4j_brain.lib.batch import ParsedEvent
 from z4j_brain.operations import outbox
+from z4j_brain.rbac import queries as rbac
 from z4j_brain.stats import ingest as stats
 from z4j_brain.stats.ingest import Fact
 from z4j_brain.tasks import facts, textindex
@@ -164,8 +166,8 @@ def _update(
     environment_id: int, known: dict[Identity, Known], groups: dict[Identity, list[Keyed]], change: Change
 ) -> None:
     """Fold the events onto rows that exist, and write only those columns that change: an index costs when touched."""
-    late = [found.id for one, found in known.items() if folding.key_text(groups[one][0][0]) < found.row["fold_key"]]
-    earlier = _earlier(late) if late else {}
+    late = [found for one, found in known.items() if folding.key_text(groups[one][0][0]) < found.row["fold_key"]]
+    earlier = _earlier(environment_id, late) if late else {}
     changes: dict[tuple[str, ...], list[tuple[Any, ...]]] = defaultdict(list)
     settled: dict[int, str] = {}
     for identity, found in known.items():
@@ -185,18 +187,29 @@ def _update(
         outbox.confirm(environment_id, settled)
 
 
-def _refold(found: Known, keyed: list[Keyed], earlier: dict[int, list[Keyed]]) -> folding.Row:
+def _refold(found: Known, keyed: list[Keyed], earlier: dict[int, list[Keyed] | None]) -> folding.Row:
     if found.id not in earlier:
         return folding.fold(found.row, keyed)
-    return folding.fold(None, sorted((*earlier[found.id], *keyed), key=_FIRST))
+    before = earlier[found.id]
+    if before is None:
+        return folding.fold(found.row, [one for one in keyed if folding.key_text(one[0]) >= found.row["fold_key"]])
+    return folding.fold(None, sorted((*before, *keyed), key=_FIRST))
 
 
-def _earlier(task_ids: list[int]) -> dict[int, list[Keyed]]:
-    """All events these tasks have, with their order keys."""
-    events: dict[int, list[Keyed]] = defaultdict(list)
-    stored = Event.objects.filter(task_id__in=task_ids).values_list("task_id", "agent__boot", "data")
+def _earlier(environment_id: int, late: list[Known]) -> dict[int, list[Keyed] | None]:
+    """All events these tasks have, with their order keys; None where some may have been pruned.
+
+    Such a task is not made anew out of what is left of it: what comes too late for it is kept, and changes nothing.
+    """
+    kept_since = (rbac.kept_since(environment_id) - bulk.EPOCH) // timedelta(microseconds=1)
+    events: dict[int, list[Keyed] | None] = {
+        found.id: [] if (found.row["first_at"] or 0) >= kept_since else None for found in late
+    }
+    whole = [pk for pk, kept in events.items() if kept is not None]
+    stored = Event.objects.filter(task_id__in=whole).values_list("task_id", "agent__boot", "data")
     for task_id, boot, event in stored.iterator():
-        events[task_id].append((folding.order_key(event, str(boot)), event))
+        if (kept := events[task_id]) is not None:
+            kept.append((folding.order_key(event, str(boot)), event))
     return events
 
 
