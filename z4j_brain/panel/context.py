@@ -35,7 +35,9 @@ NAVIGATION = (
     Group(
         "Observe",
         (
+            Place("overview", "Overview", "layout-dashboard", "v"),
             Place("tasks", "Tasks", "list-checks", "t"),
+            Place("statistics", "Statistics", "chart-column", "n"),
             Place("queues", "Queues", "inbox", "q"),
             Place("workers", "Workers", "cpu", "w"),
         ),

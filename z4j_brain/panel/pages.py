@@ -37,12 +37,12 @@ FOUND = 6
 @require_GET
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """The tasks of the first environment; how to connect a worker while no agent was heard there."""
+    """The overview of the first environment; how to connect a worker while no agent was heard there."""
     actor = Actor.of(request)
     place = access.environments(actor).first()
     if place is None:
         return render(request, "panel/nowhere.html", {"title": "Nothing to see yet"})
-    page = "tasks" if agents.agents(actor, place).exists() else "connect"
+    page = "overview" if agents.agents(actor, place).exists() else "connect"
     return redirect(page, project=place.project.slug, environment=place.slug)
 
 

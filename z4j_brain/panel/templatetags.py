@@ -14,18 +14,22 @@ from django.utils.safestring import SafeString
 
 from z4j_brain.agents.states import Presence
 from z4j_brain.fleet.models import Worker
-from z4j_brain.lib import disk
+from z4j_brain.lib import disk, words
+from z4j_brain.lib.words import DAY, HOUR, MINUTE
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.operations.states import ItemOutcome, ItemProgress, OperationState
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.states import Permission
+from z4j_brain.stats import figures
+from z4j_brain.stats.queries import Series
 from z4j_brain.tasks.states import TaskState, TaskVerb
 from z4j_brain.tasks.timeline import Attempt, Station
 
 register = template.Library()
 
-MINUTE, HOUR, DAY = 60, 3600, 86_400
+for spoken in (words.duration, words.level, words.number, words.percent):
+    register.filter(spoken.__name__, spoken)
 #: Width of a slot with its gap, and how many are drawn.
 SLOT, MAX_SLOTS = 15, 24
 
@@ -70,10 +74,16 @@ def task_verb(operation: Operation) -> TaskVerb:
 
 @register.simple_tag
 def when(moment: datetime | None, form: str = "ago") -> str:
-    """A moment: relative ("ago", "age") or absolute ("clock"), with the full time in the title."""
+    """A moment: relative ("ago", "age") or absolute ("clock"), with the full time in the title.
+
+    An age stands in many rows: `times.js` gives it its title.
+    """
     if moment is None:
         return ""
     local = timezone.localtime(moment)
+    if form == "age":
+        stamp = local.isoformat(timespec="seconds")
+        return format_html('<time datetime="{}" data-since="age">{}</time>', stamp, _moment(moment, form))
     shown = format_html('datetime="{}" title="{}"', local.isoformat(), f"{local:%Y-%m-%d %H:%M:%S.%f %Z}")
     since = "" if form == "clock" else format_html(' data-since="{}"', form)
     return format_html("<time {}{}>{}</time>", shown, since, _moment(moment, form))
@@ -95,6 +105,12 @@ def slots(worker: Worker) -> dict[str, object]:
         "boxes": [(kind, at * SLOT) for at, kind in enumerate(kinds)],
         "more": worker.size - drawn,
     }
+
+
+@register.inclusion_tag("stats/_bars.html")
+def histogram(series: Series, open: str, zoom: str) -> dict[str, object]:
+    """What ended when, as a slim chart. `open`: the list a bar leads to, without its time; `zoom`: a closer look."""
+    return {"bars": figures.bars(series), "open": open, "zoom": zoom, "slim": True}
 
 
 @register.inclusion_tag("components/tip.html")
@@ -126,29 +142,9 @@ def low_disk(context: template.Context) -> disk.Space | None:
 
 
 @register.filter
-def duration(milliseconds: float | timedelta | None) -> str:
-    """`812 ms`, `4.1 s`, `30 s`, `6 min 12 s`, `2 h 05 min`, `3 d 4 h`; empty for nothing."""
-    if milliseconds is None:
-        return ""
-    if isinstance(milliseconds, timedelta):
-        milliseconds = milliseconds.total_seconds() * 1000
-    if milliseconds < 1000:
-        return f"{max(milliseconds, 0):.0f} ms"
-    if round(milliseconds / 1000, 1) < MINUTE:
-        return f"{milliseconds / 1000:.1f} s"
-    return _long(round(milliseconds / 1000))
-
-
-@register.filter
 def share(part: int, whole: int) -> str:
     """`part` of `whole` as a percentage for a width of an SVG shape."""
     return f"{100 * part / whole:.2f}%" if whole else "0%"
-
-
-@register.filter
-def number(count: object) -> str:
-    """`12,345`; empty for what an agent did not tell, or not as a number."""
-    return f"{count:,}" if isinstance(count, int) else ""
 
 
 @register.filter
@@ -213,11 +209,3 @@ def _span(seconds: int) -> str:
     if seconds < HOUR:
         return f"{seconds // MINUTE} min"
     return f"{seconds // HOUR} h" if seconds < DAY else f"{seconds // DAY} d"
-
-
-def _long(seconds: int) -> str:
-    if seconds < HOUR:
-        return f"{seconds // MINUTE} min {seconds % MINUTE:02d} s"
-    if seconds < DAY:
-        return f"{seconds // HOUR} h {seconds % HOUR // MINUTE:02d} min"
-    return f"{seconds // DAY} d {seconds % DAY // HOUR} h"

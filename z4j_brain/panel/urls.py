@@ -9,13 +9,16 @@ from django.urls import include, path, re_path
 from z4j_brain.agents import pages as agents
 from z4j_brain.fleet import pages as fleet
 from z4j_brain.operations import pages as operations
-from z4j_brain.panel import pages
+from z4j_brain.panel import overview, pages
 from z4j_brain.panel.consumers import Live, Nowhere
 from z4j_brain.panel.signin import SignInView, SignOutView
 from z4j_brain.rbac import pages as rbac
+from z4j_brain.stats import pages as stats
 from z4j_brain.tasks import pages as tasks
 
 inside = [
+    path("", overview.shown, name="overview"),
+    path("statistics/", stats.shown, name="statistics"),
     path("tasks/", tasks.listed, name="tasks"),
     path("tasks/export/", tasks.export, name="task-export"),
     path("tasks/words/", tasks.words, name="task-words"),

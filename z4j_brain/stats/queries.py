@@ -32,6 +32,10 @@ class Point:
     end: datetime
     totals: Totals
 
+    @property
+    def limits(self) -> str:
+        return spans.limits(self.start, self.end)
+
 
 @dataclass(frozen=True)
 class Series:
@@ -84,9 +88,16 @@ def totals(
     environment_id: int, start: datetime, end: datetime, *, engine: str | None = None, queue: str | None = None
 ) -> Totals:
     """What came and ended in [start, end), widened to whole five minutes."""
-    first, last = Grain.FIVE_MINUTES.floor(int(start.timestamp())), -Grain.FIVE_MINUTES.floor(-int(end.timestamp()))
-    rows = _within(ByQueue, environment_id, first, last, spans.OF_QUEUES)
-    found = _narrow(rows, engine, queue=queue).aggregate(**_SUMS, **_TEXTS)
+    return whole(environment_id, Span.whole(start, end), engine=engine, queue=queue)
+
+
+def whole(
+    environment_id: int, span: Span, *, engine: str | None = None, queue: str | None = None, name: str | None = None
+) -> Totals:
+    """The span in one; of one name only for whole hours."""
+    model, grains = (ByQueue, spans.OF_QUEUES) if name is None else (ByName, spans.OF_NAMES)
+    rows = _within(model, environment_id, span.start, span.end, grains)
+    found = _narrow(rows, engine, queue=queue, name=name).aggregate(**_SUMS, **_TEXTS)
     return Totals.of(list(found.values()))
 
 

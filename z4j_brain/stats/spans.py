@@ -27,7 +27,7 @@ LONGEST = timedelta(days=400)
 #: Up to this long, seconds, a chart shows each grain.
 _FINE = {Grain.FIVE_MINUTES: 25 * 3600, Grain.HOUR: 13 * 86_400}
 #: From this long on a stretch begins with a whole hour, so that what is kept by task name can tell of it too.
-_HOURLY = 6 * 3600
+_HOURLY = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,12 @@ class Span:
         whole = max(grain, Grain.HOUR) if last - first >= _HOURLY else grain
         return cls(whole.floor(first), _up(whole, last), grain)
 
+    @classmethod
+    def whole(cls, start: datetime, end: datetime) -> Span:
+        """The five minutes that [start, end) touches, however many."""
+        grain = Grain.FIVE_MINUTES
+        return cls(grain.floor(int(start.timestamp())), _up(grain, ceil(end.timestamp())), grain)
+
     @property
     def before(self) -> Span:
         """As long a stretch, right before it."""
@@ -79,6 +85,11 @@ class Span:
     def until(self) -> datetime:
         return moment(self.end)
 
+    @property
+    def limits(self) -> str:
+        """As the address of a list of tasks says it."""
+        return limits(self.since, self.until)
+
     def minutes(self, now: datetime) -> float:
         """How much of it has passed."""
         return max(min(self.end, now.timestamp()) - self.start, 0) / 60
@@ -95,6 +106,11 @@ def pieces(start: int, end: int, grains: Sequence[Grain]) -> Iterator[tuple[Grai
     for since, until in ((start, first), (last, end)):
         if since < until and finer:
             yield from pieces(since, until, finer)
+
+
+def limits(start: datetime, end: datetime) -> str:
+    """`after=...&before=...`: what ended in between."""
+    return f"after={start:%Y-%m-%dT%H:%MZ}&before={end:%Y-%m-%dT%H:%MZ}"
 
 
 def moment(seconds: int) -> datetime:

@@ -20,8 +20,8 @@ class Grain(models.IntegerChoices):
 
 #: The states a task ends in, each a column of its own.
 ENDS = tuple(sorted(state.value for state in FINAL))
-#: Those of them that count as failures: the rate that pages show, and what hangs below the axis of charts.
-FAILURES = ("dead_lettered", "failed", "lost")
+#: Those of them that count as failures, with their words: the rate that pages show, what hangs below a chart's axis.
+FAILURES = {"failed": "failed", "dead_lettered": "given up", "lost": "lost"}
 #: Everything a rollup counts or sums up, in the order of its columns. `retries`: attempts before the last of tasks that
 #: ended; `runtime_us`: how long their last runs took together, microseconds.
 SUMS = ("arrived", *ENDS, "retries", "runtime_us")

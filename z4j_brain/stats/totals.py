@@ -76,6 +76,11 @@ class Totals:
         return sum(self._sum(state) for state in FAILURES)
 
     @property
+    def failures(self) -> list[tuple[str, str, int]]:
+        """The failed by state, with the word for it."""
+        return [(state, word, self._sum(state)) for state, word in FAILURES.items() if self._sum(state)]
+
+    @property
     def other(self) -> int:
         """Ended, but neither well nor in failure: cancelled, expired, rejected, skipped."""
         return self.ended - self.succeeded - self.failed

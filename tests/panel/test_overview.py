@@ -1,0 +1,102 @@
+"""The overview says what is the matter, first and in sentences, and leads to it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from tests import rows
+from z4j_brain.stats import ingest as stats
+from z4j_brain.stats.ingest import Arrival, End
+
+HERE = "/harbor/production/"
+
+
+@pytest.fixture
+def see(cast, client):
+    client.force_login(cast.user("vera"), backend="django.contrib.auth.backends.ModelBackend")
+
+    def see(path=HERE):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        return answer.content.decode()
+
+    return see
+
+
+@pytest.fixture
+def count(cast, db):
+    """Put tasks into the statistics: count(40, "failed", hours=30)."""
+
+    def count(number, state=None, *, hours=1.0, name="shop.send", queue="emails", took=500_000):
+        at = int((timezone.now() - timedelta(hours=hours)).timestamp() * 1_000_000)
+        facts = [Arrival("celery", queue, name, at) for _ in range(number)]
+        if state:
+            facts += [End("celery", queue, name, at, state, 0, took, took) for _ in range(number)]
+        stats.apply(cast.production.pk, [], facts)
+
+    return count
+
+
+def test_of_nothing_it_says_that_nothing_ended(see):
+    assert "No task ended in the last 24 hours." in see()
+
+
+def test_it_begins_with_the_failure_rate_and_what_it_was_before(see, count):
+    count(90, "succeeded")
+    count(6, "failed")
+    count(4, "lost")
+    count(98, "succeeded", hours=40)
+    count(2, "failed", hours=40)
+
+    assert "Failure rate is 10 %: 10 of the 100 tasks that ended in the last 24 hours, about five times" in see()
+
+
+def test_too_little_is_not_compared(see, count):
+    count(3, "failed")
+    count(60, "succeeded", hours=40)
+
+    assert "Failure rate is 100 %: 3 of the 3 tasks that ended in the last 24 hours." in see()
+
+
+def test_a_day_without_failures_is_told_as_such(see, count):
+    count(1, "succeeded")
+
+    assert "None of the 1 task that ended in the last 24 hours failed." in see()
+
+
+def test_that_tasks_wait_longer_is_said(see, count):
+    count(50, "succeeded", took=48_000_000)
+    count(50, "succeeded", hours=40, took=2_000_000)
+
+    assert "one in twenty waits" in see()
+
+
+def test_a_queue_that_fills_and_a_name_that_fails_want_attention(see, count, cast):
+    rows.worker(cast.production, queues=["emails"])
+    rows.queue(cast.production, depth=1240)
+    count(30, hours=0.05)
+    count(10, "failed", name="shop.pay")
+
+    page = see()
+
+    assert "emails fills faster than it drains" in page
+    assert "100 % of shop.pay failed" in page
+    assert "tasks/?name=shop.pay&amp;engine=celery&amp;state=failed&amp;after=" in page
+
+
+def test_where_nothing_is_the_matter_it_says_so(see, count):
+    count(10, "succeeded")
+
+    assert "Nothing. No worker fell silent, no queue fills, no task name fails often." in see()
+
+
+def test_what_cannot_be_understood_is_told_and_the_usual_is_shown(see, count):
+    count(10, "succeeded")
+
+    page = see(f"{HERE}statistics/?after=2026-11-02T10:00&before=2026-11-01T10:00")
+
+    assert "The start comes before the end" in page
+    assert "10 tasks that ended in the last 24 hours" in page

@@ -1,0 +1,164 @@
+"""The overview of an environment: what is the matter first, then how much, how well and how fast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from z4j_brain.agents.states import Presence
+from z4j_brain.fleet import findings
+from z4j_brain.fleet import queries as fleet
+from z4j_brain.fleet.models import Queue, Worker
+from z4j_brain.fleet.queries import Serving
+from z4j_brain.lib.words import percent, plural, rate
+from z4j_brain.operations import queries as operations
+from z4j_brain.rbac import queries as rbac
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment
+from z4j_brain.stats import queries as stats
+from z4j_brain.stats.queries import Group, Table
+from z4j_brain.stats.spans import Span
+from z4j_brain.stats.totals import Totals
+from z4j_brain.stats.view import View, told
+
+#: What each part of the page shows at most.
+MATTERS, QUEUES, NAMES, OPERATIONS, WORKERS = 5, 8, 5, 4, 200
+#: A queue that holds less does not fill; a name with fewer failures, or a smaller share of them, is not worth a line.
+DEEP, FAILURES, SHARE = 10, 5, 0.05
+#: The stretch that says how fast a queue fills and drains now.
+PACE = "15m"
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """Something that wants attention: what, why, and the page that goes on with it. `tone`: the class of its icon."""
+
+    icon: str
+    tone: str
+    what: str
+    why: str
+    page: str
+    query: str = ""
+    step: str = "Look"
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A queue with what came in and went out lately."""
+
+    queue: Queue
+    serving: Serving
+    totals: Totals
+    minutes: float
+
+    @property
+    def came(self) -> str:
+        return rate(self.totals.arrived, self.minutes)
+
+    @property
+    def went(self) -> str:
+        return rate(self.totals.ended, self.minutes)
+
+    @property
+    def fills(self) -> bool:
+        return self.queue.depth >= DEEP and self.totals.arrived > 1.05 * self.totals.ended and not self.queue.is_stale
+
+    @property
+    def drains_ms(self) -> float | None:
+        """How long until it is empty at this pace; None when it will not be."""
+        net = (self.totals.ended - self.totals.arrived) / self.minutes
+        return self.queue.depth / net * 60_000 if net > 0 else None
+
+
+@require_GET
+@login_required
+def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    view = View.of(request.GET)
+    names = stats.by_name(place.pk, view.span)
+    flows = _flows(actor, place)
+    heard = fleet.workers(actor, place).filter(offline_at=None, heartbeat_at__gte=timezone.now() - fleet.RECENT)
+    workers = list(heard.order_by("-heartbeat_at")[:WORKERS])
+    matters = [*_wrong(actor, place), *map(_filling, filter(_fills, flows)), *_failing(names)]
+    context = told(place, view.asked) | {
+        "title": "Overview",
+        "environment": place,
+        "view": view,
+        "matters": matters[:MATTERS],
+        "more_matters": len(matters) - MATTERS,
+        "flows": flows[:QUEUES],
+        "slowest": _most(names, lambda group: group.totals.runtime_ms.p95 or 0),
+        "failing": _most(names, lambda group: group.totals.failed),
+        "names": names,
+        "fleet": _fleet(workers),
+        "operations": list(operations.operations(actor, place).order_by("-id")[:OPERATIONS]),
+    }
+    return render(request, "panel/overview.html", context)
+
+
+def _fills(flow: Flow) -> bool:
+    return flow.fills
+
+
+def _wrong(actor: Actor, place: Environment) -> Iterator[Matter]:
+    for found in islice(findings.wrong(actor, place), 2):
+        where = f" On {found.where}." if found.where else ""
+        yield Matter("stethoscope", "failed-i" if found.grave else "warn-i", found.what, found.fix + where, "doctor")
+
+
+def _filling(flow: Flow) -> Matter:
+    why = f"{plural(flow.queue.depth, 'task')} wait. {flow.came} came in, {flow.went} went out."
+    query = urlencode({"queue": flow.queue.name, "engine": flow.queue.engine, "since": PACE})
+    return Matter("trending-up", "warn-i", f"{flow.queue.name} fills faster than it drains", why, "statistics", query)
+
+
+def _failing(names: Table) -> Iterator[Matter]:
+    for group in names.groups:
+        totals = group.totals
+        if totals.failed >= FAILURES and (totals.failure_rate or 0) >= SHARE:
+            what = f"{percent(totals.failure_rate)} of {group.key or 'unnamed tasks'} failed"
+            why = f"{totals.failed:,} of {plural(totals.ended, 'task')} since {names.span.since:%H:%M UTC on %d %b}."
+            query = f"{urlencode({'name': group.key, 'engine': group.engine, 'state': totals.failures[0][0]})}"
+            yield Matter("bug", "failed-i", what, why, "tasks", f"{query}&{names.span.limits}", "Show")
+
+
+def _most(names: Table, order: Any) -> list[tuple[Group, str, str]]:
+    """Of the names that have any of it, those with the most, each with its page of statistics and its list."""
+    groups = sorted((group for group in names.groups if order(group)), key=order, reverse=True)[:NAMES]
+    return [(group, urlencode({"name": group.key, "engine": group.engine}), names.span.limits) for group in groups]
+
+
+def _flows(actor: Actor, place: Environment) -> list[Flow]:
+    """The queues that hold most, first those that fill."""
+    queues = list(fleet.queues(actor, place).order_by("-depth", "name")[: QUEUES * 2])
+    span = Span.recent(PACE, timezone.now())
+    pace = {(group.engine, group.key): group.totals for group in stats.by_queue(place.pk, span).groups}
+    serving, minutes = fleet.serving(actor, place, queues), span.minutes(timezone.now())
+    flows = [
+        Flow(queue, serving[queue.pk], pace.get((queue.engine, queue.name), Totals()), minutes) for queue in queues
+    ]
+    return sorted(flows, key=lambda flow: not flow.fills)
+
+
+def _fleet(workers: Iterable[Worker]) -> dict[str, Any]:
+    some = list(workers)
+    online = [worker for worker in some if worker.state == Presence.ONLINE]
+    busy, slots = sum(len(worker.running) for worker in online), sum(worker.size for worker in online)
+    return {
+        "online": len(online),
+        "silent": len(some) - len(online),
+        "busy": busy,
+        "slots": slots,
+        "engines": sorted({worker.engine for worker in online}),
+        "codes": sorted({worker.code for worker in online} - {""}),
+    }
