@@ -43,6 +43,11 @@ class Counts:
             return self.states[state]
         return Count(sum(map(int, self.states.values())), any(count.capped for count in self.states.values()))
 
+    @property
+    def present(self) -> list[tuple[TaskState, Count]]:
+        """The states that any task is in."""
+        return [(state, self.states[state]) for state in TaskState if self.states[state].number]
+
 
 class _Cut(Subquery):
     """How many rows a sliced queryset has, as a column."""

@@ -43,7 +43,7 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
         "page": page,
         "newer": view.at(page.previous).address if page.previous else "",
         "older": view.at(page.next).address if page.next else "",
-        "chips": [(state, number, view.with_state(state).address) for state, number in counts.states.items() if int(number)],
+        "chips": [(state, number, view.with_state(state).address) for state, number in counts.present],
         "total": page.total or counts.of(view.state),
         "is_new": not page.results and not agents.agents(actor, place).exists(),
         "may": {verb: permission in held for verb, permission in queries.VERBS.items()},
