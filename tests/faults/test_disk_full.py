@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -50,14 +51,16 @@ class Volume:
 
 
 @pytest.fixture
-def volume(tmp_path: Path) -> Iterator[Volume]:
-    path = tmp_path / "volume"
-    path.mkdir()
+def volume() -> Iterator[Volume]:
+    path = Path(tempfile.mkdtemp(prefix="z4j-small-"))  # not in the run's own folder, which is root's alone
+    path.chmod(0o711)
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", path], check=False)
     if mounted.returncode:
+        path.rmdir()
         pytest.skip("only root may mount a small disk")
     yield Volume(path)
     subprocess.run(["umount", "-l", path], check=True)
+    path.rmdir()
 
 
 @pytest.fixture
@@ -78,8 +81,7 @@ def _on_volume(store: Store, volume: Volume, tmp_path: Path) -> Brain:
         place.mkdir()
         owner = (store.folder / "postgres" / "PG_VERSION").stat()
         os.chown(place, owner.st_uid, owner.st_gid)
-        for part in (volume.path, *volume.path.parents):
-            part.chmod(part.stat().st_mode | 0o011)
+        volume.path.chmod(0o711)
         _sql(store, f"CREATE TABLESPACE small LOCATION '{place}'")
         _sql(store, f'ALTER DATABASE "{brain.name}" SET TABLESPACE small')
         return brain
@@ -140,9 +142,8 @@ def test_a_full_disk_refuses_honestly_breaks_nothing_and_all_goes_on(brain, volu
 
     assert refused["code"] == "disk_full"
     assert "room" in refused["detail"]
+    wait_for(lambda: send(brain)[1].get("code") in ("disk_low", "disk_full"))
     before = set(sender.acknowledged)
-    status, answer = send(brain)
-    assert (status, answer["code"] in ("disk_low", "disk_full")) == (503, True)
     assert brain.request("GET", "/api/v1/harbor/production/tasks/", who="olive")[0] == 200
     assert brain.request("GET", "/healthz")[0] == brain.request("GET", "/readyz")[0] == 200
 
@@ -193,9 +194,9 @@ def check(brain: Brain, sender: Sender) -> None:
     """Each acknowledged event is there once, none was turned away, and the database is whole."""
     assert not sender.is_alive()
     assert sender.refusals == []
-    rows = execute(
-        brain, "SELECT e.seq FROM tasks_event e JOIN agents_agent a ON a.id = e.agent_id WHERE a.name = 'shop'"
-    )
+    boot = sender.boot if brain.database_url else sender.boot.hex
+    query = "SELECT e.seq FROM tasks_event e JOIN agents_agent a ON a.id = e.agent_id WHERE a.boot = ?"
+    rows = execute(brain, query, boot)
     stored = sorted(seq for (seq,) in rows)
     assert stored == sorted(sender.acknowledged)
     if not brain.database_url:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.db.models import Model
 
@@ -205,6 +208,23 @@ def test_it_is_known_since_when_events_tell_the_whole(cast):
     assert queries.kept_since(cast.production.pk) == today - timedelta(days=3)  # the older ones are gone all the same
 
 
+def test_a_late_event_does_not_make_a_task_anew_from_half_of_its_events(cast):
+    key, start = cast.agent_key(), bulk.micros(ago(5))
+    told = [
+        sent.event(1, "task.enqueued", name="shop.pay", queue="tills", ts=start),
+        sent.event(3, "task.succeeded", runtime_ms=12.0, ts=start + 3, run=start + 2),
+    ]
+    ingest(key, sent.parsed(*told, boot=sent.BOOT))
+    late = sent.event(2, "task.started", worker="w-1", ts=start + 2, run=start + 2)
+    Event.objects.filter(seq=1, agent__boot=sent.BOOT).delete()
+
+    ingest(key, sent.parsed(late, boot=sent.BOOT))
+
+    task = Task.objects.get(task_id="t1")
+    assert (task.name, task.queue, task.state, task.worker) == ("shop.pay", "tills", "succeeded", "")
+    assert Event.objects.filter(task=task).count() == 2
+
+
 def test_a_page_of_settings_knows_what_is_stored_and_what_is_due(cast):
     stocked = {one.kind.name: one for one in stock(refreshed(cast.production), seconds=5)}
 
@@ -229,3 +249,20 @@ def test_statistics_stay_when_the_tasks_they_count_are_gone(cast):
 
     assert not Task.objects.filter(name="shop.pay").exists()
     assert list(ByName.objects.filter(name="shop.pay").values()) == before != []
+
+
+def test_the_command_line_counts_first_and_then_lets_go_of_as_much(cast):
+    said, gone = (json.loads(prune("--json", *more)) for more in (["--dry-run"], []))
+
+    assert said == gone
+    assert set(gone) == {"harbor/production", "harbor/staging", "island/production"}
+    assert gone["harbor/production"]["tasks"] == 5
+    assert left(cast.production)["Task"] == 7
+    told = prune("--environment", "harbor/production")
+    assert told == "harbor/production: nothing is past its days\n"
+
+
+def prune(*arguments: str) -> str:
+    told = io.StringIO()
+    call_command("prune", *arguments, stdout=told)
+    return told.getvalue()

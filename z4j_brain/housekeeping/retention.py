@@ -86,7 +86,7 @@ def _work(sweep: Sweep, end: float) -> int:
     """Go on with a sweep until it is done or the time is up; how much has gone."""
     kind = KINDS[sweep.kind]
     first = horizon(getattr(sweep.environment, kind.days))
-    _move_horizon(sweep.environment, sweep.kind)
+    move_horizon(sweep.environment, sweep.kind)
     gone = 0 if sweep.is_running else _begin(sweep)
     for piece in kind.pieces(sweep.environment_id, midnight(first), sweep.cursor, _size()):
         began = time.monotonic()
@@ -107,7 +107,7 @@ def _work(sweep: Sweep, end: float) -> int:
     return gone
 
 
-def _move_horizon(environment: Environment, kind: str) -> None:
+def move_horizon(environment: Environment, kind: str) -> None:
     """Say what may be gone from now on, before any of it is."""
     first = horizon(getattr(environment, KINDS[kind].days))
     behind = Sweep.objects.filter(Q(horizon=None) | Q(horizon__lt=first), environment=environment, kind=kind)
@@ -121,7 +121,7 @@ def _begin(sweep: Sweep) -> int:
     if sweep.kind != blocks.EventBlocks.name or not bulk.on_postgres():
         return 0
     for environment in Environment.objects.all():
-        _move_horizon(environment, sweep.kind)
+        move_horizon(environment, sweep.kind)
     try:
         return _drop_days().get(sweep.environment_id, 0)
     except OperationalError as error:
