@@ -125,8 +125,10 @@ class Walk:
             told = f"str[{len(value)}]"
             if self.mode == REDACT:
                 told = repr(self.plain(value))
-        elif kind is int or kind is float:
-            told = self._number(value) if self.mode == REDACT else kind.__name__
+        elif kind is int:
+            told = self._number(value) if self.mode == REDACT else "int"
+        elif kind is float:
+            told = repr(value) if self.mode == REDACT else "float"
         elif value is None or kind is bool:
             told = repr(value)
         else:
@@ -183,10 +185,6 @@ class Walk:
         if self.mode == SHAPES:
             plain = str.__getitem__(key, slice(0, LONGEST_NAME)) if is_kind(key, str) else ""
             return repr(plain) if _is_name(plain) else self.shape(key)
-        if type(key) is str and len(key) < LONGEST_NAME and self.nodes < MAX_NODES and self.scanned <= MAX_SCANNED:
-            self.nodes += 1
-            self.scanned += len(key)
-            return _name(key)
         return self._apart(key)
 
     def _apart(self, key: Any) -> str:
@@ -206,9 +204,19 @@ class Walk:
         hidden = _names_a_secret(items[:10])
         comma = ""
         for key, item in items:
-            told = f"{comma}{self._key(key)}: "
+            usual = type(key) is str and len(key) < LONGEST_NAME and self.nodes < MAX_NODES
+            if usual and self.scanned <= MAX_SCANNED:
+                told, may_be_secret = _known(key, self.mode)
+                if self.mode == REDACT:
+                    self.nodes += 1
+                    self.scanned += len(key)
+            else:
+                told, may_be_secret = self._key(key), is_kind(key, str)
+            told = f"{comma}{told}: "
             comma = ", "
-            if is_kind(key, str) and (is_secret(key, item) or (hidden and key.lower() in _PAIR_VALUES)):
+            if (may_be_secret and is_secret(key, item)) or (
+                hidden and is_kind(key, str) and key.lower() in _PAIR_VALUES
+            ):
                 self.tell(told + REDACTED)
             elif leaf := self._leaf(item, depth + 1):
                 self.tell(told + leaf)
@@ -279,9 +287,10 @@ _MISSING: Final = object()
 
 
 @functools.lru_cache(maxsize=4096)
-def _name(key: str) -> str:
-    """The names of keys come again and again."""
-    return repr(secret_text.redact(key))
+def _known(key: str, mode: str) -> tuple[str, bool]:
+    """A short key as text, and whether it may be the name of a secret: keys come again and again."""
+    shape = repr(key) if _is_name(key) else f"str[{len(key)}]"
+    return shape if mode == SHAPES else repr(secret_text.redact(key)), is_secret(key)
 
 
 @functools.lru_cache(maxsize=4096)
