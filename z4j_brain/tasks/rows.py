@@ -197,20 +197,27 @@ def _refold(found: Known, keyed: list[Keyed], earlier: dict[int, list[Keyed] | N
 
 
 def _earlier(environment_id: int, late: list[Known]) -> dict[int, list[Keyed] | None]:
-    """All events these tasks have, with their order keys; None where some may have been pruned.
+    """All events these tasks have, with their order keys; None where some have been pruned.
 
     Such a task is not made anew out of what is left of it: what comes too late for it is kept, and changes nothing.
     """
     kept_since = (rbac.kept_since(environment_id) - bulk.EPOCH) // timedelta(microseconds=1)
-    events: dict[int, list[Keyed] | None] = {
-        found.id: [] if (found.row["first_at"] or 0) >= kept_since else None for found in late
-    }
-    whole = [pk for pk, kept in events.items() if kept is not None]
-    stored = Event.objects.filter(task_id__in=whole).values_list("task_id", "agent__boot", "data")
+    events: dict[int, list[Keyed]] = {found.id: [] for found in late}
+    stored = Event.objects.filter(task_id__in=events).values_list("task_id", "agent__boot", "data")
     for task_id, boot, event in stored.iterator():
-        if (kept := events[task_id]) is not None:
-            kept.append((folding.order_key(event, str(boot)), event))
-    return events
+        events[task_id].append((folding.order_key(event, str(boot)), event))
+    return {
+        found.id: events[found.id]
+        if (found.row["first_at"] or 0) >= kept_since or _is_whole(found.row, events[found.id])
+        else None
+        for found in late
+    }
+
+
+def _is_whole(row: folding.Row, events: list[Keyed]) -> bool:
+    """Do these events tell all that the row does? An old task may have been told of only just now."""
+    folded = folding.fold(None, sorted(events, key=_FIRST)) if events else folding.empty()
+    return all(folded[name] == row[name] for name in FIELDS)
 
 
 def _append(environment_id: int, told: Sequence[tuple[Agent, list[ParsedEvent]]], ids: dict[Identity, int]) -> None:
