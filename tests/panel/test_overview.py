@@ -71,7 +71,7 @@ def test_that_tasks_wait_longer_is_said(see, count):
     count(50, "succeeded", took=48_000_000)
     count(50, "succeeded", hours=40, took=2_000_000)
 
-    assert "one in twenty waits" in see()
+    assert "One task in twenty waits" in see()
 
 
 def test_a_queue_that_fills_and_a_name_that_fails_want_attention(see, count, cast):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django import template
 from django.templatetags.static import static
@@ -22,7 +23,8 @@ from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.states import Permission
 from z4j_brain.stats import figures
-from z4j_brain.stats.queries import Series
+from z4j_brain.stats import queries as stats
+from z4j_brain.stats.filters import TIMES, listed
 from z4j_brain.tasks.states import TaskState, TaskVerb
 from z4j_brain.tasks.timeline import Attempt, Station
 
@@ -107,10 +109,16 @@ def slots(worker: Worker) -> dict[str, object]:
     }
 
 
-@register.inclusion_tag("stats/_bars.html")
-def histogram(series: Series, open: str, zoom: str) -> dict[str, object]:
-    """What ended when, as a slim chart. `open`: the list a bar leads to, without its time; `zoom`: a closer look."""
-    return {"bars": figures.bars(series), "open": open, "zoom": zoom, "slim": True}
+@register.inclusion_tag("stats/_bars.html", takes_context=True)
+def histogram(context: template.Context) -> dict[str, object]:
+    """What of the list on the screen ended when, where statistics can tell. A bar and a drag narrow the list."""
+    environment, view = context["environment"], context["view"]
+    asked = listed(view.parameters, timezone.now())
+    if asked is None:
+        return {}
+    bars = figures.bars(stats.series(environment.pk, asked.span, **asked.tasks, timed=False))
+    address = f"?{urlencode({key: value for key, value in view.parameters.items() if key not in TIMES})}"
+    return {"bars": bars, "open": address, "zoom": address, "slim": True} if bars.total.ended else {}
 
 
 @register.inclusion_tag("components/tip.html")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict
 
 import django_filters as filters
 from django.http import QueryDict
@@ -20,6 +21,12 @@ OLDEST = datetime(2020, 1, 1, tzinfo=UTC)
 TABLES = ("name", "queue")
 
 
+class About(TypedDict):
+    engine: str | None
+    queue: str | None
+    name: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """None: any. `by`: the table that is wanted beside the series."""
@@ -31,9 +38,33 @@ class Asked:
     by: str | None = None
 
     @property
-    def tasks(self) -> dict[str, str | None]:
+    def tasks(self) -> About:
         """The tasks it is about, as the queries take it."""
-        return {"engine": self.engine, "queue": self.queue, "name": self.name}
+        return About(engine=self.engine, queue=self.queue, name=self.name)
+
+
+#: How the address of a list says its time.
+TIMES = ("since", "after", "before")
+#: What a list may be narrowed by so that statistics can still tell of it; by state they tell of all.
+_TOLD = {"engine", "queue", "name", "state", *TIMES}
+
+
+def listed(parameters: Mapping[str, str], now: datetime) -> Asked | None:
+    """What the address of a list of tasks asks of statistics; None where they cannot tell."""
+    given = {name: value for name, value in parameters.items() if value}
+    if given.keys() - _TOLD or {"queue", "name"} <= given.keys():
+        return None
+    finest = Grain.HOUR if "name" in given else Grain.FIVE_MINUTES
+    tasks = {name: given.get(name) for name in ("engine", "queue", "name")}
+    if not given.keys() & {"after", "before"}:
+        since = given.get("since", USUAL)
+        return Asked(Span.recent(since, now, finest), **tasks) if since in RANGES else None
+    if "after" not in given:
+        return None
+    start, end = (datetime.fromisoformat(given[name]) if name in given else now for name in ("after", "before"))
+    span = Span.between(start, min(end, now), finest) if OLDEST < start < min(end, now) <= start + LONGEST else None
+    # Of one or two bars there is nothing to see.
+    return Asked(span, **tasks) if span and len(span.starts) > 2 else None
 
 
 class StatsFilter(StrictFilterSet):

@@ -53,8 +53,10 @@ def slower(now: Totals, before: Totals, span: Span) -> str:
     for word, measure in (("wait", "wait_ms"), ("run", "runtime_ms")):
         today, then = getattr(now, measure).p95, getattr(before, measure).p95
         if today and then and today > 2 * then and today >= 1000 and min(now.ended, before.ended) >= ENOUGH:
-            said.append(f"one in twenty {word}s {duration(today)} or longer, {duration(then)} {earlier(span)}")
-    return f"Of the tasks {' and '.join(said)}." if said else ""
+            said.append(
+                f"One task in twenty {word}s {duration(today)} or longer; it was {duration(then)} {earlier(span)}."
+            )
+    return " ".join(said)
 
 
 def _compared(now: Totals, before: Totals, earlier: str) -> str:

@@ -1,7 +1,7 @@
 """Stretches of time that a list of tasks is about.
 
-A relative one means: ended since then, or not ended yet. It begins at a full five minutes, where a rollup begins, so
-that list, counts and statistics agree to the task. One with limits of its own (`after`, `before`): ended in between.
+A relative one means: ended since then, or not ended yet. It begins where the statistics of that range begin, so that
+list, counts and statistics agree to the task. One with limits of its own (`after`, `before`): ended in between.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 from django.db.models import Q
 from django.utils import timezone
+
+from z4j_brain.stats import spans as stats
 
 RANGES = {
     "15m": (timedelta(minutes=15), "the last 15 minutes"),
@@ -71,7 +73,7 @@ class Span:
         if self.is_custom:
             return Bounds(self.after, self.before, live=False)
         reach, _ = RANGES[self.since]
-        return Bounds(floor(timezone.now() - reach) if reach else None)
+        return Bounds(stats.Span.recent(self.since, timezone.now()).since if reach else None)
 
     @property
     def words(self) -> str:
