@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -15,28 +14,26 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from tests.bench import rows
 from tests.brain import free_port
 
 STARTS = 5
 IDLE = 5.0
-#: What the project has set itself; printed as the share that is used up.
-LIMITS = {"start_s": 3.0, "idle_rss_mb": 150.0}
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="z4j-bench-") as folder:
         first, _ = live(Path(folder))
         measured = [live(Path(folder)) for _ in range(STARTS)]
-    found = {
-        "first_start_s": round(first, 2),
-        "start_s": round(statistics.median(start for start, _ in measured), 2),
-        "idle_rss_mb": round(statistics.median(memory for _, memory in measured), 1),
-    }
-    for name, limit in LIMITS.items():
-        print(f"{name:<16} {found[name]:>8}   {found[name] / limit:.2f} of the limit")
-        found[f"{name}_share"] = round(found[name] / limit, 2)
-    print(f"{'first_start_s':<16} {found['first_start_s']:>8}   with migrations and keys")
-    print(json.dumps(found))
+    start = statistics.median(start for start, _ in measured)
+    memory = statistics.median(memory for _, memory in measured)
+    rows.tell(
+        [
+            rows.at_most("brain: start to the first answer, database migrated", start, "s", 3),
+            rows.shown("brain: first start, with migrations and keys", first, "s"),
+            rows.at_most("brain: memory when idle", memory, "MB", 150),
+        ]
+    )
 
 
 def live(folder: Path) -> tuple[float, float]:
