@@ -132,7 +132,8 @@ def append(model: type[Model], names: Sequence[str], rows: Rows) -> None:
     table, columns = model._meta.db_table, ", ".join(_columns(model, names))
     with connection.cursor() as cursor:
         if on_postgres():
-            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+            # Unwrapped, what fails on the way in is the driver's own error: a full disk would pass for a bad event.
+            with connection.wrap_database_errors, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
         else:
