@@ -115,12 +115,13 @@ async def _read(length: int, receive: Receive) -> bytes:
 async def _commands(scope: Scope, receive: Receive) -> bytes:
     headers = _headers(scope, "GET")
     boot, wait = _query(scope["query_string"])
-    key, here = await _key(headers), room()
+    key, here, authorization = await _key(headers), room(), headers["authorization"]
+    del headers  # of thousands that wait, each would keep its own
     waiter = here.enter(key.environment_id, boot)
     try:
         if error := await waiter.looked_up:
             raise error
-        commands = await _wait(waiter, headers["authorization"], wait, receive)
+        commands = await _wait(waiter, authorization, wait, receive)
         looks = [] if commands or waiter.superseded or not wait else await _doubts(waiter)
     finally:
         here.leave(waiter)
