@@ -7,6 +7,7 @@ end for a websocket whose other side stops reading.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import signal
@@ -95,6 +96,11 @@ def _answer(*, shared: bool) -> None:
     except OSError as error:
         logger.critical("listen_failed host=%s port=%s error=%s", settings.Z4J_HOST, settings.Z4J_PORT, error)
         sys.exit(1)
+    # What is here now stays, and thousands who wait are no garbage: looking through them all took a third of the loop's
+    # time (measured with 9,000 waiting polls).
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
     WebServer(application, listening).run()
 
 

@@ -133,7 +133,9 @@ async def _doubts(waiter: Waiter) -> list[wire.Look]:
     """What the brain wonders about. Nobody waits for it, and nothing fails because it cannot be found out now."""
     try:
         return await _doubter.run(_rounds.deal, waiter.environment_id, waiter.engines)
-    except (Busy, DatabaseError) as error:
+    except Busy:
+        return []  # the next poll asks again
+    except DatabaseError as error:
         logger.warning("doubts_failed error=%s", type(error).__name__)
         return []
 
