@@ -48,14 +48,14 @@ class Cluster:
     def parts(self, word: str) -> list[psutil.Process]:
         """The processes that the cluster has started, of those whose command line has this word."""
         children = psutil.Process(self.process.pid).children(recursive=True)
-        return [child for child in children if any(part.endswith(word) for part in _command(child))]
+        return [child for child in children if f"{word} " in _command(child)]
 
 
-def _command(process: psutil.Process) -> list[str]:
+def _command(process: psutil.Process) -> str:
     try:
-        return list(process.cmdline())
+        return " ".join(process.cmdline()) + " "
     except psutil.Error:  # gone meanwhile, or dead and not yet cleared away
-        return []
+        return ""
 
 
 @pytest.fixture(scope="module")
