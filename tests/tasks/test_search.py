@@ -106,9 +106,11 @@ def test_a_task_that_is_gone_is_passed_over(cast, tell):
     assert found(cast.production, "relay") == {"b"}
 
 
-def test_of_very_many_matches_the_newest_are_considered_and_the_way_goes_on(cast, tell, monkeypatch):
+@pytest.mark.parametrize("enough", [1, 99])
+def test_of_very_many_matches_the_newest_are_considered_and_the_way_goes_on(cast, tell, monkeypatch, enough):
     monkeypatch.setattr(textindex, "CONSIDERED", 5)
     monkeypatch.setattr(textindex, "NEWEST", 5)
+    monkeypatch.setattr(textindex, "ENOUGH", enough)
     tell(*(("task.failed", f"t{n}", {"queue": f"q{n % 2}", "error": ERROR}) for n in range(20)))
     wanted, seen, cursor, pages = Narrowing({"queue": ("q0",)}, search="relay"), [], None, 0
 

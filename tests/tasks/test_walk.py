@@ -154,7 +154,7 @@ def test_each_way_takes_its_index_and_sorts_nothing(cast, way, index, down):
         for n in range(4_000)
     )
     place = Place(start=Task.objects.order_by("id")[2_000].pk, down=down)
-    inner, params = walk._walked(cast.production.pk, way, {"worker"}, place, 1_000)
+    inner, params = walk._walked(cast.production.pk, way, {"worker"}, place, 5)
     postgres = connection.vendor == "postgresql"
 
     with connection.cursor() as cursor:

@@ -84,4 +84,4 @@ def _notes(given: list[tuple[str, str]], text: str) -> Iterator[str]:
             yield unknown_state(value)
     for key in _STRANGE.findall(text):
         known = " ".join(f"{one}:" for one in COLUMNS)
-        yield f"“{key}:” is no qualifier and was looked for as text. The qualifiers are {known}."
+        yield f"“{key}:” is no qualifier and was looked for as text; {known} are."

@@ -39,10 +39,10 @@ class TaskFilter(StrictFilterSet):
     state__in = ChoiceIn(field_name="state", choices=TaskState.choices)
     since = ChoiceFilter(
         choices=[(name, words) for name, (_, words) in RANGES.items()],
-        help_text="Ended since then, from a full five minutes on, or not ended yet.",
+        help_text="Ended since then, or not ended yet. Begins where the statistics of that range begin.",
     )
-    after = MomentFilter(help_text="Ended at that time or later.")
-    before = MomentFilter(help_text="Ended before that time.")
+    after = MomentFilter(field_name="finished_at", help_text="Ended at that time or later.")
+    before = MomentFilter(field_name="finished_at", help_text="Ended before that time.")
 
     class Meta:
         model = Task

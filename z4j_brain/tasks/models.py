@@ -66,8 +66,12 @@ class Task(models.Model):
             models.Index(
                 fields=["environment", "error_type", "-id"], name="task_error", condition=~models.Q(error_type="")
             ),
-            models.Index(fields=["environment", "retry_of"], name="task_retry_of", condition=~models.Q(retry_of="")),
-            models.Index(fields=["environment", "parent_id"], name="task_parent", condition=~models.Q(parent_id="")),
+            models.Index(
+                fields=["environment", "retry_of", "-id"], name="task_retry_of", condition=~models.Q(retry_of="")
+            ),
+            models.Index(
+                fields=["environment", "parent_id", "-id"], name="task_parent", condition=~models.Q(parent_id="")
+            ),
         ]
 
     @property

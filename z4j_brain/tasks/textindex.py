@@ -18,8 +18,9 @@ from z4j_brain.tasks.walk import Among, Place
 
 #: Matches, newest first, that one search considers.
 CONSIDERED = 1_000
-#: PostgreSQL's index knows no order. What is frequent is found sooner among the newest texts, so these come first.
-NEWEST = 1_000
+#: PostgreSQL's index knows no order, and SQLite's has to put together all words that begin alike. What is frequent is
+#: found sooner among the newest texts: these come first, and are enough when that many of them match.
+NEWEST, ENOUGH = 1_000, 20
 BATCH = 500
 
 #: What is indexed always, and where the environment allows it, with the class of its words.
@@ -93,19 +94,38 @@ def _insert(environment_id: int, rows: Sequence[tuple[int, list[str]]]) -> None:
 
 def _on_sqlite(environment_id: int, groups: list[list[str]], place: Place) -> Among:
     beyond, params = _beyond("rowid", place)
+    newest, looked = _sqlite_newest(groups, place)
+    if looked < NEWEST or len(newest.ids) >= ENOUGH:
+        return newest
     found = _rows(
         f"SELECT rowid FROM tasks_words WHERE tasks_words MATCH %s{beyond}"  # noqa: S608
         f" ORDER BY rowid {place.direction} LIMIT {CONSIDERED + 1}",
         [words.as_fts5(groups), *params],
     )
     ids = [pk for (pk,) in found[:CONSIDERED]]
-    return Among(tuple(ids), ids[-1] if len(found) > CONSIDERED else None)
+    return Among(tuple(ids), ids[-1] if len(found) > CONSIDERED else None, CONSIDERED)
+
+
+def _sqlite_newest(groups: list[list[str]], place: Place) -> tuple[Among, int]:
+    """The matches among the newest texts, and how many of these there were."""
+    beyond, params = _beyond("rowid", place)
+    texts = _rows(
+        f"SELECT rowid, words FROM tasks_words WHERE 1{beyond} ORDER BY rowid {place.direction} LIMIT {NEWEST}",  # noqa: S608
+        params,
+    )
+    ids = [pk for pk, text in texts if _occur(groups, f" {text} ")]
+    return Among(tuple(ids), texts[-1][0] if len(texts) == NEWEST else None, NEWEST), len(texts)
+
+
+def _occur(groups: list[list[str]], text: str) -> bool:
+    whole = all(any(f" {word} " in text for word in group) for group in groups[:-1])
+    return whole and any(f" {word}" in text for word in groups[-1])
 
 
 def _on_postgres(environment_id: int, groups: list[list[str]], place: Place) -> Among:
     query = words.as_tsquery(groups)
     newest, looked = _among_newest(environment_id, query, place)
-    if looked < NEWEST or len(newest.ids) >= NEWEST // 20:
+    if looked < NEWEST or len(newest.ids) >= ENOUGH:
         return newest
     beyond, params = _beyond("task_id", place)
     found = _rows(
@@ -128,7 +148,7 @@ def _among_newest(environment_id: int, query: str, place: Place) -> tuple[Among,
         [query, environment_id, *params],
     )
     found = tuple(sorted(ids or (), reverse=place.down))
-    return Among(found, edge if looked == NEWEST else None), looked
+    return Among(found, edge if looked == NEWEST else None, NEWEST), looked
 
 
 def _beyond(column: str, place: Place) -> tuple[str, list[int]]:

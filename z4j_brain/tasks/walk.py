@@ -58,10 +58,11 @@ class By:
 
 @dataclass(frozen=True, slots=True)
 class Among:
-    """Tasks that were looked up beforehand, by id. With an `edge`, there may be more beyond it."""
+    """Tasks that were looked up beforehand, by id. With an `edge`, more may be beyond it: behind `looked` others."""
 
     ids: tuple[int, ...]
     edge: int | None = None
+    looked: int = 0
 
 
 Way = By | Among
@@ -136,7 +137,9 @@ def find(environment_id: int, ways: Sequence[Way], condition: Condition, place: 
     if edge is not None:
         ids = {pk for pk in ids if (pk >= edge if place.down else pk <= edge)}
     found = sorted(ids, reverse=place.down)[:limit]
-    return Found(found, edge, share * len(ways)) if edge is not None and len(found) < limit else Found(found)
+    if edge is None or len(found) == limit:
+        return Found(found)
+    return Found(found, edge, sum(share if isinstance(way, By) else way.looked for way in ways))
 
 
 def count(
@@ -163,7 +166,7 @@ def _cut(way: Way, place: Place, limit: int) -> Way:
     if isinstance(way, By):
         return way
     ids = sorted((pk for pk in way.ids if place.beyond(pk)), reverse=place.down)
-    return Among(tuple(ids[:limit]), ids[limit - 1] if len(ids) > limit else way.edge)
+    return Among(tuple(ids[:limit]), ids[limit - 1] if len(ids) > limit else way.edge, way.looked)
 
 
 def _share(ways: Sequence[Way], budget: int) -> int:
