@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -34,6 +35,14 @@ def own(store: Store) -> Iterator[PostgresStore]:
     own.close()
 
 
+@pytest.fixture
+def brain(own: PostgresStore, tmp_path: Path) -> Iterator[Brain]:
+    brain = Brain(own, tmp_path / "brain")
+    brain.start()
+    yield brain
+    brain.close()
+
+
 class Reader(threading.Thread):
     """Somebody who reads the API and pages all the time."""
 
@@ -53,9 +62,7 @@ class Reader(threading.Thread):
                 self.seen.append((time.monotonic(), path, status))
 
 
-def test_postgres_is_restarted_under_load_and_nothing_is_lost_nor_a_500_seen(own, tmp_path):
-    brain = Brain(own, tmp_path / "brain")
-    brain.start()
+def test_postgres_is_restarted_under_load_and_nothing_is_lost_nor_a_500_seen(own, brain):
     senders, reader = [Sender(brain, number) for number in range(3)], Reader(brain)
     for thread in (*senders, reader):
         thread.start()
@@ -79,7 +86,6 @@ def test_postgres_is_restarted_under_load_and_nothing_is_lost_nor_a_500_seen(own
     check_events(brain, senders)
     check_tasks(brain)
     assert "Internal Server Error" not in brain.log
-    brain.close()
 
 
 def restart(own: PostgresStore) -> None:
