@@ -61,7 +61,10 @@ document.addEventListener("pointermove", (event) => {
   const at = place(svg, event), from = drag?.at ?? at;
   mark(svg, Math.min(at, from), Math.max(at, from) + 1);
 });
-document.addEventListener("pointerout", (event) => { if (!drag && chart(event)) clear(chart(event)); });
+document.addEventListener("pointerout", (event) => {
+  const svg = chart(event);
+  if (svg && !drag && !svg.contains(event.relatedTarget)) clear(svg);
+});
 document.addEventListener("pointerdown", (event) => {
   const svg = event.button === 0 && event.pointerType === "mouse" && chart(event);
   if (!svg) return;
@@ -76,7 +79,10 @@ document.addEventListener("pointerup", (event) => {
   if (svg.dataset.zoom) go(svg.dataset.zoom, limits(svg, Math.min(at, to), Math.max(at, to) + 1));
 });
 document.addEventListener("pointercancel", () => { if (drag) clear(drag.svg); drag = null; });
-document.addEventListener("focusin", (event) => { if (chart(event) && !event.target.dataset.at) mark(event.target, pieces(event.target).length - 1, pieces(event.target).length); });
+document.addEventListener("focusin", (event) => {
+  const svg = chart(event), many = svg && pieces(svg).length;
+  if (svg && !svg.dataset.at) mark(svg, many - 1, many);
+});
 document.addEventListener("focusout", (event) => { if (chart(event)) clear(chart(event)); });
 document.addEventListener("keydown", (event) => {
   const svg = chart(event);

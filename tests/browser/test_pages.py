@@ -9,7 +9,7 @@ from tests.browser.shop import Worker, now
 
 HERE = "/harbor/production"
 PAGES = ["tasks", "task", "act", "operations", "operation", "queues", "workers", "agents", "connect"]
-PAGES += ["capabilities", "engine", "doctor"]
+PAGES += ["capabilities", "engine", "doctor", "overview", "statistics"]
 
 #: What a screen reader and a keyboard need of any page; each returns what offends.
 BASICS = {
@@ -77,7 +77,7 @@ def stage(brain):
     operation = answer[1]["Location"].rstrip("/").rsplit("/", 1)[-1]
     worker.queue("emails", depth=1240, delayed=3, dead=2, oldest=now() - 372_000_000)
     worker.queue("letters", depth=0)
-    known = {"engine": "capabilities/?engine=celery"}
+    known = {"engine": "capabilities/?engine=celery", "overview": "?since=24h"}
     return known | {"task": f"tasks/{row}", "act": f"tasks/cancel/?task={row}", "operation": f"operations/{operation}"}
 
 

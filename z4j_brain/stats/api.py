@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
 from django.urls import path
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -96,7 +97,7 @@ class StatsSerializer(serializers.Serializer[Any]):
 class StatsView(Door):
     """Out of rollups, which outlive the tasks they count."""
 
-    queryset = ByQueue.objects.none()
+    queryset: QuerySet[ByQueue] = QuerySet(ByQueue).none()
     serializer_class = StatsSerializer
 
     @extend_schema(parameters=_PARAMETERS, filters=False)

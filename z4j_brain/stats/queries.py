@@ -152,8 +152,9 @@ def _within(model: type[Rollup], environment_id: int, first: int, last: int, gra
     """The fewest rollups that cover the time."""
     covering = Q()
     for grain, since, until in spans.pieces(first, last, grains):
-        covering |= Q(grain=grain, start__gte=since, start__lt=until)
-    rows = model._default_manager.filter(covering, environment=environment_id)
+        # The environment in every piece: SQLite takes the index for each, and does not walk all the environment has.
+        covering |= Q(environment=environment_id, grain=grain, start__gte=since, start__lt=until)
+    rows = model._default_manager.filter(covering)
     return rows if covering else rows.none()
 
 
