@@ -195,6 +195,7 @@ def _source(environment_id: int, way: Way, place: Place) -> Statement:
     hint = ""
     if isinstance(way, Among):
         wanted.append(f"id IN ({', '.join(str(int(pk)) for pk in way.ids) or 'NULL'})")
+        hint = "" if on_postgres() else " NOT INDEXED"  # by the rows' own ids, not along all of the environment
     elif on_postgres():
         # An order that only the one index has. By `=` the column would be no part of it, and a walk along the primary
         # key that passes over all others would seem as good.
