@@ -26,7 +26,7 @@ from z4j_brain.tasks.walk import By, Condition, Place
 #: Rows that one count looks at where nothing else can tell.
 BUDGET = 1_000
 #: Where every state is counted by its index, so far.
-MANY = 5_000
+MANY = 2_500
 LIVE = tuple(state for state in TaskState if state not in TERMINAL)
 #: An agent's clock may be ahead of ours.
 AHEAD = timedelta(days=1)

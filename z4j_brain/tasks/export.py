@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from asgiref.sync import sync_to_async
+from channels.db import SyncToAsync
 from django.core.handlers.asgi import ASGIRequest
 from django.db import transaction
 from django.http import HttpRequest, StreamingHttpResponse
@@ -119,7 +119,7 @@ class _Unhurried:
         def step() -> bytes | None:
             return next(chunks, None)
 
-        while (chunk := await sync_to_async(step)()) is not None:
+        while (chunk := await SyncToAsync(step)()) is not None:
             yield chunk
 
 
