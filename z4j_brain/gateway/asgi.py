@@ -131,6 +131,8 @@ async def _commands(scope: Scope, receive: Receive) -> bytes:
 
 async def _doubts(waiter: Waiter) -> list[wire.Look]:
     """What the brain wonders about. Nobody waits for it, and nothing fails because it cannot be found out now."""
+    if _rounds.has_nothing(waiter.environment_id, waiter.engines):
+        return []
     try:
         return await _doubter.run(_rounds.deal, waiter.environment_id, waiter.engines)
     except Busy:

@@ -37,6 +37,8 @@ INTRODUCTION = 5.0
 LOOKED_UP_AT_ONCE = 500
 #: A channel layer that was started anew has forgotten who belongs to a group, and says so to nobody.
 JOIN_EVERY = 30.0
+#: How long the room remembers what an agent can do that polls again and again.
+REMEMBERED_FOR = 60.0
 
 Queued = tuple[int, UUID | None, str, str]
 Result = TypeVar("Result")
@@ -60,6 +62,8 @@ class Waiter:
     engines: frozenset[str] = frozenset()
     #: Nobody will read the answer: another poll took its place, or its connection is gone.
     superseded: bool = False
+    #: When it was looked up who this is.
+    known_at: float = 0.0
     flag: asyncio.Event = field(default_factory=asyncio.Event)
     #: Done when the brain knows who this is and has looked what is queued for them; with an error when it could not.
     looked_up: asyncio.Future[Exception | None] = field(default_factory=asyncio.Future)
@@ -86,6 +90,16 @@ class Waiter:
         return mine and (engine, verb) in self.offers
 
 
+@dataclass(slots=True, frozen=True)
+class Known:
+    """What was looked up about an agent, and when."""
+
+    at: float
+    agent_id: UUID
+    offers: frozenset[tuple[str, str]]
+    engines: frozenset[str]
+
+
 class Room:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -93,6 +107,9 @@ class Room:
         self._environments: Counter[int] = Counter()
         self._by_agent: dict[UUID, Waiter] = {}
         self._new: list[Waiter] = []
+        self._known: dict[tuple[int, UUID], Known] = {}
+        #: The last look found nothing queued, and nobody has said anything since: who comes now need not look.
+        self._quiet = False
         self._polled: set[UUID] = set()
         self._joined: dict[int, float] = {}
         self._channel = ""
@@ -109,18 +126,35 @@ class Room:
             older.let_go()
         self._waiters[environment_id, boot] = waiter
         self._environments[environment_id] += 1
-        self._new.append(waiter)
-        self._dirty.set()
         if environment_id not in self._joined:
             self._joined[environment_id] = -JOIN_EVERY
             self._newcomers.set()
+        looked = self._quiet and not self._dirty.is_set() and self._environments[environment_id] > 1
+        if self._recall(waiter) and looked:
+            waiter.found(None)
+        else:
+            self._new.append(waiter)
+            self._dirty.set()
         return waiter
+
+    def _recall(self, waiter: Waiter) -> bool:
+        """Is it known from its last poll who this is and what they can do?"""
+        known = self._known.get((waiter.environment_id, waiter.boot))
+        if known is None or waiter.since - known.at >= REMEMBERED_FOR:
+            return False
+        waiter.known_at = known.at
+        waiter.agent_id, waiter.offers, waiter.engines = known.agent_id, known.offers, known.engines
+        self._by_agent[known.agent_id] = waiter
+        self._polled.add(known.agent_id)
+        return True
 
     def leave(self, waiter: Waiter) -> None:
         place = waiter.environment_id, waiter.boot
         if self._waiters.get(place) is waiter:
             del self._waiters[place]
             self._environments -= Counter([waiter.environment_id])  # drops what is zero
+        if waiter.agent_id and waiter.offers:
+            self._known[place] = Known(waiter.known_at, waiter.agent_id, waiter.offers, waiter.engines)
         if waiter.agent_id and self._by_agent.get(waiter.agent_id) is waiter:
             del self._by_agent[waiter.agent_id]
 
@@ -187,7 +221,8 @@ class Room:
                 self._dirty.set()
             error: Exception | None = None
             try:
-                await self._introduce(new)
+                self._quiet = False
+                await self._introduce([waiter for waiter in new if not waiter.offers])
                 await self._look()
             except DatabaseError as problem:  # it may be away for a while: the next sweep tries again
                 logger.warning("store_away error=%s", str(problem).strip())
@@ -205,6 +240,9 @@ class Room:
             # Those who began to wait before the brain had heard what they can do.
             young = (waiter for waiter in self._waiters.values() if now - waiter.since < INTRODUCTION + SWEEP_EVERY)
             self._new += [waiter for waiter in young if not waiter.offers and waiter.looked_up.done()]
+            old = [place for place, known in self._known.items() if now - known.at >= REMEMBERED_FOR]
+            for place in old:
+                del self._known[place]
             self._dirty.set()
             if self._polled:
                 polled, self._polled = self._polled, set()
@@ -218,13 +256,16 @@ class Room:
         for waiter in here:
             place = waiter.environment_id, waiter.boot
             waiter.know(found.get(place))
+            waiter.known_at = self.loop.time()
             if waiter.agent_id and self._waiters.get(place) is waiter:
                 self._by_agent[waiter.agent_id] = waiter
                 self._polled.add(waiter.agent_id)
 
     async def _look(self) -> None:
         if self._environments:
-            self._wake(await reader.run_urgent(outbox.queued, set(self._environments)))
+            queued = await reader.run_urgent(outbox.queued, set(self._environments))
+            self._quiet = not queued
+            self._wake(queued)
 
     def _wake(self, queued: Iterable[Queued]) -> None:
         """Wake one for each who can take it; which of several is left to chance, so that the work spreads."""

@@ -64,6 +64,16 @@ class Rounds:
         self._rounds: dict[int, _Round] = {}
         self._judges_at = time.monotonic() + settles
 
+    def has_nothing(self, environment_id: int, engines: Iterable[str]) -> bool:
+        """Is there nothing left to ask these engines in this round? Then nobody has to wait for a thread."""
+        with self._lock:
+            current = self._rounds.get(environment_id)
+            return bool(
+                current
+                and time.monotonic() - current.began < ROUND
+                and not any(current.looks.get(engine) for engine in engines)
+            )
+
     def deal(self, environment_id: int, engines: Iterable[str]) -> list[wire.Look]:
         """At most `AT_ONCE` looks, for one agent that serves these engines."""
         with self._lock:
