@@ -172,6 +172,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return (away or internal).response()
     if away is None:
         return defaults.server_error(request)
-    answer = render(None, "503.html", {"code": away.code}, status=503)  # without the request: nothing may ask the database
+    # Without the request: nothing on the page may ask the database.
+    answer = render(None, "503.html", {"code": away.code}, status=503)
     answer["Retry-After"] = away.headers["Retry-After"]
     return answer
