@@ -37,11 +37,11 @@ truth: system ## is the brain's word on every task the engine's own, with a work
 soak: system ## the long runs: hundreds of forks, hours of traffic
 	@Z4J_SOAK=1 exec $(BRAIN) tools/everything.py --soak
 
-bench: setup ## what it costs: prints it and writes .z4j/bench.json
+bench: setup ## what it costs, beside its limits: .z4j/bench.json and docs/reference/performance.md
 	@exec $(BRAIN) tools/bench.py
 
-bench-long: setup ## the same with ten million tasks
-	@Z4J_BENCH_TASKS=10000000 exec $(BRAIN) tools/bench.py
+bench-long: setup ## ingest and lists with up to ten million tasks (30 GB of free disk)
+	@BENCH_TASKS=10000000 exec $(BRAIN) tools/bench.py ingest list
 
 docs: setup ## write docs/reference/ from the code
 	@$(BRAIN) tools/reference.py

@@ -1,16 +1,21 @@
 """Runs every benchmark; writes what they measured to .z4j/bench.json and docs/reference/performance.md.
 
+Those of some names only go to .z4j/bench-some.json.
+
 A benchmark is a script bench_<what>.py: it prints for people, and its last line is a JSON list of the rows of
 `tests.bench.rows`.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +23,9 @@ from typing import Any
 
 from tree import BRAIN, ROOT, WORK, packages, stop_on_sigterm
 
+FOUND = WORK / "bench.json"
+#: A task with its indexes, its text and what the stores write beside it, generously.
+BYTES_A_TASK = 3_000
 PAGE = ROOT / "docs" / "reference" / "performance.md"
 HEAD = """<!-- Written by `make bench`. -->
 
@@ -39,11 +47,19 @@ def scripts(root: Path) -> Iterator[tuple[str, Path, Path]]:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("only", nargs="*", help="names of benchmarks, all when left out")
+    only = parser.parse_args().only
     stop_on_sigterm()
+    if lacking := lacks_room():
+        print(lacking)
+        return 1
     began = time.monotonic()
     rows: list[dict[str, Any]] = []
     failed = []
     for name, python, path in scripts(ROOT):
+        if only and name not in only:
+            continue
         print(f"\n── {name} " + "─" * max(0, 80 - len(name)), flush=True)
         found = run(python, path)
         if found is None:
@@ -51,11 +67,21 @@ def main() -> int:
         else:
             rows += found
     WORK.mkdir(exist_ok=True)
-    (WORK / "bench.json").write_text(json.dumps(rows, indent=2) + "\n")
-    if not failed:
+    FOUND.with_stem("bench-some" if only else FOUND.stem).write_text(json.dumps(rows, indent=2) + "\n")
+    if not failed and not only:
         PAGE.write_text(page(rows))
     print(summary(rows, time.monotonic() - began) + (f"; failed: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
+
+
+def lacks_room() -> str:
+    """Why so many tasks cannot be stored here; empty when they can."""
+    tasks = int(os.environ.get("BENCH_TASKS", "2000000"))
+    free, needed = shutil.disk_usage(tempfile.gettempdir()).free, tasks * BYTES_A_TASK
+    if free >= needed:
+        return ""
+    place = tempfile.gettempdir()
+    return f"{tasks:,} tasks need {needed / 2**30:.0f} GiB in {place}, and {free / 2**30:.0f} GiB are free."
 
 
 def run(python: Path, path: Path) -> list[dict[str, Any]] | None:
@@ -78,7 +104,7 @@ def run(python: Path, path: Path) -> list[dict[str, Any]] | None:
 def summary(rows: list[dict[str, Any]], seconds: float) -> str:
     wanted = [row for row in rows if row["met"] is not None]
     missed = [row["name"] for row in wanted if not row["met"]]
-    text = f"\n{len(rows)} rows in .z4j/bench.json after {seconds:.0f} s"
+    text = f"\n{len(rows)} rows after {seconds:.0f} s"
     text += f"; {len(wanted) - len(missed)} of {len(wanted)} targets met"
     return text + "".join(f"\n  not met: {name}" for name in missed)
 
