@@ -17,7 +17,7 @@ from tests import rows
 from tests import wire as sent
 from tests.cast import Cast
 from z4j_brain.agents.models import Quarantined
-from z4j_brain.housekeeping import kinds, retention
+from z4j_brain.housekeeping import retention
 from z4j_brain.lib import bulk
 from z4j_brain.operations.models import Command, Item, Operation
 from z4j_brain.rbac import queries
@@ -25,7 +25,7 @@ from z4j_brain.rbac.actions import configure_environment
 from z4j_brain.rbac.models import Environment, Sweep
 from z4j_brain.rbac.retention import KINDS, due, stock
 from z4j_brain.stats.models import ByName, ByQueue
-from z4j_brain.tasks import partitions
+from z4j_brain.tasks import partitions, textindex
 from z4j_brain.tasks.ingest import ingest
 from z4j_brain.tasks.models import Event, Task
 
@@ -183,17 +183,17 @@ def test_housekeeping_goes_on_where_it_stopped(cast, monkeypatch):
     assert sweep(production).get("tasks") is None
 
 
-def test_what_goes_with_tasks_goes_in_the_same_transaction(cast, monkeypatch):
-    told: list[int] = []
-    monkeypatch.setattr(kinds, "BESIDE_TASKS", [told.extend])
+def test_the_words_of_tasks_go_with_them(cast):
     production = refreshed(cast.production)
-    old = set(
-        Task.objects.filter(environment=production, last_at__lt=ago(6).replace(hour=0)).values_list("pk", flat=True)
-    )
+    words = {"error_type": "ValueError", "error_message": "no relay"}
+    tasks = Task.objects.filter(environment=production)
+    textindex.store(production.pk, dict.fromkeys(tasks.values_list("pk", flat=True), words), {}, textindex.ERRORS)
 
     sweep(production)
 
-    assert set(told) == old != set()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM tasks_words")
+        assert cursor.fetchone()[0] == tasks.count() == 7
 
 
 def test_it_is_known_since_when_events_tell_the_whole(cast):

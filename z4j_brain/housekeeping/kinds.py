@@ -6,7 +6,7 @@ thousand rows on end are all young enough. What came out of turn is found on a l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -22,12 +22,10 @@ from z4j_brain.operations.states import TERMINAL
 from z4j_brain.rbac import retention
 from z4j_brain.rbac.retention import Piece
 from z4j_brain.stats.models import ByName, ByQueue
+from z4j_brain.tasks import textindex
 from z4j_brain.tasks.models import Event, Task
 
 Keys = Sequence[Any]
-
-#: What else goes with tasks, by their ids and in the same transaction: the words that a search finds them by.
-BESIDE_TASKS: list[Callable[[Keys], None]] = []
 
 
 class Rows:
@@ -127,9 +125,9 @@ class Tasks(Rows):
         return silent & (Q(eta=None) | Q(eta__lt=before))
 
     def forget(self, keys: Keys) -> int:
+        """With their events, and the words that a search finds them by."""
         _delete(Event, task_id__in=keys)
-        for forget in BESIDE_TASKS:
-            forget(keys)
+        textindex.forget(Task.objects.values_list("environment_id", flat=True).get(pk=keys[0]), keys)
         return super().forget(keys)
 
 

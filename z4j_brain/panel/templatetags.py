@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -37,6 +38,7 @@ SLOT, MAX_SLOTS = 15, 24
 
 
 @register.simple_tag
+@lru_cache(maxsize=1024)
 def icon(name: str, extra: str = "") -> SafeString:
     """A symbol of static/vendor/lucide/icons.svg; `extra` holds more classes."""
     classes = f"i {extra}".strip()
@@ -45,6 +47,7 @@ def icon(name: str, extra: str = "") -> SafeString:
 
 
 @register.simple_tag
+@lru_cache(maxsize=256)
 def state(value: str, extra: str = "") -> SafeString:
     """A state of a task: icon, word and hue, always together."""
     task_state = TaskState(value)
@@ -84,7 +87,7 @@ def when(moment: datetime | None, form: str = "ago") -> str:
         return ""
     local = timezone.localtime(moment)
     if form == "age":
-        stamp = local.isoformat(timespec="seconds")
+        stamp = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return format_html('<time datetime="{}" data-since="age">{}</time>', stamp, _moment(moment, form))
     shown = format_html('datetime="{}" title="{}"', local.isoformat(), f"{local:%Y-%m-%d %H:%M:%S.%f %Z}")
     since = "" if form == "clock" else format_html(' data-since="{}"', form)

@@ -23,7 +23,8 @@ from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.query_string import View
 from z4j_brain.tasks.states import TaskVerb
 
-SHOWN = 50
+#: Rows of a page of the list, and tasks that one question may be about.
+SHOWN, ASKED = 40, 50
 ACTIONS = {TaskVerb.RETRY: actions.retry, TaskVerb.CANCEL: actions.cancel, TaskVerb.REQUEUE: actions.requeue}
 
 
@@ -109,7 +110,7 @@ def act(request: HttpRequest, project: str, environment: str, *, verb: TaskVerb)
     place = rbac.environment(actor, project, environment)
     wanted = (request.POST if request.method == "POST" else request.GET).getlist("task")
     ids = [pk for pk in wanted if pk.isascii() and pk.isdigit() and len(pk) < 19]
-    found = list(queries.tasks(actor, place).filter(pk__in=ids[:SHOWN]))
+    found = list(queries.tasks(actor, place).filter(pk__in=ids[:ASKED]))
     if not found:
         return HttpResponseBadRequest("Name at least one task of this environment.")
     if request.method == "GET":
