@@ -97,6 +97,7 @@ def test_a_brain_with_an_error_does_not_start(tmp_path):
 @pytest.mark.parametrize("role", ["web", "housekeeping"])
 def test_a_part_of_a_brain_without_what_parts_share_says_what_to_set(tmp_path, role):
     environment = {**os.environ, "Z4J_DATA_DIR": str(tmp_path), "Z4J_DATABASE_URL": "", "Z4J_CHANNEL_URL": ""}
+    environment["DJANGO_SETTINGS_MODULE"] = "z4j_brain.settings"
     command = [sys.executable, "-m", "z4j_brain.cli", role]
 
     refused = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
