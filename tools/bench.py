@@ -1,6 +1,6 @@
 """Runs every benchmark; writes what they measured to .z4j/bench.json and docs/reference/performance.md.
 
-Those of some names only go to .z4j/bench-some.json.
+With names, only these are run, and their figures take the place of those of the last whole run.
 
 A benchmark is a script bench_<what>.py: it prints for people, and its last line is a JSON list of the rows of
 `tests.bench.rows`.
@@ -67,11 +67,18 @@ def main() -> int:
         else:
             rows += found
     WORK.mkdir(exist_ok=True)
-    FOUND.with_stem("bench-some" if only else FOUND.stem).write_text(json.dumps(rows, indent=2) + "\n")
-    if not failed and not only:
-        PAGE.write_text(page(rows))
+    told = merged(rows) if only else rows
+    FOUND.write_text(json.dumps(told, indent=2) + "\n")
+    if not failed:
+        PAGE.write_text(page(told))
     print(summary(rows, time.monotonic() - began) + (f"; failed: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
+
+
+def merged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of the last run with these in the place of those of the same name, or behind them."""
+    before = {row["name"]: row for row in json.loads(FOUND.read_text())} if FOUND.exists() else {}
+    return list((before | {row["name"]: row for row in rows}).values())
 
 
 def lacks_room() -> str:
