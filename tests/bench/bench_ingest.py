@@ -14,8 +14,6 @@ import itertools
 import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -259,17 +257,6 @@ def use(database: dict[str, Any]) -> None:
     del connections["default"]
 
 
-def main() -> None:
-    """Each store in a process of its own: settings are read once."""
-    told: list[rows.Row] = []
-    for kind in ("sqlite", "postgres"):
-        environment = os.environ | {"Z4J_TEST_STORE": kind}
-        command = [sys.executable, __file__]
-        output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-        told += json.loads(output.stdout.splitlines()[-1])
-    rows.tell(told)
-
-
 if __name__ == "__main__":
     if chosen := os.environ.get("Z4J_TEST_STORE"):
         with tempfile.TemporaryDirectory(prefix="z4j-bench-") as place:
@@ -280,4 +267,4 @@ if __name__ == "__main__":
                 connections.close_all()
                 store.close()
     else:
-        main()
+        rows.tell(rows.of_both_stores(__file__))

@@ -7,10 +7,8 @@ that works on it, this one for SQLite, the server's for PostgreSQL, so that what
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -153,17 +151,6 @@ def store_clock() -> float:
     return int(schedule.read_text().split()[0]) / 1e9 if schedule.exists() else time.perf_counter()
 
 
-def main() -> None:
-    """Each store in a process of its own: settings are read once."""
-    told: list[rows.Row] = []
-    for kind in ("sqlite", "postgres"):
-        environment = os.environ | {"Z4J_TEST_STORE": kind}
-        command = [sys.executable, __file__]
-        output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-        told += json.loads(output.stdout.splitlines()[-1])
-    rows.tell(told)
-
-
 if __name__ == "__main__":
     if chosen := os.environ.get("Z4J_TEST_STORE"):
         with tempfile.TemporaryDirectory(prefix="z4j-bench-") as place:
@@ -174,4 +161,4 @@ if __name__ == "__main__":
                 connections.close_all()
                 store.close()
     else:
-        main()
+        rows.tell(rows.of_both_stores(__file__))

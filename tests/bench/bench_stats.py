@@ -9,15 +9,12 @@ The same chart over the rows of one day's 288,000 tasks is there for contrast, a
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +27,7 @@ if __name__ == "__main__":
 
 from django.db import connection, connections, transaction  # noqa: E402
 
-from tests.bench.rows import Row, at_most, shown, tell  # noqa: E402
+from tests.bench.rows import Row, at_most, of_both_stores, shown, tell  # noqa: E402
 from tests.store import open_store  # noqa: E402
 from z4j_brain.lib import bulk  # noqa: E402
 from z4j_brain.rbac.models import Environment  # noqa: E402
@@ -199,16 +196,6 @@ RAW_SQL = {
 }
 
 
-def both_stores() -> Iterator[Row]:
-    """Each store in a process of its own: settings are read once."""
-    for kind in ("sqlite", "postgres"):
-        environment = os.environ | {"Z4J_TEST_STORE": kind}
-        output = subprocess.run(
-            [sys.executable, __file__], env=environment, check=True, stdout=subprocess.PIPE, text=True
-        )
-        yield from json.loads(output.stdout.splitlines()[-1])
-
-
 if __name__ == "__main__":
     if kind := os.environ.get("Z4J_TEST_STORE"):
         with tempfile.TemporaryDirectory() as folder:
@@ -220,4 +207,4 @@ if __name__ == "__main__":
             store.close()
         tell(found)
     else:
-        tell(list(both_stores()))
+        tell(of_both_stores(__file__))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TypedDict
 
 
@@ -50,6 +53,20 @@ def tell(rows: list[Row]) -> None:
     for row in rows:
         print(line(row), flush=True)
     print(json.dumps(rows))
+
+
+def of_both_stores(script: str) -> list[Row]:
+    """What a script measures on each store, in a process of its own each, since settings are read once.
+
+    The script looks at Z4J_TEST_STORE; its last line is a JSON list of rows.
+    """
+    told: list[Row] = []
+    for kind in ("sqlite", "postgres"):
+        environment = os.environ | {"Z4J_TEST_STORE": kind}
+        command = [sys.executable, script]
+        output = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+        told += json.loads(output.stdout.splitlines()[-1])
+    return told
 
 
 def line(row: Row) -> str:
