@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from z4j_brain.agents.models import Agent, AgentKey
-from z4j_brain.fleet.models import Queue, Worker
+from z4j_brain.fleet.models import Queue, Registered, Worker
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.rbac.models import Environment
 from z4j_brain.tasks.models import Event, Task
@@ -55,6 +55,11 @@ def worker(environment: Environment, **fields: Any) -> Worker:
 def queue(environment: Environment, **fields: Any) -> Queue:
     usual = {"engine": "celery", "name": "emails", "depth": 3, "measured_at": timezone.now()}
     return Queue.objects.create(environment=environment, **usual | fields)
+
+
+def registered(environment: Environment, **fields: Any) -> Registered:
+    """A task name that workers of celery know."""
+    return Registered.objects.create(environment=environment, **{"engine": "celery", "name": "shop.pay"} | fields)
 
 
 def event(of: Task, by: Agent, kind: str, at: datetime, **data: Any) -> Event:

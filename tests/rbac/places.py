@@ -50,7 +50,8 @@ class Furnished:
         agent = rows.agent(environment, name=mark, host=mark, versions={"python": mark})
         rows.event(task, agent, "task.failed", timezone.now(), args=mark, worker=mark)
         worker = rows.worker(environment, name=mark, host=mark, queues=[mark], agent=agent)
-        queue = rows.queue(environment, name=mark)
+        queue = rows.queue(environment, name=mark, paused_by=mark, paused_reason=mark)
+        rows.registered(environment, name=mark, params=[[mark, "e", True]])
         operation = rows.operation(environment, [task], reason=mark, actor_name=mark)
         Item.objects.filter(operation=operation).update(detail=mark, new_task_id=mark)
         keys = {

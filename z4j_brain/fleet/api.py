@@ -1,14 +1,18 @@
-"""The workers and the queues of an environment."""
+"""The workers and the queues of an environment, and the task names its workers know."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import QuerySet
 from django.urls import path
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import mixins, serializers
 
 from z4j_brain.agents.states import Presence
 from z4j_brain.fleet import queries
-from z4j_brain.fleet.models import Queue, Worker
+from z4j_brain.fleet.models import Queue, Registered, Worker
+from z4j_brain.fleet.registered import KINDS
 from z4j_brain.lib.listing import StrictFilterSet
 from z4j_brain.rbac.door import Door
 
@@ -108,12 +112,58 @@ class QueueView(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
         return queries.queues(self.actor, self.environment)
 
 
+class RegisteredFilter(StrictFilterSet):
+    class Meta:
+        model = Registered
+        fields = dict.fromkeys(("name", "engine"), ["exact", "in"])
+
+
+class ParamSerializer(serializers.Serializer[Any]):
+    """`kind`: `p` by position only, `e` either way, `k` by keyword only, `a` more positions, `w` more keywords."""
+
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=sorted(KINDS))
+    required = serializers.BooleanField()
+
+
+class RegisteredSerializer(serializers.ModelSerializer[Registered]):
+    """`params`: of its function, in order; null where no worker said. `seen_at`: when a worker last started with it."""
+
+    params = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Registered
+        fields = ["id", "engine", "name", "params", "idempotent", "seen_at"]
+
+    @extend_schema_field(ParamSerializer(many=True, allow_null=True))
+    def get_params(self, row: Registered) -> list[dict[str, Any]] | None:
+        if row.params is None:
+            return None
+        return [{"name": name, "kind": kind, "required": required} for name, kind, required in row.params]
+
+
+class RegisteredView(mixins.ListModelMixin, Door):
+    """Task names that workers said they know, those first heard last first."""
+
+    queryset: QuerySet[Registered] = QuerySet(Registered).none()
+    serializer_class = RegisteredSerializer
+    filterset_class = RegisteredFilter
+
+    def get_queryset(self) -> QuerySet[Registered]:
+        return queries.registrations(self.actor, self.environment)
+
+
 routes = [
     path("<slug:project>/<slug:environment>/queues/", QueueView.as_view({"get": "list"}), name="api-queues"),
     path(
         "<slug:project>/<slug:environment>/queues/<int:pk>/",
         QueueView.as_view({"get": "retrieve"}),
         name="api-queue",
+    ),
+    path(
+        "<slug:project>/<slug:environment>/registered/",
+        RegisteredView.as_view({"get": "list"}),
+        name="api-registered",
     ),
     path("<slug:project>/<slug:environment>/workers/", WorkerView.as_view({"get": "list"}), name="api-workers"),
     path(

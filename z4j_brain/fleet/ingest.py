@@ -6,11 +6,15 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from z4j_core.wire import Kind
 
 from z4j_brain.agents.models import Agent
-from z4j_brain.fleet.models import Queue, Worker
+from z4j_brain.agents.states import SILENT_AFTER
+from z4j_brain.fleet import registered
+from z4j_brain.fleet.models import Queue, Registered, Worker
+from z4j_brain.fleet.registered import Known
 from z4j_brain.lib import nudge
 from z4j_brain.lib.batch import ParsedEvent
 from z4j_brain.lib.bulk import EPOCH, MAX_TIME, micros
@@ -22,6 +26,12 @@ MAX_COUNT = 2**63 - 1
 MOST_QUEUES = 2_000
 #: A queue that nobody has measured for so long is forgotten.
 QUEUES_KEPT = timedelta(days=30)
+#: A worker that was not heard for so long is forgotten; so is a name that none has told again.
+WORKERS_KEPT, NAMES_KEPT = timedelta(days=7), timedelta(days=30)
+#: Names of one engine in one environment; what comes after that is not kept.
+MOST_NAMES = 2_000
+#: Rows that one run of `prune` takes of each kind.
+PRUNED = 1_000
 _COUNTS = ("delayed", "in_flight", "dead", "consumers")
 _MEASURED = ("agent", "depth", *_COUNTS, "oldest_at", "exact", "measured_at")
 
@@ -29,20 +39,66 @@ _MEASURED = ("agent", "depth", *_COUNTS, "oldest_at", "exact", "measured_at")
 def apply(agent: Agent, events: Iterable[ParsedEvent]) -> None:
     """Bring workers and queues up to date, in the order in which the agent spoke of them."""
     measured: dict[tuple[str, str], Queue] = {}
+    known: dict[str, dict[str, Known]] = {}
     for parsed in sorted(events, key=lambda parsed: parsed.seq):
         event = parsed.event
         if event["kind"] == Kind.QUEUE_SNAPSHOT:
             measured[event["engine"], event["queue"]] = _measured(agent, event)
-        else:
-            _apply(agent, event)
+            continue
+        _apply(agent, event)
+        if event["kind"] == Kind.WORKER_ONLINE:
+            told = registered.read((event.get("data") or {}).get("tasks"))
+            known.setdefault(event["engine"], {}).update((one.name, one) for one in told)
     if measured:
         _put(agent, measured)
+    for engine, names in sorted(known.items()):
+        _register(agent, engine, names)
 
 
 def prune(now: datetime | None = None) -> None:
-    """Forget queues that nobody measures any more."""
-    old = Queue.objects.filter(measured_at__lt=(now or timezone.now()) - QUEUES_KEPT)
-    Queue.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:1000])).delete()
+    """Forget queues that nobody measures, workers that are long gone, and names that none of them knows any more."""
+    now = now or timezone.now()
+    Queue.objects.filter(pk__in=_first(Queue.objects.filter(measured_at__lt=now - QUEUES_KEPT))).delete()
+    Worker.objects.filter(pk__in=_first(Worker.objects.filter(heartbeat_at__lt=now - WORKERS_KEPT))).delete()
+    # A worker tells its names as it starts: one that has run since then still knows them.
+    runs_on = Worker.objects.filter(
+        environment=OuterRef("environment"),
+        engine=OuterRef("engine"),
+        offline_at=None,
+        heartbeat_at__gte=now - SILENT_AFTER,
+        started_at__lt=now - NAMES_KEPT,
+    )
+    old = Registered.objects.filter(~Exists(runs_on), seen_at__lt=now - NAMES_KEPT)
+    Registered.objects.filter(pk__in=_first(old)).delete()
+
+
+def _first(rows: QuerySet[Any]) -> list[int]:
+    return list(rows.values_list("pk", flat=True)[:PRUNED])
+
+
+def _register(agent: Agent, engine: str, known: dict[str, Known]) -> None:
+    """What a worker says as it starts stands, until another one says otherwise."""
+    here = Registered.objects.filter(environment=agent.environment_id, engine=engine)
+    before = set(here.filter(name__in=known).values_list("name", flat=True)) if known else set()
+    fresh = [name for name in sorted(known) if name not in before]
+    room = max(MOST_NAMES - here[:MOST_NAMES].count(), 0) if fresh else 0
+    now, kept = timezone.now(), sorted([*before, *fresh[:room]])
+    Registered.objects.bulk_create(
+        [
+            Registered(
+                environment_id=agent.environment_id,
+                engine=engine,
+                name=name,
+                params=known[name].params,
+                idempotent=known[name].idempotent,
+                seen_at=now,
+            )
+            for name in kept
+        ],
+        update_conflicts=True,
+        unique_fields=["environment", "engine", "name"],
+        update_fields=["params", "idempotent", "seen_at"],
+    )
 
 
 def _measured(agent: Agent, event: dict[str, Any]) -> Queue:

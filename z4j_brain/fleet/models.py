@@ -1,4 +1,4 @@
-"""Worker process groups as the engines name them, and the queues they take from."""
+"""Worker process groups as the engines name them, the queues they take from, and the task names they know."""
 
 from __future__ import annotations
 
@@ -71,7 +71,10 @@ class Worker(models.Model):
 
 
 class Queue(models.Model):
-    """A named queue of one engine, as it was last measured. What nobody can know is null."""
+    """A named queue of one engine, as it was last measured. What nobody can know is null.
+
+    `paused_at`: since when people want it paused; by whom, and why. Null: nobody asked for that.
+    """
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="queues")
     engine = models.CharField(max_length=32)
@@ -85,6 +88,9 @@ class Queue(models.Model):
     oldest_at = models.DateTimeField(null=True)
     exact = models.BooleanField(default=True)
     measured_at = models.DateTimeField()
+    paused_at = models.DateTimeField(null=True)
+    paused_by = models.CharField(max_length=255, null=True)
+    paused_reason = models.CharField(max_length=500, null=True)
 
     class Meta:
         default_permissions = ()
@@ -99,3 +105,22 @@ class Queue(models.Model):
     def is_empty(self) -> bool:
         """Nothing of it is anywhere, as far as was told."""
         return not (self.depth or self.delayed or self.in_flight)
+
+
+class Registered(models.Model):
+    """A task name that workers of an engine know, and may be asked to run.
+
+    `params`: of its function, each as [name, kind, required]; null where nobody said. The kinds: `p` by position only,
+    `e` either way, `k` by keyword only, `a` any further positions, `w` any further keywords.
+    """
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="registered", db_index=False)
+    engine = models.CharField(max_length=32)
+    name = models.CharField(max_length=512)
+    params = models.JSONField(null=True)
+    idempotent = models.BooleanField(default=False)
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["environment", "engine", "name"], name="registered_once")]

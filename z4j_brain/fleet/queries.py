@@ -12,7 +12,7 @@ from django.http import Http404
 from django.utils import timezone
 
 from z4j_brain.agents.states import SILENT_AFTER
-from z4j_brain.fleet.models import Queue, Worker
+from z4j_brain.fleet.models import Queue, Registered, Worker
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
@@ -60,6 +60,23 @@ def online(actor: Actor, environment: Environment) -> QuerySet[Worker]:
 def queues(actor: Actor, environment: Environment) -> QuerySet[Queue]:
     """The queues that agents have measured."""
     return rbac.within(Queue.objects.all(), actor, environment)
+
+
+def queue(actor: Actor, environment: Environment, pk: int) -> Queue:
+    found = queues(actor, environment).filter(pk=pk).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def registrations(actor: Actor, environment: Environment) -> QuerySet[Registered]:
+    """The task names that workers said they know."""
+    return rbac.within(Registered.objects.all(), actor, environment)
+
+
+def registered(environment: Environment, engine: str, name: str) -> Registered | None:
+    """What workers said of one task name. For use behind a decision: it asks for no actor."""
+    return Registered.objects.filter(environment=environment, engine=engine, name=name).first()
 
 
 def serving(actor: Actor, environment: Environment, found: Iterable[Queue]) -> dict[int, Serving]:
