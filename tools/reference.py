@@ -139,6 +139,7 @@ _AGENT = {
     "ALLOW": "verbs the brain may ask for besides retry and cancel",
     "DENY": "verbs it may not ask for",
     "READ_ONLY": "1: the brain may ask for nothing",
+    "RATE": "commands a minute that are carried out, each for up to 500 targets; 0: as many as come",
     "SPOOL_DIR": "folder of waiting events and of originals",
     "SPOOL_CAP": "bytes the spool may take",
     "CODE_VERSION": "the release of your own code; else GIT_COMMIT, SOURCE_VERSION or HEROKU_SLUG_COMMIT",

@@ -164,6 +164,6 @@ def test_settings_are_read_from_the_environment_below_what_is_given(tmp_path: Pa
     assert (config.redaction, config.read_only) == ("shapes", True)
     assert (config.allow, config.deny) == ({"purge", "restart"}, {"cancel"})
     assert Config.read({}, {}) is None
-    for wrong in ({"REDACTION": "off"}, {"READ_ONLY": "maybe"}, {"SPOOL_CAP": "1"}, {"DNS": "x"}):
+    for wrong in ({"REDACTION": "off"}, {"READ_ONLY": "maybe"}, {"RATE": "1/s"}, {"SPOOL_CAP": "1"}, {"DNS": "x"}):
         with pytest.raises(ValueError, match="Z4J"):
             Config.read(wrong, environ)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -97,7 +98,7 @@ def test_it_reports_a_success_and_a_failure_without_secrets(shop):
 def test_it_runs_a_job_again_once_and_links_it(shop):
     shop.queue.send(b'[7, "x"]', "t1")
     target = Target("t1", "c1", 1)
-    answers = [shop.engine.act("retry", target, {}) for _ in range(2)]
+    answers = [shop.engine.act("retry", replace(target, again=again), {}) for again in (False, True)]
     shop.queue.work()
     assert {answer.outcome for answer in answers} == {Outcome.DONE}
     assert row(shop, target.new_task_id())["retry_of"] == "t1"

@@ -10,17 +10,20 @@ from typing import Final
 ALLOWED: Final = frozenset({"retry", "retry_with", "cancel", "requeue", "move", "pause", "resume", "hello", "ping"})
 #: Known verbs that need the owner's word. An unknown verb needs it too.
 DENIED: Final = frozenset(
-    {"purge", "restart", "restart_pool", "stop", "grow", "shrink", "autoscale", "rate_limit", "time_limit"}
+    {"run", "purge", "restart", "restart_pool", "stop", "grow", "shrink", "autoscale", "rate_limit", "time_limit"}
 )
-#: Commands a minute. A bulk operation is one command for 500 targets, so people do not reach it.
-RATE: Final = 60
 
 
 class AllowList:
-    def __init__(self, allow: Iterable[str] = (), deny: Iterable[str] = (), *, read_only: bool = False) -> None:
+    """`rate`: how many commands a minute are carried out; 0: as many as come."""
+
+    def __init__(
+        self, allow: Iterable[str] = (), deny: Iterable[str] = (), *, read_only: bool = False, rate: int = 0
+    ) -> None:
         self._denied = frozenset(deny)
         self._allowed = (ALLOWED | frozenset(allow)) - self._denied
         self._read_only = read_only
+        self._rate = rate
         self._recent: deque[float] = deque()
 
     def refusal(self, verb: str) -> str:
@@ -37,11 +40,13 @@ class AllowList:
 
     def excess(self) -> str:
         """Count one command; why it is one too many, as a sentence, or empty."""
+        if not self._rate:
+            return ""
         moment = time.monotonic()
         while self._recent and self._recent[0] <= moment - 60:
             self._recent.popleft()
-        if len(self._recent) >= RATE:
-            return f"This worker takes {RATE} commands a minute and no more."
+        if len(self._recent) >= self._rate:
+            return f"This worker's own settings take {self._rate} commands a minute and no more (Z4J_RATE)."
         self._recent.append(moment)
         return ""
 

@@ -20,12 +20,13 @@ from z4j_bare.allow import AllowList
 from z4j_bare.clock import Skew, now
 from z4j_bare.config import Config
 from z4j_bare.database import Unavailable
+from z4j_bare.executor import Executor
 from z4j_bare.gate import gate
 from z4j_bare.inspection import Inspection
 from z4j_bare.journal import Journal
 from z4j_bare.locks import BootLock
 from z4j_bare.orphans import Orphans
-from z4j_bare.poller import Executor, Poller
+from z4j_bare.poller import Poller
 from z4j_bare.problems import Problems
 from z4j_bare.sender import Delivery, Errand, Sender
 from z4j_bare.spool import Spool

@@ -23,6 +23,7 @@ NAMES: Final = frozenset(
         "ALLOW",
         "DENY",
         "READ_ONLY",
+        "RATE",
         "SPOOL_DIR",
         "SPOOL_CAP",
         "ENGINES",
@@ -48,6 +49,8 @@ class Config:
     allow: frozenset[str] = frozenset()
     deny: frozenset[str] = frozenset()
     read_only: bool = False
+    #: Commands a minute; 0: as many as come.
+    rate: int = 0
     spool_dir: Path | None = None
     spool_cap: int = SPOOL_CAP
     engines: tuple[str, ...] = ()
@@ -70,6 +73,7 @@ class Config:
             allow=frozenset(_words(settings, "ALLOW")),
             deny=frozenset(_words(settings, "DENY")),
             read_only=_switch(settings, "READ_ONLY"),
+            rate=_rate(settings),
             spool_dir=Path(settings["SPOOL_DIR"]) if settings.get("SPOOL_DIR") else None,
             spool_cap=_bytes(settings, "SPOOL_CAP", SPOOL_CAP),
             engines=tuple(_words(settings, "ENGINES")),
@@ -137,6 +141,13 @@ def _switch(settings: Mapping[str, Any], name: str) -> bool:
             raise InvalidSetting(f"{PREFIX}{name} is 1 or 0.")
         return value.lower() in ("1", "true", "yes", "on")
     return bool(value)
+
+
+def _rate(settings: Mapping[str, Any]) -> int:
+    value = settings.get("RATE", 0)
+    if isinstance(value, bool) or not str(value).isdecimal():
+        raise InvalidSetting(f"{PREFIX}RATE is a whole number of commands a minute; 0 sets no limit.")
+    return int(value)
 
 
 def _code(settings: Mapping[str, Any], environ: Mapping[str, str]) -> str:

@@ -112,9 +112,11 @@ def _is_target(found: Any) -> bool:
 
 
 def _aims(verb: str, target: wire.Target) -> bool:
-    """Whether a target is what its verb acts on: one task, or a queue or a worker. A hello needs none of them."""
+    """Whether a target is what its verb acts on: one task (of a run its name), a queue or a worker; of a hello none."""
     if verb in ("hello", "ping"):
         return True
+    if verb == "run":
+        return bool(target.get("name"))
     if VERBS.get(verb) is Subject.TASK:
         return bool(target["task_id"])
     return bool(target["task_id"] or target.get("queue") or target.get("worker"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,18 +25,31 @@ CREATE TABLE IF NOT EXISTS command (
 );
 CREATE TABLE IF NOT EXISTS target (
     command TEXT NOT NULL, item INTEGER NOT NULL, result TEXT NOT NULL, PRIMARY KEY (command, item)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS begun (
+    command TEXT NOT NULL, item INTEGER NOT NULL, PRIMARY KEY (command, item)
 ) WITHOUT ROWID
 """
 KEEP: Final = 24 * 3600 * 1_000_000
 
 
+class Superseded(Exception):
+    """The command has been given to another worker of this host meanwhile: that one goes on with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`tries`: how often it was started before this. `results`: what was answered; None while it is not done."""
+    """`tries`: how often it was started before this. `results`: what was answered; None while it is not done.
+
+    `settled`: the targets that were finished; `begun`: those that somebody was cut off in. `elsewhere`: it was given to
+    somebody whose start is not written here, so any target may have been carried out.
+    """
 
     tries: int
     results: list[wire.Result] | None
-    settled: dict[int, wire.Result]
+    settled: Mapping[int, wire.Result]
+    begun: frozenset[int] = frozenset()
+    elsewhere: bool = False
 
 
 class Journal:
@@ -47,10 +60,12 @@ class Journal:
         """On the disk when this returns: from here on the command counts as tried."""
         return self.file.write(lambda db: _start(db, command), durable=True)
 
-    def settle(self, command: str, result: wire.Result) -> None:
-        """One target is finished, and will not be tried again when the rest is."""
-        values = (command, result["item"], json.dumps(result))
-        self.file.write(lambda db: db.execute("INSERT OR REPLACE INTO target VALUES (?, ?, ?)", values))
+    def turn(self, command: wire.Command, ended: wire.Result | None, begins: int) -> None:
+        """One target is finished, and another is about to be carried out. With the kernel when this returns, which
+        survives the end of this process. Raises Superseded.
+        """
+        if not self.file.write(lambda db: _turn(db, command, ended, begins)):
+            raise Superseded
 
     def done(self, command: wire.Command, results: Sequence[wire.Result]) -> None:
         self.file.write(lambda db: _done(db, command["id"], results), durable=True)
@@ -75,8 +90,8 @@ class Journal:
 
 
 def _start(db: sqlite3.Connection, command: wire.Command) -> Entry:
-    found = db.execute("SELECT tries, results FROM command WHERE id = ?", (command["id"],)).fetchone()
-    tries, results = found or (0, None)
+    found = db.execute("SELECT tries, results, fence FROM command WHERE id = ?", (command["id"],)).fetchone()
+    tries, results, fence = found or (0, None, 0)
     values = (command["audience"], command["fence"], command["expires"], command["id"])
     if found is None:
         db.execute("INSERT INTO command (boot, fence, expires, id, tries) VALUES (?, ?, ?, ?, 1)", values)
@@ -85,19 +100,37 @@ def _start(db: sqlite3.Connection, command: wire.Command) -> Entry:
     else:
         db.execute("UPDATE command SET boot = ?, fence = ?, expires = ?, sent = 0 WHERE id = ?", values)
     settled = db.execute("SELECT item, result FROM target WHERE command = ?", (command["id"],)).fetchall()
+    begun = db.execute("SELECT item FROM begun WHERE command = ?", (command["id"],)).fetchall()
     return Entry(
         tries=tries,
         results=json.loads(results) if results is not None else None,
         settled={item: json.loads(result) for item, result in settled},
+        begun=frozenset(item for (item,) in begun),
+        # Fences count leases from 1: one that is missing here was somebody else's.
+        elsewhere=command["fence"] > fence + 1,
     )
+
+
+def _turn(db: sqlite3.Connection, command: wire.Command, ended: wire.Result | None, begins: int) -> bool:
+    if ended is not None:
+        values = (command["id"], ended["item"], json.dumps(ended))
+        db.execute("INSERT OR REPLACE INTO target VALUES (?, ?, ?)", values)
+        db.execute("DELETE FROM begun WHERE command = ? AND item = ?", values[:2])
+    fence = db.execute("SELECT fence FROM command WHERE id = ?", (command["id"],)).fetchone()
+    if fence is not None and fence[0] != command["fence"]:
+        return False
+    db.execute("INSERT OR IGNORE INTO begun VALUES (?, ?)", (command["id"], begins))
+    return True
 
 
 def _done(db: sqlite3.Connection, command: str, results: Sequence[wire.Result]) -> None:
     db.execute("UPDATE command SET results = ?, sent = 0 WHERE id = ?", (json.dumps(list(results)), command))
     db.execute("DELETE FROM target WHERE command = ?", (command,))
+    db.execute("DELETE FROM begun WHERE command = ?", (command,))
 
 
 def _prune(db: sqlite3.Connection) -> None:
     old = (now() - KEEP,)
     db.execute("DELETE FROM target WHERE command IN (SELECT id FROM command WHERE expires < ?)", old)
+    db.execute("DELETE FROM begun WHERE command IN (SELECT id FROM command WHERE expires < ?)", old)
     db.execute("DELETE FROM command WHERE expires < ?", old)

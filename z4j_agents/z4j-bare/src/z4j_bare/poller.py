@@ -1,8 +1,4 @@
-"""From the brain to the engine: waits for commands, checks them, carries them out once, and answers.
-
-The order is what makes a killed process harmless: journal `started`, act, journal `done`, answer. What was done is
-never done again; what may have been done is done again only when the verb says so.
-"""
+"""From the brain to the engine: waits for commands, has them checked and carried out, and answers."""
 
 from __future__ import annotations
 
@@ -10,19 +6,17 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from z4j_core import safety, wire
-from z4j_core.engine import Engine, Target
 
 from z4j_bare import looks
-from z4j_bare.allow import AllowList
 from z4j_bare.clock import Skew, now
-from z4j_bare.database import Unavailable
+from z4j_bare.executor import Executor, every
 from z4j_bare.inspection import Inspection, Refused, Unreadable
-from z4j_bare.journal import Entry, Journal
+from z4j_bare.journal import Journal
 from z4j_bare.outage import Outage
 from z4j_bare.patience import IMPATIENT, Patience
 from z4j_bare.transport import Reply, Transport, Unreachable
@@ -31,62 +25,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that we wait longer for an answer than the brain lets us wait.
 GRACE: Final = 10
-#: Safe to start again after a crash in the middle: the effect is the same.
-REPEATABLE: Final = frozenset(
-    {"retry", "cancel", "ping", "pause", "resume", "rate_limit", "time_limit", "autoscale", "hello"}
-)
-MAX_STARTS: Final = 3
 PRUNE_EVERY: Final = 3600.0
 LOOK: Final = 0.5
-
-
-class Executor:
-    """Carries out one inspected command, with the journal on both sides of the act."""
-
-    def __init__(self, journal: Journal, engines: Mapping[str, Engine], allow: AllowList) -> None:
-        self._journal = journal
-        self._engines = engines
-        self._allow = allow
-
-    def carry_out(self, command: wire.Command) -> None:
-        """Its results are in the journal, to be sent, when this returns. Raises Refused."""
-        try:
-            entry = self._journal.start(command)
-        except Unavailable as error:
-            raise Refused(command, "This worker cannot write its journal, so it does not act.") from error
-        if entry.results is not None:
-            return
-        self._journal.done(command, self._results(command, entry))
-
-    def _results(self, command: wire.Command, entry: Entry) -> list[wire.Result]:
-        if entry.tries >= MAX_STARTS:
-            return _all(command, wire.Outcome.SET_ASIDE, "Started three times, finished never: set aside.")
-        if entry.tries and command["verb"] not in REPEATABLE:
-            return _all(command, wire.Outcome.FAILED, "Started once and cut off; nobody knows whether it took effect.")
-        if not entry.tries and (why := self._allow.excess()):
-            return _all(command, wire.Outcome.REFUSED, why)
-        return [self._one(command, target, entry) for target in command["targets"]]
-
-    def _one(self, command: wire.Command, target: wire.Target, entry: Entry) -> wire.Result:
-        if target["item"] in entry.settled:
-            return entry.settled[target["item"]]
-        result = self._act(command, target)
-        with safety.guard("journal.settle"):
-            self._journal.settle(command["id"], result)
-        return result
-
-    def _act(self, command: wire.Command, target: wire.Target) -> wire.Result:
-        if command["verb"] == "ping":
-            return wire.Result(item=target["item"], outcome=wire.Outcome.DONE)
-        engine = self._engines.get(command["engine"])
-        if engine is None:
-            why = "This agent does not serve that engine."
-            return wire.Result(item=target["item"], outcome=wire.Outcome.UNSUPPORTED, detail=why)
-        answer = engine.act(command["verb"], Target.from_wire(command, target), command["params"])
-        result = wire.Result(item=target["item"], outcome=answer.outcome, detail=answer.detail[: wire.MAX_ID])
-        if answer.new_task_id:
-            result["new_task_id"] = answer.new_task_id
-        return result
 
 
 class Poller:
@@ -191,7 +131,7 @@ class Poller:
         except Refused as refused:
             command = refused.command
             logger.warning("command=%s verb=%s not carried out: %s", command["id"], command["verb"], refused.why)
-            results = _all(command, refused.outcome, refused.why)
+            results = list(every(command, refused.outcome, refused.why))
             self._post(
                 wire.Results(
                     v=wire.VERSION, boot=self._boot, command=command["id"], fence=command["fence"], results=results
@@ -213,10 +153,6 @@ class Poller:
         if 400 <= reply.status < 500 and reply.status not in (401, 403, 408, 429):
             logger.error("command=%s status=%s the brain does not want these results", answer["command"], reply.status)
         return 200 <= reply.status < 300 or (400 <= reply.status < 500 and reply.status not in (401, 403, 408, 429))
-
-
-def _all(command: wire.Command, outcome: wire.Outcome, why: str) -> list[wire.Result]:
-    return [wire.Result(item=target["item"], outcome=outcome, detail=why) for target in command["targets"]]
 
 
 def _read(body: bytes) -> dict[str, Any]:

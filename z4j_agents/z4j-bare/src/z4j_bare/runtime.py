@@ -49,7 +49,7 @@ class Agent:
         self.redactor = Redactor(config.redaction)
         self.state: Store = State(lambda: self._folder / "state.db")
         self.engines: dict[str, Engine] = {}
-        self._allow = AllowList(config.allow, config.deny, read_only=config.read_only)
+        self._allow = AllowList(config.allow, config.deny, read_only=config.read_only, rate=config.rate)
         self.problems = Problems()
         self._role, self._name = PRODUCER, ""
         self._boot: Boot | None = None

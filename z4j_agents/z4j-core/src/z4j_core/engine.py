@@ -12,7 +12,6 @@ in the user's code) calls `attach(engine)`, which finds the agent by entry point
 
 from __future__ import annotations
 
-import functools
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from z4j_core import safety
-from z4j_core.verbs import READS, VERBS, Support, emulated, verb
-from z4j_core.wire import Command, Outcome, QueueFacts
+from z4j_core.verbs import MAKES, READS, VERBS, Support, emulated, verb
+from z4j_core.wire import Command, Kind, Outcome, QueueFacts, Source
 from z4j_core.wire import Target as WireTarget
 
 if TYPE_CHECKING:
@@ -31,6 +30,10 @@ __all__ = ["Advice", "Answer", "Engine", "Host", "Store", "Support", "Target", "
 
 AGENT_GROUP: Final = "z4j.agent"
 ENGINE_GROUP: Final = "z4j.engines"
+_UNKNOWN: Final = (
+    "Who was to send it was cut off in the act, and nobody here can tell whether it was sent. It is not sent again by"
+    " itself: look for the task {}, and ask again if it does not appear."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,11 @@ class Target:
     vault: str = ""
     #: When the command stops being valid, microseconds since the epoch; 0: never.
     expires: int = 0
+    #: Somebody may have carried this out before, and was cut off.
+    again: bool = False
 
     @classmethod
-    def from_wire(cls, command: Command, target: WireTarget) -> Target:
+    def from_wire(cls, command: Command, target: WireTarget, *, again: bool = False) -> Target:
         return cls(
             task_id=target["task_id"],
             command=command["id"],
@@ -58,6 +63,7 @@ class Target:
             worker=target.get("worker", ""),
             vault=target.get("vault", ""),
             expires=command["expires"],
+            again=again,
         )
 
     def new_task_id(self) -> str:
@@ -186,6 +192,14 @@ class Engine:
         """What in this engine's configuration will hurt. Reads settings, changes nothing, needs no broker."""
         raise NotImplementedError
 
+    # What was cut off.
+
+    def landed(self, target: Target) -> bool | None:
+        """Whether the task `target.new_task_id()` has come to the engine, whatever became of it since. False: it
+        certainly has not, and may be sent. None: nobody can know. Asked of a target that somebody was cut off in.
+        """
+        return None
+
     # Verbs on a task.
 
     def retry(self, target: Target, params: Mapping[str, Any]) -> Answer:
@@ -194,6 +208,13 @@ class Engine:
 
     def retry_with(self, target: Target, params: Mapping[str, Any]) -> Answer:
         """As `retry`, with `params["args"]` (a list) and `params["kwargs"]` (a dict) of plain JSON instead."""
+        raise NotImplementedError
+
+    def run(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        """Send the registered task called `target.name` under `target.new_task_id()`, with `params["args"]` (a list)
+        and `params["kwargs"]` (a dict) of plain JSON, to `target.queue` ("": where it goes by itself). NOT_FOUND: there is
+        no such task here.
+        """
         raise NotImplementedError
 
     def cancel(self, target: Target, params: Mapping[str, Any]) -> Answer:
@@ -291,12 +312,28 @@ class Engine:
             return Answer(Outcome.UNSUPPORTED, self.lacks.get(verb) or f"{self.name} cannot {verb}.")
         if why := self.obstacle(verb):
             return Answer(Outcome.UNSUPPORTED, why)
-        method = functools.partial(getattr(self, verb), target, params)
         try:
-            return method()  # type: ignore[no-any-return]
+            known = self._resolved(verb, target) if target.again and verb in MAKES else None
+            return known or getattr(self, verb)(target, params)
         except Exception as error:
             safety.record(f"{self.name}.{verb}", error)
             return Answer(Outcome.FAILED, f"{type(error).__name__} while asking {self.name} to {verb}.")
+
+    def _resolved(self, verb: str, target: Target) -> Answer | None:
+        """What became of a task that somebody may have made before. None: nobody has, and it may be made."""
+        landed, task_id = None, target.new_task_id()
+        with safety.guard(f"{self.name}.landed"):
+            landed = self.landed(target)
+        if landed is None:
+            return Answer(Outcome.UNKNOWN, _UNKNOWN.format(task_id))
+        if not landed:
+            return None
+        if self.host is not None:
+            # Whoever sent it may not have come to tell of it.
+            told = {"name": target.name, "queue": target.queue, "retry_of": target.task_id}
+            event = {"kind": Kind.TASK_ENQUEUED, "engine": self.name, "task_id": task_id, "source": Source.ACTION}
+            self.host.emit({**event, **{name: value for name, value in told.items() if value}})
+        return Answer(Outcome.DONE, new_task_id=task_id)
 
     @classmethod
     def defines(cls, name: str) -> bool:

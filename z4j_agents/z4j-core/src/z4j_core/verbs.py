@@ -31,6 +31,7 @@ class Support(StrEnum):
 VERBS: Final[dict[str, Subject]] = {
     "retry": Subject.TASK,
     "retry_with": Subject.TASK,
+    "run": Subject.TASK,
     "cancel": Subject.TASK,
     "requeue": Subject.TASK,
     "move": Subject.TASK,
@@ -47,6 +48,9 @@ VERBS: Final[dict[str, Subject]] = {
     "time_limit": Subject.WORKER,
     "hello": Subject.WORKER,
 }
+#: Verbs that make a task, under `Target.new_task_id()`. Cut off in the act, they are repeated once the engine was asked
+#: whether that task is there.
+MAKES: Final = frozenset({"retry", "retry_with", "run"})
 #: Reads change nothing. The agent asks for them by itself; nobody sends a command.
 READS: Final = ("worker", "queues", "peek", "lookup", "advice")
 
@@ -54,6 +58,7 @@ READS: Final = ("worker", "queues", "peek", "lookup", "advice")
 WORDS: Final[dict[str, str]] = {
     "retry": "Retry with the original arguments",
     "retry_with": "Retry with changed arguments",
+    "run": "Run a registered task with given arguments",
     "cancel": "Cancel a task",
     "requeue": "Requeue a dead letter",
     "move": "Move a task to another queue",

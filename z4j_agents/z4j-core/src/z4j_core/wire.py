@@ -280,7 +280,11 @@ class Command(TypedDict):
 
 
 class Outcome(StrEnum):
-    """What an agent answers about one target. `requested`: accepted by the engine, a later event confirms it."""
+    """What an agent answers about one target. `requested`: accepted by the engine, a later event confirms it.
+
+    `unknown`: whoever was to carry it out was cut off in the act, and nobody can tell whether it took effect. It is
+    never repeated by itself; a brain from before this outcome counts it as failed.
+    """
 
     DONE = "done"
     REQUESTED = "requested"
@@ -292,6 +296,7 @@ class Outcome(StrEnum):
     EXPIRED = "expired"
     FAILED = "failed"
     SET_ASIDE = "set_aside"
+    UNKNOWN = "unknown"
 
 
 class Result(TypedDict):

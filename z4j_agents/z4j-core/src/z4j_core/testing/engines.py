@@ -19,9 +19,9 @@ rate limit, which every engine writes in its own way) is proved by a test of the
 from __future__ import annotations
 
 from z4j_core.testing.behaviour import BehaviourSuite
+from z4j_core.testing.cuts import CutsSuite
 from z4j_core.testing.lives import LivesSuite
 from z4j_core.testing.needs import needs, proves
-from z4j_core.testing.queues import QueuesSuite
 from z4j_core.testing.rig import Rig
 from z4j_core.testing.tasks import TasksSuite
 from z4j_core.testing.workers import WorkersSuite
@@ -29,5 +29,5 @@ from z4j_core.testing.workers import WorkersSuite
 __all__ = ["EngineSuite", "Rig", "needs", "proves"]
 
 
-class EngineSuite(LivesSuite, TasksSuite, QueuesSuite, WorkersSuite, BehaviourSuite):
+class EngineSuite(LivesSuite, TasksSuite, CutsSuite, WorkersSuite, BehaviourSuite):
     """Everything. Needs the fixture `rig`."""

@@ -59,7 +59,7 @@ class LivesSuite(Suite):
     @needs("told_of_death")
     def test_a_task_whose_process_is_killed(self, rig: Rig) -> None:
         task_id = rig.send("die")
-        row = self.becomes(rig, task_id, self.failed, timeout=30)
+        row = self.becomes(rig, task_id, self.failed)
         assert row["error_reason"] == "worker_lost"
         assert row["started_at"] is not None
 

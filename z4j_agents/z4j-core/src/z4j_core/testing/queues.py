@@ -63,7 +63,7 @@ class QueuesSuite(Suite):
         with self.paused(rig, 3):
             before = self.facts(rig)
             sent = [rig.send("count", "seen"), rig.send("count", "seen"), rig.send_unseen("count", "unseen-9d1f7c")]
-            wait_for(lambda: self.facts(rig)["depth"] == before["depth"] + 3, 5, "three more in the queue")
+            wait_for(lambda: self.facts(rig)["depth"] == before["depth"] + 3, what="three more in the queue")
             listed = {event["task_id"]: event for event in rig.records.read("peek", rig.queue, 100)}
             assert set(sent) <= listed.keys()
             unseen = listed[sent[2]]

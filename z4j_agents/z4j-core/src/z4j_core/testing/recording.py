@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,13 @@ from urllib.parse import quote, unquote
 from z4j_core.engine import Answer, Engine, Target
 from z4j_core.redaction import Redactor
 from z4j_core.wire import Event, Outcome
+
+#: Where a process is killed that carries out a verb on a task: `AMID` at the first word of the task it makes.
+BEFORE, AMID, AFTER = "before", "amid", "after"
+
+
+#: Seconds. A machine that is busy with other things takes many times as long as an idle one.
+PATIENCE = 40.0
 
 
 class FolderStore:
@@ -56,10 +64,13 @@ class RecordingHost:
         self.originals = FolderStore(folder / "originals")
         self.engine = engine
         self._obeys = 0
+        #: The task at whose first mention this process kills itself.
+        self._cut = ""
         (folder / "asks").mkdir(exist_ok=True)
 
     def emit(self, event: Mapping[str, Any]) -> None:
         """One write of one line: processes and threads do not mix theirs."""
+        self._reached(str(event.get("task_id", "")))
         line = json.dumps({"ts": time.time_ns() // 1000, **event, "pid": os.getpid()}) + "\n"
         handle = os.open(self.folder / "events.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
@@ -68,6 +79,7 @@ class RecordingHost:
             os.close(handle)
 
     def keep(self, task_id: str, blob: bytes) -> str:
+        self._reached(task_id)
         self.originals.put(task_id, blob)
         return "folder"
 
@@ -89,13 +101,26 @@ class RecordingHost:
     def stop(self, timeout: float = 2.0) -> None:
         self.emit({"kind": "worker.offline"})
 
+    def _reached(self, task_id: str) -> None:
+        if task_id and task_id == self._cut:
+            os.kill(os.getpid(), signal.SIGKILL)
+
     def _obey(self) -> None:
         while self.engine is not None:
             for ask in sorted((self.folder / "asks").glob("*.ask")):
                 order = json.loads(ask.read_text())
                 ask.unlink()  # first: what ends this process must not end the next one as well
+                if "cut" in order:
+                    self._be_cut_off(order)
                 _write(ask.with_suffix(".answer"), json.dumps(self._carry_out(order)).encode())
             time.sleep(0.05)
+
+    def _be_cut_off(self, order: dict[str, Any]) -> None:
+        if order["cut"] == AMID:
+            self._cut = Target(**order["target"]).new_task_id()
+        if order["cut"] != BEFORE:
+            self._carry_out(order)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def _carry_out(self, order: dict[str, Any]) -> Any:
         assert self.engine is not None
@@ -129,28 +154,38 @@ class Records:
             event for event in numbered if task_id in (None, event.get("task_id")) and kind in (None, event["kind"])
         ]
 
-    def ask(self, verb: str, target: Target, timeout: float = 20, **params: Any) -> Answer:
+    def ask(self, verb: str, target: Target, timeout: float = PATIENCE, **params: Any) -> Answer:
         """Have the worker's adapter carry out a verb, as a command would."""
         told = self._put({"verb": verb, "target": asdict(target), "params": params}, timeout, f"an answer to {verb}")
         return Answer(Outcome(told["outcome"]), told["detail"], told["new_task_id"])
 
-    def read(self, name: str, *given: Any, targets: Sequence[Target] = (), timeout: float = 20) -> list[Any]:
+    def cut(self, point: str, verb: str, target: Target, timeout: float = 20, **params: Any) -> None:
+        """Have the worker's adapter carry out a verb and its process killed: before, amid or after it."""
+        path = self._order({"verb": verb, "target": asdict(target), "params": params, "cut": point})
+        wait_for(lambda: not path.exists(), timeout, "the worker to take it")
+        time.sleep(1)  # for what it does before its end
+
+    def read(self, name: str, *given: Any, targets: Sequence[Target] = (), timeout: float = PATIENCE) -> list[Any]:
         """What the worker's adapter tells when asked: `queues`, `peek` with its arguments, `lookup` of targets."""
         order = {"read": name, "given": given, "targets": [asdict(target) for target in targets]}
         told = self._put(order, timeout, f"the worker's {name}")
         assert isinstance(told, list), told
         return told
 
-    def _put(self, order: Mapping[str, Any], timeout: float, what: str) -> Any:
+    def _order(self, order: Mapping[str, Any]) -> Path:
         self._asked += 1
         path = self.folder / "asks" / f"{self._asked:04d}.ask"
         _write(path, json.dumps(order).encode())
+        return path
+
+    def _put(self, order: Mapping[str, Any], timeout: float, what: str) -> Any:
+        path = self._order(order)
         answer = path.with_suffix(".answer")
         wait_for(answer.exists, timeout, what)
         return json.loads(answer.read_text())
 
 
-def wait_for(condition: Any, timeout: float = 20, what: str = "it") -> Any:
+def wait_for(condition: Any, timeout: float = PATIENCE, what: str = "it") -> Any:
     """What `condition` returns as soon as that is true. Fails with a sentence when it takes too long."""
     until = time.monotonic() + timeout
     while time.monotonic() < until:

@@ -2,19 +2,22 @@
 
 The rig's app has these tasks: `ok(x)` returns; `fail(x)` raises ValueError; `flaky(times)` fails that often and is
 tried again 2 times at most, a second later; `slow(seconds)` sleeps; `die()` kills its own process; `login(user,
-password)` raises an error that holds its password; `count(name)` appends a line to the file `name` in the rig's folder.
+password)` raises an error that holds its password; `count(name)` appends a line to the file `name` in the rig's folder;
+`hold(name)` runs until the file `name` is in that folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from z4j_core.engine import Engine
 from z4j_core.fold import Row, fold, order_key
 from z4j_core.testing.needs import Fitted
-from z4j_core.testing.recording import Records, wait_for
+from z4j_core.testing.recording import PATIENCE, Records, wait_for
 from z4j_core.walk import SHAPES
 from z4j_core.wire import Outcome, State
 
@@ -52,6 +55,9 @@ class Rig(Protocol):
     def restart(self, mode: str = SHAPES) -> None:
         """Stop the worker as its owner would, and start it again with this redaction mode."""
 
+    def running(self) -> bool:
+        """Whether the process of the worker is there."""
+
     def ensure(self) -> None:
         """Start the worker if it is not running: after a test that stopped it."""
 
@@ -68,10 +74,24 @@ class Suite(Fitted):
         events = [(order_key(event, "boot"), event) for event in rig.records.events(task_id)]
         return fold(None, sorted(events, key=lambda pair: pair[0]))
 
-    def becomes(self, rig: Rig, task_id: str, *states: State, timeout: float = 20) -> Row:
+    def becomes(self, rig: Rig, task_id: str, *states: State, timeout: float = PATIENCE) -> Row:
         def reached() -> Row | None:
             row = self.row(rig, task_id)
             return row if row["state"] in states and rig.records.events(task_id) else None
 
         what = f"{' or '.join(states)}; told so far: {[event['kind'] for event in rig.records.events(task_id)]}"
         return wait_for(reached, timeout, what)  # type: ignore[no-any-return]
+
+    @contextmanager
+    def held(self, rig: Rig, count: int, *, begun: int | None = None, task: str = "hold") -> Iterator[list[str]]:
+        """Tasks that a worker has begun, all or so many of them, and that run until the block is left."""
+        name = f"let-go-{time.monotonic_ns()}"
+        try:
+            sent = [rig.send(task, name) for _ in range(count)]
+            wait_for(lambda: self._begun(rig, sent) >= (count if begun is None else begun), what="tasks at work")
+            yield sent
+        finally:
+            (rig.folder / name).touch()
+
+    def _begun(self, rig: Rig, sent: list[str]) -> int:
+        return sum(self.row(rig, task_id)["state"] == State.STARTED for task_id in sent)

@@ -77,9 +77,12 @@ class Working:
         self.stop()
         self.start(mode)
 
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def ensure(self) -> None:
         """Start it if it is not running: after a test that ended it."""
-        if self.process is None or self.process.poll() is not None:
+        if not self.running():
             self.start()
 
     def recorder(self) -> RecordingHost:

@@ -1,0 +1,101 @@
+"""Carrying out one command, so that a killed process does no harm.
+
+The order is what does it: journal `started`, and for each target journal `begun`, act, journal what came of it; then
+journal `done`, and answer. Given the same command again, here or in another worker of this host, what was finished is
+answered from the journal and what was not begun is carried out. The one target that was begun and not finished is asked
+about in the engine, or answered as unknown. So are all of them when the journal of another host may know more.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from z4j_core import wire
+from z4j_core.engine import Engine, Target
+from z4j_core.verbs import MAKES
+
+from z4j_bare.allow import AllowList
+from z4j_bare.database import Unavailable
+from z4j_bare.inspection import Refused
+from z4j_bare.journal import Entry, Journal, Superseded
+
+logger = logging.getLogger(__name__)
+
+#: What was cut off in the act may be done again: the effect is the same.
+REPEATABLE: Final = frozenset({"cancel", "ping", "pause", "resume", "rate_limit", "time_limit", "autoscale", "hello"})
+MAX_STARTS: Final = 3
+_CUT_OFF: Final = (
+    "Begun once and cut off; nobody knows whether it took effect. It is not repeated by itself: look, and ask again if"
+    " it did not."
+)
+_NO_JOURNAL: Final = "This worker cannot write its journal, so it does not act."
+
+
+class Executor:
+    """Carries out one inspected command, with the journal on both sides of each act."""
+
+    def __init__(self, journal: Journal, engines: Mapping[str, Engine], allow: AllowList) -> None:
+        self._journal = journal
+        self._engines = engines
+        self._allow = allow
+
+    def carry_out(self, command: wire.Command) -> None:
+        """Its results are in the journal, to be sent, when this returns. Raises Refused."""
+        try:
+            entry = self._journal.start(command)
+        except Unavailable as error:
+            raise Refused(command, _NO_JOURNAL) from error
+        if entry.results is not None:
+            return
+        try:
+            results = self._results(command, entry)
+        except Superseded:
+            logger.warning("command=%s another worker of this host was given it meanwhile and goes on", command["id"])
+            return
+        self._journal.done(command, results)
+
+    def _results(self, command: wire.Command, entry: Entry) -> list[wire.Result]:
+        if entry.tries >= MAX_STARTS:
+            return self._all(command, entry, wire.Outcome.SET_ASIDE, "Started three times, finished never: set aside.")
+        if not entry.tries and (why := self._allow.excess()):
+            return self._all(command, entry, wire.Outcome.REFUSED, why)
+        results: dict[int, wire.Result] = dict(entry.settled)
+        ended: wire.Result | None = None
+        for target in command["targets"]:
+            item = target["item"]
+            if item in results:
+                continue
+            try:
+                self._journal.turn(command, ended, begins=item)
+            except Unavailable:
+                return self._all(command, Entry(0, None, results), wire.Outcome.REFUSED, _NO_JOURNAL)
+            results[item] = ended = self._one(command, target, again=entry.elsewhere or item in entry.begun)
+        return [results[target["item"]] for target in command["targets"]]
+
+    def _one(self, command: wire.Command, target: wire.Target, *, again: bool) -> wire.Result:
+        """`again`: somebody may have carried it out before."""
+        verb, item = command["verb"], target["item"]
+        if verb == "ping":
+            return wire.Result(item=item, outcome=wire.Outcome.DONE)
+        engine = self._engines.get(command["engine"])
+        if engine is None:
+            why = "This agent does not serve that engine."
+            return wire.Result(item=item, outcome=wire.Outcome.UNSUPPORTED, detail=why)
+        if again and verb not in REPEATABLE | MAKES:
+            return wire.Result(item=item, outcome=wire.Outcome.UNKNOWN, detail=_CUT_OFF)
+        answer = engine.act(verb, Target.from_wire(command, target, again=again), command["params"])
+        result = wire.Result(item=item, outcome=answer.outcome, detail=answer.detail[: wire.MAX_ID])
+        if answer.new_task_id:
+            result["new_task_id"] = answer.new_task_id
+        return result
+
+    @staticmethod
+    def _all(command: wire.Command, entry: Entry, outcome: wire.Outcome, why: str) -> list[wire.Result]:
+        """The same for every target that is not finished."""
+        return [entry.settled.get(result["item"], result) for result in every(command, outcome, why)]
+
+
+def every(command: wire.Command, outcome: wire.Outcome, why: str) -> Sequence[wire.Result]:
+    return [wire.Result(item=target["item"], outcome=outcome, detail=why) for target in command["targets"]]
