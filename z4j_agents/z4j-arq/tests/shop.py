@@ -34,8 +34,14 @@ async def slow(ctx, seconds):
     await asyncio.sleep(seconds)
 
 
-async def block(ctx, seconds):
-    time.sleep(seconds)  # noqa: ASYNC251 - what must not be done
+async def hold(ctx, name):
+    while not (FOLDER / name).exists():
+        await asyncio.sleep(0.05)
+
+
+async def block(ctx, name):
+    while not (FOLDER / name).exists():
+        time.sleep(0.05)  # noqa: ASYNC251 - what must not be done
 
 
 async def die(ctx):

@@ -16,8 +16,8 @@ engine.install(RecordingHost(shop.FOLDER, os.environ.get("SHOP_MODE", "redact"),
 
 class WorkerSettings:
     functions = [
-        shop.ok, shop.fail, func(shop.flaky, max_tries=3), shop.slow, shop.block, shop.die, shop.login, shop.count,
-        shop.order,
+        shop.ok, shop.fail, func(shop.flaky, max_tries=3), shop.slow, shop.hold, shop.block, shop.die, shop.login,
+        shop.count, shop.order,
     ]  # fmt: skip
     cron_jobs = [cron(shop.tick, run_at_startup=True, hour=3)] if os.environ.get("SHOP_CRON") else []
     redis_settings = RedisSettings.from_dsn(os.environ["SHOP_REDIS"])

@@ -50,25 +50,25 @@ def start(broker, tmp_path):
 def test_a_worker_and_a_producer_are_seen_from_the_first_job_to_the_goodbye(start):
     with listening() as sink:
         worker = start(sink.dsn, "-m", "arq", "plain.WorkerSettings")
-        online = wait_for(lambda: sink.of("worker.online"), 30, "the worker")[0]
+        online = wait_for(lambda: sink.of("worker.online"), what="the worker")[0]
         assert online["worker"].startswith("plain@")
         assert start(sink.dsn, "plain.py", "sent", "5").wait(30) == 0
         for number in range(5):
-            done = wait_for(lambda number=number: sink.of("task.succeeded", f"sent-{number}"), 20, "a success")
+            done = wait_for(lambda number=number: sink.of("task.succeeded", f"sent-{number}"), what="a success")
             assert done[0]["worker"] == online["worker"]
-            sent = wait_for(lambda number=number: sink.of("task.enqueued", f"sent-{number}"), 20, "its sending")
+            sent = wait_for(lambda number=number: sink.of("task.enqueued", f"sent-{number}"), what="its sending")
             assert (sent[0]["name"], sent[0]["args"]) == ("ok", f"({number},)")
         offered = sink.of("agent.online")[-1]["data"]["engines"][0]
         told = {one["data"]["role"]: one["data"] for one in sink.of("agent.online")}
         assert told.keys() == {"worker", "producer"}
         assert offered["name"] == "arq"
         worker.send_signal(signal.SIGTERM)
-        wait_for(lambda: sink.of("worker.offline"), 20, "its goodbye")
+        wait_for(lambda: sink.of("worker.offline"), what="its goodbye")
         assert worker.wait(20) == 0
 
 
 def test_without_a_dsn_all_is_as_ever(start, tmp_path):
     start("", "-m", "arq", "plain.WorkerSettings")
     assert start("", "plain.py", "unseen", "1").wait(30) == 0
-    wait_for(lambda: "● 0" in (tmp_path / "log").read_text(), 30, "its result in arq's own log")
+    wait_for(lambda: "● 0" in (tmp_path / "log").read_text(), what="its result in arq's own log")
     assert not (tmp_path / "spool").exists()

@@ -47,6 +47,12 @@ def slow(seconds):
     time.sleep(seconds)
 
 
+@app.task(name="shop.hold")
+def hold(name):
+    while not (FOLDER / name).exists():
+        time.sleep(0.05)
+
+
 @app.task(name="shop.die")
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
@@ -94,3 +100,8 @@ def whoami(name):
 @app.task(name="shop.late", acks_late=True)
 def late(seconds):
     time.sleep(seconds)
+
+
+@app.task(name="shop.hold_late", acks_late=True)
+def hold_late(name):
+    hold(name)

@@ -49,7 +49,7 @@ def test_each_way_to_end_is_told_once(rig, task, state, reason):
     [
         ({"task": "ok", "args": (1,), "expires": -1}, ["enqueued", "expired"]),
         ({"task": "not_yet", "args": ()}, ["enqueued", "failed"]),
-        ({"task": "ok", "args": (1,), "delay": 3}, ["enqueued", "received", "cancelled"]),
+        ({"task": "ok", "args": (1,), "delay": 5}, ["enqueued", "received", "cancelled"]),
     ],
     ids=["expired", "unknown", "revoked"],
 )
@@ -186,9 +186,8 @@ def test_a_message_with_headers_beyond_json_is_kept_whole():
 @pytest.mark.parametrize("pool", ["threads", "solo"])
 def test_a_pool_that_cannot_stop_a_running_task_says_so(tmp_path, pool):
     with CeleryRig(tmp_path, pool=pool) as rig:
-        task_id = rig.send("slow", 3)
-        suite.becomes(rig, task_id, State.STARTED)
-        answer = rig.records.ask("cancel", Target(task_id, "command-5", 1))
+        with suite.held(rig, 1) as (task_id,):
+            answer = rig.records.ask("cancel", Target(task_id, "command-5", 1))
         assert answer.outcome == Outcome.UNSUPPORTED
         assert pool in answer.detail
         suite.becomes(rig, task_id, State.SUCCEEDED)

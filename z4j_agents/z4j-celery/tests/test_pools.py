@@ -30,25 +30,24 @@ def test_each_pool_says_what_it_cannot_and_does_the_rest(tmp_path, pool, cannot)
         done(rig, "pause")
         assert rig.records.read("worker_facts")[0]["paused"] == [rig.queue]
         waiting = rig.send("count", "paused")
-        wait_for(lambda: not rig.records.events(waiting, "task.started"), 5)
+        wait_for(lambda: not rig.records.events(waiting, "task.started"))
         done(rig, "resume")
         suite.becomes(rig, waiting, State.SUCCEEDED)
         if "grow" not in cannot:
             done(rig, "grow", by=2)
         assert rig.records.ask("stop", Target(command="stop-1", item=1)).outcome == Outcome.REQUESTED
-        wait_for(lambda: rig.records.events(kind="worker.offline"), 30, "its goodbye")
+        wait_for(lambda: rig.records.events(kind="worker.offline"), what="its goodbye")
 
 
 def test_a_worker_whose_main_thread_is_at_work_obeys_afterwards(tmp_path):
     with CeleryRig(tmp_path, pool="solo") as rig:
-        task_id = rig.send("slow", 11)
-        suite.becomes(rig, task_id, State.STARTED)
-        answer = rig.records.ask("pause", Target(command="pause-1", item=1, queue=rig.queue))
-        assert answer.outcome == Outcome.REQUESTED
-        assert "as soon as" in answer.detail
+        with suite.held(rig, 1) as (task_id,):
+            answer = rig.records.ask("pause", Target(command="pause-1", item=1, queue=rig.queue))
+            assert answer.outcome == Outcome.REQUESTED
+            assert "as soon as" in answer.detail
         suite.becomes(rig, task_id, State.SUCCEEDED)
         held = rig.send("count", "held")
-        wait_for(lambda: rig.records.read("peek", rig.queue, 5), 10, "a message that nobody takes")
+        wait_for(lambda: rig.records.read("peek", rig.queue, 5), what="a message that nobody takes")
         done(rig, "resume")
         suite.becomes(rig, held, State.SUCCEEDED)
 
@@ -74,12 +73,10 @@ def test_a_worker_shrinks_to_one_process_and_no_further(tmp_path):
         for by in (0, 2, -1, "two", True):
             assert rig.records.ask("shrink", Target(command="shrink-1", item=1), by=by).outcome == Outcome.FAILED
         assert rig.records.ask("grow", Target(command="grow-1", item=1), by=10_000).outcome == Outcome.FAILED
-        busy = [rig.send("slow", 6) for _ in range(2)]
-        for task_id in busy:
-            suite.becomes(rig, task_id, State.STARTED)
-        answer = rig.records.ask("shrink", Target(command="shrink-2", item=1))
-        assert answer.outcome == Outcome.FAILED
-        assert "at work" in answer.detail
+        with suite.held(rig, 2) as busy:
+            answer = rig.records.ask("shrink", Target(command="shrink-2", item=1))
+            assert answer.outcome == Outcome.FAILED
+            assert "at work" in answer.detail
         for task_id in busy:
             suite.becomes(rig, task_id, State.SUCCEEDED)
         done(rig, "shrink")

@@ -7,8 +7,8 @@ from celery_rig import CeleryRig
 from kombu import Queue
 from z4j_celery import CeleryEngine
 from z4j_core.engine import Target
+from z4j_core.testing.cuts import CutsSuite
 from z4j_core.testing.lives import LivesSuite
-from z4j_core.testing.queues import QueuesSuite
 from z4j_core.testing.recording import wait_for
 from z4j_core.testing.tasks import TasksSuite
 from z4j_core.wire import Outcome, State
@@ -25,20 +25,21 @@ def working(rig):
     rig.ensure()
 
 
-class TestRabbitMQ(LivesSuite, TasksSuite, QueuesSuite):
+class TestRabbitMQ(LivesSuite, TasksSuite, CutsSuite):
     engine_class = CeleryEngine
+    can_tell = False
 
     def test_who_consumes_is_counted_and_nothing_is_taken_from_them(self, rig):
         assert self.facts(rig)["consumers"] == 1
-        busy = [rig.send("slow", 4) for _ in range(12)]
-        for task_id in busy[:2]:
-            self.becomes(rig, task_id, State.STARTED)
-        wait_for(lambda: self.facts(rig)["depth"] > 0, 10, "messages that nobody has taken")
-        assert rig.records.read("peek", rig.queue, 100) == []
+        with self.held(rig, 12, begun=2) as busy:
+            wait_for(lambda: self.facts(rig)["depth"] > 0, what="messages that nobody has taken")
+            assert rig.records.read("peek", rig.queue, 100) == []
+            for task_id in busy:
+                rig.records.ask("cancel", Target(task_id, f"end-{task_id}", 1))
+            for task_id in busy[:2]:
+                self.becomes(rig, task_id, State.CANCELLED)
         for task_id in busy:
-            rig.records.ask("cancel", Target(task_id, f"end-{task_id}", 1))
-        for task_id in busy:
-            self.becomes(rig, task_id, State.CANCELLED, timeout=40)
+            self.becomes(rig, task_id, State.CANCELLED)
 
     def test_a_waiting_task_moves_to_another_queue_and_leaves_the_others_where_they_are(self, rig):
         declare(rig, "idle")
@@ -58,7 +59,7 @@ class TestRabbitMQ(LivesSuite, TasksSuite, QueuesSuite):
         short = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "graves", "x-message-ttl": 100}
         declare(rig, "short", queue_arguments=short)
         task_id = rig.send("count", "risen", queue="short")
-        wait_for(lambda: rig.records.read("peek", "graves", 10), 10, "a dead letter")
+        wait_for(lambda: rig.records.read("peek", "graves", 10), what="a dead letter")
         answer = rig.records.ask("move", Target(task_id, "move-2", 1, queue="graves"), queue=rig.queue)
         assert answer.outcome == Outcome.DONE, answer.detail
         self.becomes(rig, task_id, State.SUCCEEDED)
@@ -67,7 +68,7 @@ class TestRabbitMQ(LivesSuite, TasksSuite, QueuesSuite):
         """It counts each look as a failed delivery, and throws away what failed too often."""
         declare(rig, "quorum", queue_arguments={"x-queue-type": "quorum"}, durable=True)
         rig.send("count", "quorum", queue="quorum")
-        wait_for(lambda: depth(rig, "quorum") == 1, 20, "the message")
+        wait_for(lambda: depth(rig, "quorum") == 1, what="the message")
         for _ in range(5):
             rig.records.read("peek", "quorum", 10)
         with rig.app.connection_for_read() as connection:

@@ -38,15 +38,17 @@ def test_what_waits_is_listed_in_the_order_in_which_it_would_be_taken(rig):
 
 
 def test_what_workers_hold_is_told_apart_by_what_it_waits_for(rig):
-    wait_for(lambda: facts(rig, rig.queue)["in_flight"] == 0, 20, "an idle worker")
+    wait_for(lambda: facts(rig, rig.queue)["in_flight"] == 0, what="an idle worker")
     before = facts(rig, rig.queue)["delayed"]
     later = rig.send("ok", 1, delay=60)
     suite.becomes(rig, later, State.SCHEDULED)
-    held = [rig.send("late", 4) for _ in range(2)]
-    for task_id in held:
-        suite.becomes(rig, task_id, State.STARTED)
-    told = facts(rig, rig.queue)
-    assert (told["in_flight"], told["delayed"] - before, told["depth"]) == (2, 1, 0)
+
+    def counted():
+        told = facts(rig, rig.queue)
+        return told["in_flight"], told["delayed"] - before, told["depth"]
+
+    with suite.held(rig, 2, task="hold_late") as held:
+        wait_for(lambda: counted() == (2, 1, 0), what="two that are held, one that waits for its time, and no other")
     for task_id in held:
         suite.becomes(rig, task_id, State.SUCCEEDED)
     rig.records.ask("cancel", Target(later, "later", 1))
@@ -105,10 +107,10 @@ def test_the_stores_know_how_a_task_failed_and_that_one_was_revoked(rig):
 
 
 def test_a_task_counts_as_started_only_while_a_worker_has_it(rig):
-    running, waiting = rig.send("slow", 5), rig.send("ok", 1, delay=60)
-    suite.becomes(rig, running, State.STARTED)
+    waiting = rig.send("ok", 1, delay=60)
     suite.becomes(rig, waiting, State.SCHEDULED)
-    told = rig.records.read("lookup", targets=[Target(running), Target(waiting), Target("never-seen")])
+    with suite.held(rig, 1) as (running,):
+        told = rig.records.read("lookup", targets=[Target(running), Target(waiting), Target("never-seen")])
     kinds = {event["task_id"]: event["kind"] for event in told}
     assert kinds.keys() == {running, waiting}
     assert kinds[running] == "task.started"

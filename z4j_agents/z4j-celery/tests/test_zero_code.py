@@ -52,10 +52,10 @@ def test_a_dsn_is_all_it_takes(rig):
         worker = rig.worker(Z4J_DSN=sink.dsn)
         try:
             sent = rig.run("count", "ran")
-            wait_for(lambda: sink.of("task.succeeded", sent.id), 30, "the events")
-            (online,) = wait_for(lambda: sink.of("worker.online"), 30, "the worker")
+            wait_for(lambda: sink.of("task.succeeded", sent.id), what="the events")
+            (online,) = wait_for(lambda: sink.of("worker.online"), what="the worker")
             assert online["data"]["queues"] == ["orders"]
-            agent = wait_for(lambda: [one for one in sink.of("agent.online") if _offers(one, "cancel")], 30)[-1]
+            agent = wait_for(lambda: [one for one in sink.of("agent.online") if _offers(one, "cancel")])[-1]
             assert _offers(agent, "cancel")["note"] == "kills the child process when running"
             assert sink.of("task.received", sent.id)[0]["vault"] == agent["data"]["vault"]
             assert sink.of("task.received", sent.id)[0]["args"] == "(str[3],)"
@@ -90,7 +90,7 @@ def test_beat_reports_what_it_sends(rig):
     with listening() as sink:
         beat = rig.celery("beat", "-s", str(rig.folder / "schedule"), Z4J_DSN=sink.dsn)
         try:
-            wait_for(lambda: sink.of("task.enqueued"), 30, "the first tick")
+            wait_for(lambda: sink.of("task.enqueued"), what="the first tick")
             assert sink.of("agent.online")[-1]["data"]["role"] == "scheduler"
             assert sink.of("task.enqueued")[0]["name"] == "shop.ok"
         finally:

@@ -55,13 +55,12 @@ class TestDjangoTasks(EngineSuite):
     def test_a_killed_worker_leaves_a_row_that_proves_nothing(self, rig):
         task_id = rig.send("die")
         self.becomes(rig, task_id, State.STARTED)
-        wait_for(lambda: rig.process.poll() is not None, 20, "the worker's end")
+        wait_for(lambda: rig.process.poll() is not None, what="the worker's end")
         rig.ensure()
         assert rig.records.read("lookup", targets=[Target(task_id)]) == []
 
     def test_a_running_task_cannot_be_cancelled_and_that_is_said(self, rig):
-        task_id = rig.send("slow", 3)
-        self.becomes(rig, task_id, State.STARTED)
-        answer = rig.records.ask("cancel", Target(task_id, "command-20", 1))
-        assert answer.outcome == Outcome.UNSUPPORTED
+        with self.held(rig, 1) as (task_id,):
+            answer = rig.records.ask("cancel", Target(task_id, "command-20", 1))
+            assert answer.outcome == Outcome.UNSUPPORTED
         self.becomes(rig, task_id, State.SUCCEEDED)

@@ -50,6 +50,12 @@ def slow(seconds):
 
 
 @dramatiq.actor(queue_name="orders", max_retries=0)
+def hold(name):
+    while not (FOLDER / name).exists():
+        time.sleep(0.05)
+
+
+@dramatiq.actor(queue_name="orders", max_retries=0)
 def nap(number):
     time.sleep(0.15)
 

@@ -37,7 +37,7 @@ class TestDramatiq(EngineSuite):
     def test_what_a_killed_worker_had_is_still_known_to_redis(self, rig):
         task_id = rig.send("die")
         self.becomes(rig, task_id, State.STARTED)
-        wait_for(lambda: rig.process.poll() is not None, 30, "the master's end")
+        wait_for(lambda: rig.process.poll() is not None, what="the master's end")
         rig.ensure()
         told = rig.records.read("lookup", targets=[Target(task_id, name="die", queue="orders")])
         assert [event["kind"] for event in told] == ["task.enqueued"], "another worker takes it over after a minute"

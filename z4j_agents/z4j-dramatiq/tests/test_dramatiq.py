@@ -35,7 +35,7 @@ class TestDramatiqItself(Suite):
     def test_a_dead_letter_of_many_attempts_goes_on_counting_when_it_is_put_back(self, rig):
         task_id = rig.send("flaky", 3)
         assert self.becomes(rig, task_id, self.failed)["attempt"] == 2
-        told = wait_for(lambda: self._dead(rig, task_id), 10, "the dead letter")
+        told = wait_for(lambda: self._dead(rig, task_id), what="the dead letter")
         assert told["attempt"] == 2, "what the store says is of the same attempt"
         target = Target(task_id, "requeue-1", 1, queue=rig.queue)
         assert rig.records.ask("requeue", target).outcome == Outcome.DONE
@@ -64,7 +64,7 @@ class TestDramatiqItself(Suite):
             found = {event["task_id"]: event for event in rig.records.read("peek", rig.queue, 100)}
             return found if {delayed, failed} <= found.keys() else None
 
-        found = wait_for(listed, 10, "both of them")
+        found = wait_for(listed, what="both of them")
         assert found[delayed]["kind"] == "task.enqueued"
         assert found[delayed]["eta"] > time.time_ns() // 1000
         assert (found[failed]["kind"], found[failed].get("attempt")) == ("task.dead_lettered", 0)
@@ -73,7 +73,7 @@ class TestDramatiqItself(Suite):
 
     def test_a_purge_leaves_dead_letters_where_they_are(self, rig):
         self.becomes(rig, rig.send("fail", 5), self.failed)
-        dead = wait_for(lambda: rig.records.read("queues")[0].get("dead"), 10, "a dead letter")
+        dead = wait_for(lambda: rig.records.read("queues")[0].get("dead"), what="a dead letter")
         rig.records.ask("purge", Target(command="purge-9", item=1, queue=rig.queue))
         assert rig.records.read("queues")[0]["dead"] == dead
 
@@ -81,7 +81,7 @@ class TestDramatiqItself(Suite):
         task_id = rig.send("count", "ended")
         self.becomes(rig, task_id, State.SUCCEEDED)
         target = Target(task_id, "cancel-2", 1, name="count", queue=rig.queue)
-        wait_for(lambda: rig.records.ask("cancel", target).outcome == Outcome.ALREADY_FINAL, 10, "its end")
+        wait_for(lambda: rig.records.ask("cancel", target).outcome == Outcome.ALREADY_FINAL, what="its end")
         assert not list((rig.folder / "state").glob(f"*{task_id}*")), "no mark is left"
 
 
@@ -138,7 +138,7 @@ def test_without_the_retries_middleware_a_failure_is_told_as_what_it_is(here):
 
     task_id = dramatiq.actor(fail, broker=broker).send().message_id
     worker.start()
-    wait_for(lambda: records.events(task_id, "task.failed"), 20, "its failure")
+    wait_for(lambda: records.events(task_id, "task.failed"), what="its failure")
     assert [advice.code for advice in engine.advice()] == ["no-retries", "no-time-limit"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 
 import pytest
 from dramatiq_rig import DramatiqRig
@@ -48,7 +49,7 @@ class TestRabbitMQ(EngineSuite):
         with self.paused(rig, 20):
             dead, depth = (self.facts(rig)[name] for name in ("dead", "depth"))
             sent = [rig.send("count", "held") for _ in range(3)]
-            wait_for(lambda: self.facts(rig)["depth"] == depth + 3, 10, "three more")
+            wait_for(lambda: self.facts(rig)["depth"] == depth + 3, what="three more")
             answer = rig.records.ask("purge", Target(command="purge-20", item=1, queue=rig.queue))
             assert answer.outcome == Outcome.DONE
             assert (self.facts(rig)["depth"], self.facts(rig)["dead"]) == (0, dead)
@@ -59,15 +60,14 @@ class TestRabbitMQ(EngineSuite):
 
     def test_what_runs_while_its_queue_is_paused_runs_once(self, rig):
         """RabbitMQ hands out again what a closed channel has not acknowledged."""
-        running = [rig.send("slow", 5) for _ in range(rig.slots)]
-        for task_id in running:
-            self.becomes(rig, task_id, State.STARTED)
-        fetched = rig.send("count", "fetched")
-        time.sleep(1)
-        with self.paused(rig, 21):
+        with ExitStack() as paused:
+            with self.held(rig, rig.slots) as running:
+                fetched = rig.send("count", "fetched")
+                wait_for(lambda: self.facts(rig)["depth"] == 0, what="the worker to fetch it")
+                paused.enter_context(self.paused(rig, 21))
             for task_id in running:
                 self.becomes(rig, task_id, State.SUCCEEDED)
-            wait_for((rig.folder / "fetched").exists, 10, "what was fetched already")
+            wait_for((rig.folder / "fetched").exists, what="what was fetched already")
             time.sleep(2)
         self.becomes(rig, rig.send("ok", 1), State.SUCCEEDED)
         time.sleep(2)
@@ -76,7 +76,7 @@ class TestRabbitMQ(EngineSuite):
         assert "connection error" not in (rig.folder / "worker.log").read_text()
 
     def test_a_queue_that_is_never_empty_can_be_paused(self, rig):
-        for number in range(200):
+        for number in range(400):
             rig.send_unseen("nap", number)
         answer = rig.records.ask("pause", Target(command="pause-23", item=1, queue=rig.queue))
         assert answer.outcome == Outcome.DONE
@@ -93,12 +93,12 @@ class TestRabbitMQ(EngineSuite):
         letters = [rig.send("fail", number) for number in range(3)]
         for task_id in letters:
             self.becomes(rig, task_id, self.failed)
-        wait_for(lambda: self.facts(rig)["dead"] >= 3, 10, "three dead letters")
+        wait_for(lambda: self.facts(rig)["dead"] >= 3, what="three dead letters")
         before = self.facts(rig)["dead"]
         answer = rig.records.ask("requeue", Target(letters[1], "requeue-20", 1, queue=rig.queue))
         assert answer.outcome == Outcome.DONE, answer.detail
-        wait_for(lambda: len(rig.records.events(letters[1], "task.started")) == 2, 20, "another run")
-        wait_for(lambda: self.facts(rig)["dead"] == before, 10, "its return")
+        wait_for(lambda: len(rig.records.events(letters[1], "task.started")) == 2, what="another run")
+        wait_for(lambda: self.facts(rig)["dead"] == before, what="its return")
         assert len(rig.records.events(letters[0], "task.started")) == 1
 
     def test_a_waiting_message_moves_to_another_queue(self, rig):
@@ -114,7 +114,7 @@ class TestRabbitMQ(EngineSuite):
     def test_a_dead_letter_is_its_own_original(self, rig):
         task_id = rig.send_unseen("fail", 5)
         self.becomes(rig, task_id, self.failed)
-        wait_for(lambda: self.facts(rig)["dead"] >= 1, 10, "the dead letter")
+        wait_for(lambda: self.facts(rig)["dead"] >= 1, what="the dead letter")
         for path in (rig.folder / "originals").glob(f"*{task_id}*"):
             path.unlink()
         answer = rig.records.ask("retry", Target(task_id, "retry-20", 1, queue=rig.queue))

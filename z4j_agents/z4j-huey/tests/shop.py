@@ -41,6 +41,12 @@ def slow(seconds):
 
 
 @huey.task()
+def hold(name):
+    while not (FOLDER / name).exists():
+        time.sleep(0.05)
+
+
+@huey.task()
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 

@@ -35,7 +35,7 @@ class TestThreads(EngineSuite):
     def test_a_task_that_is_killed_is_not_known_to_the_store(self, rig):
         task_id = rig.send("die")
         self.becomes(rig, task_id, State.STARTED)
-        wait_for(lambda: rig.process.poll() is not None, 20, "the consumer's end")
+        wait_for(lambda: rig.process.poll() is not None, what="the consumer's end")
         rig.ensure()
         assert rig.records.read("lookup", targets=[Target(task_id)]) == []
 

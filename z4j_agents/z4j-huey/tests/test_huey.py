@@ -79,7 +79,7 @@ def test_a_task_that_is_cancelled_before_its_own_code_begins_does_not_begin(here
 
     task_id = never().id
     consumer.worker_threads[0][1].start()
-    wait_for(lambda: _ends(records) == [task_id], 20, "its end")
+    wait_for(lambda: _ends(records) == [task_id], what="its end")
     assert records.events(task_id, "task.cancelled")
     assert ran == []
     assert consumer.worker_threads[0][1].is_alive()

@@ -62,8 +62,8 @@ class TestProcesses(LivesSuite, TasksSuite):
     def test_a_killed_worker_leaves_no_run_behind(self, rig):
         task_id = rig.send("die")
         self.becomes(rig, task_id, State.STARTED)
-        wait_for(lambda: self._running(rig) == [], 20, "nothing to run")
-        wait_for(lambda: self._entries(rig) == {}, 20, "its entry to go")
+        wait_for(lambda: self._running(rig) == [], what="nothing to run")
+        wait_for(lambda: self._entries(rig) == {}, what="its entry to go")
         rig.restart()
 
     def test_what_another_consumer_wrote_is_neither_believed_nor_thrown_away(self, rig):

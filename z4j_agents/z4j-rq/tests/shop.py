@@ -40,6 +40,11 @@ def slow(seconds):
     time.sleep(seconds)
 
 
+def hold(name):
+    while not (FOLDER / name).exists():
+        time.sleep(0.05)
+
+
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 

@@ -82,4 +82,4 @@ class TestRQ(EngineSuite):
         self.becomes(rig, task_id, State.STARTED)
         rig.records.ask("cancel", Target(task_id, "stop-it", 1))
         self.becomes(rig, task_id, State.CANCELLED)
-        wait_for(lambda: rig.job(task_id).get_status() == "stopped", 10, "RQ's own word")
+        wait_for(lambda: rig.job(task_id).get_status() == "stopped", what="RQ's own word")

@@ -40,6 +40,6 @@ def test_through_a_queue_that_a_module_holds_it_sends_a_hello_and_counts_what_wa
     engine = rig.engine()
     answer = engine.act("hello", Target(command="command-1", item=1), {})
     assert answer.outcome == Outcome.DONE, answer.detail
-    wait_for(lambda: rig.records.events(answer.new_task_id, "task.succeeded"), 30, "the hello")
+    wait_for(lambda: rig.records.events(answer.new_task_id, "task.succeeded"), what="the hello")
     assert rig.queue in [facts["name"] for facts in engine.queues()]
     assert engine.obstacle("cancel")

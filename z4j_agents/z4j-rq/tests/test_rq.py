@@ -69,8 +69,8 @@ def test_a_worker_of_a_pool_reports_every_job_also_one_whose_process_dies(queue,
         for job in jobs[:20]:
             wait_for(lambda job=job: sink.of("task.succeeded", job.id), 40, "a success")
         for job in jobs[20:]:
-            assert wait_for(lambda job=job: sink.of("task.failed", job.id), 20)[0]["error"]["type"] == "ValueError"
-        lost = wait_for(lambda: sink.of("task.failed", dead.id), 20)[0]
+            assert wait_for(lambda job=job: sink.of("task.failed", job.id))[0]["error"]["type"] == "ValueError"
+        lost = wait_for(lambda: sink.of("task.failed", dead.id))[0]
         assert lost["error"]["reason"] == "worker_lost"
         assert len({event["worker"] for event in sink.of("worker.online")}) == 2
         for job in (*jobs, dead):
@@ -80,7 +80,7 @@ def test_a_worker_of_a_pool_reports_every_job_also_one_whose_process_dies(queue,
 def test_a_worker_of_a_pool_is_replaced_when_it_ends(queue, working):
     with listening() as sink:
         working("worker-pool -n 1", sink.dsn)
-        first = wait_for(lambda: sink.of("worker.online"), 30)[0]
+        first = wait_for(lambda: sink.of("worker.online"))[0]
         offered = sink.of("agent.online")[-1]["data"]["engines"][0]["capabilities"]
         assert "restart" in offered, "a pool starts another"
         os.kill(first["data"]["pid"], signal.SIGTERM)
@@ -102,5 +102,5 @@ def test_a_job_that_asks_for_another_try_is_told_with_its_attempts(queue, workin
 def test_without_a_dsn_the_worker_is_as_ever(queue, working, tmp_path):
     job = queue.enqueue("shop.ok", 1)
     working("worker", "")
-    wait_for(lambda: job.get_status() == "finished", 30)
+    wait_for(lambda: job.get_status() == "finished")
     assert not (tmp_path / "spool").exists()

@@ -28,6 +28,11 @@ class Opens:
         return open, (self.path, "w")
 
 
+def _all(told, sent):
+    """What was told, once it is of everything that was sent."""
+    return told if len(told) == len(sent) else None
+
+
 class BrokerSuite(Suite):
     """What depends on the broker."""
 
@@ -95,7 +100,7 @@ class OwnSuite(Suite):
         online = len(rig.records.events(kind="worker.online"))
         task_id = rig.send("die")
         self.becomes(rig, task_id, State.STARTED)
-        wait_for(lambda: len(rig.records.events(kind="worker.online")) > online, 20, "another worker")
+        wait_for(lambda: len(rig.records.events(kind="worker.online")) > online, what="another worker")
         assert rig.records.read("lookup", targets=[Target(task_id)]) == []
         self.becomes(rig, rig.send("ok", 1), State.SUCCEEDED)
 
@@ -112,13 +117,14 @@ class OwnSuite(Suite):
 
     @proves("cancel")
     def test_a_function_in_a_thread_is_let_go_and_that_is_said(self, rig):
-        task_id = rig.send("blocking", 2, "detached")
+        task_id = rig.send("blocking", "let-go", "detached")
         self.becomes(rig, task_id, State.STARTED)
         answer = rig.records.ask("cancel", Target(task_id, "cancel-3", 1))
         assert answer.outcome == Outcome.REQUESTED
         assert "detached" in answer.detail
         self.becomes(rig, task_id, State.CANCELLED)
-        wait_for((rig.folder / "detached").exists, 10, "the thread's end")
+        (rig.folder / "let-go").touch()
+        wait_for((rig.folder / "detached").exists, what="the thread's end")
 
     @proves("cancel")
     def test_what_was_cancelled_by_another_process_of_the_machine_stops_here(self, rig):
@@ -126,7 +132,7 @@ class OwnSuite(Suite):
         self.becomes(rig, task_id, State.STARTED)
         rig.state.put(f"taskiq.cancel.{task_id}", str(time.time()).encode())
         self.becomes(rig, task_id, State.CANCELLED)
-        wait_for(lambda: rig.state.get(f"taskiq.cancel.{task_id}") is None, 5, "the mark to go")
+        wait_for(lambda: rig.state.get(f"taskiq.cancel.{task_id}") is None, what="the mark to go")
 
     @proves("retry")
     def test_a_retry_of_a_task_that_ran_out_of_attempts_has_all_of_them_again(self, rig):
@@ -151,10 +157,9 @@ class OwnSuite(Suite):
         sent["flaky"] = rig.send("flaky", 9)
         for task_id in sent.values():
             self.becomes(rig, task_id, State.REJECTED, State.FAILED)
-        time.sleep(0.2)
-        told = {
-            event["task_id"]: event for event in rig.records.read("lookup", targets=list(map(Target, sent.values())))
-        }
+        targets = list(map(Target, sent.values()))
+        found = wait_for(lambda: _all(rig.records.read("lookup", targets=targets), sent), what="the results")
+        told = {event["task_id"]: event for event in found}
         assert told[sent["reject"]]["kind"] == "task.rejected"
         assert told[sent["too_long"]]["kind"] == "task.failed"
         assert told[sent["flaky"]]["attempt"] == 2
@@ -179,13 +184,12 @@ class OwnSuite(Suite):
 
     @proves("worker")
     def test_a_worker_tells_what_it_runs_now(self, rig):
-        task_id = rig.send("slow", 1)
-        self.becomes(rig, task_id, State.STARTED)
-        facts = rig.records.read("worker_facts")[0]
-        assert [one["task_id"] for one in facts["running"]] == [task_id]
-        assert facts["running"][0]["name"] == "shop:slow"
+        with self.held(rig, 1) as (task_id,):
+            facts = rig.records.read("worker_facts")[0]
+            assert [one["task_id"] for one in facts["running"]] == [task_id]
+            assert facts["running"][0]["name"] == "shop:hold"
         self.becomes(rig, task_id, State.SUCCEEDED)
-        wait_for(lambda: not rig.records.read("worker_facts")[0]["running"], 5)
+        wait_for(lambda: not rig.records.read("worker_facts")[0]["running"])
 
     @proves("pause")
     def test_a_pause_of_another_queue_is_refused(self, rig):

@@ -47,6 +47,12 @@ async def slow(seconds):
     await asyncio.sleep(seconds)
 
 
+@broker.task
+async def hold(name):
+    while not (FOLDER / name).exists():
+        await asyncio.sleep(0.05)
+
+
 @broker.task(retry_on_error=True, max_retries=3)
 async def stubborn(name):
     """Whoever cancels it makes it fail, and then it would be tried again."""
@@ -55,8 +61,9 @@ async def stubborn(name):
 
 
 @broker.task
-def blocking(seconds, name):
-    time.sleep(seconds)
+def blocking(gate, name):
+    while not (FOLDER / gate).exists():
+        time.sleep(0.05)
     (FOLDER / name).write_text("it ran on")
 
 

@@ -72,9 +72,9 @@ def test_two_processes_report_every_task_without_a_line_of_code(studio):
         for task_id in good:
             wait_for(lambda task_id=task_id: sink.of("task.succeeded", task_id), 40, "a success")
         for task_id in bad:
-            told = wait_for(lambda task_id=task_id: sink.of("task.failed", task_id), 20, "a failure")
+            told = wait_for(lambda task_id=task_id: sink.of("task.failed", task_id), what="a failure")
             assert told[0]["error"]["type"] == "ValueError"
-        wait_for(lambda: len({event["worker"] for event in sink.of("worker.online")}) == 2, 20, "both processes")
+        wait_for(lambda: len({event["worker"] for event in sink.of("worker.online")}) == 2, what="both processes")
         for task_id in (*good, *bad):
             assert len(sink.of("task.started", task_id)) == 1
         offered = sink.of("agent.online")[-1]["data"]["engines"][0]["capabilities"]
@@ -85,7 +85,7 @@ def test_a_producer_with_our_line_tells_what_it_sends(studio):
     with listening() as sink:
         sent = studio.send("ok", sink.dsn, line="yes", count=3)
         for task_id in sent:
-            event = wait_for(lambda task_id=task_id: sink.of("task.enqueued", task_id), 20, "what was sent")[0]
+            event = wait_for(lambda task_id=task_id: sink.of("task.enqueued", task_id), what="what was sent")[0]
             assert (event["name"], event["queue"], event["attempt"]) == ("studio:ok", "studio", 0)
         worker = studio.work(sink.dsn, "--workers", "1", line="yes")
         for task_id in sent:
@@ -93,7 +93,7 @@ def test_a_producer_with_our_line_tells_what_it_sends(studio):
         agent = sink.of("agent.online")[-1]["data"]["engines"][0]
         assert "--receiver" in agent["missing"]["grow"], "it says what lets a worker grow"
         worker.send_signal(signal.SIGTERM)
-        wait_for(lambda: sink.of("worker.offline"), 20, "its goodbye")
+        wait_for(lambda: sink.of("worker.offline"), what="its goodbye")
 
 
 def test_a_retry_with_a_delay_is_told_with_its_attempts(studio):
@@ -108,7 +108,7 @@ def test_a_retry_with_a_delay_is_told_with_its_attempts(studio):
 def test_without_a_dsn_the_worker_is_as_ever(studio, tmp_path):
     studio.send("ok", line="yes")
     worker = studio.work("", "--workers", "1", "--receiver", "z4j_taskiq:Receiver", line="yes")
-    wait_for(lambda: "Executing task studio:ok" in (tmp_path / "worker.log").read_text(), 30, "the task")
+    wait_for(lambda: "Executing task studio:ok" in (tmp_path / "worker.log").read_text(), what="the task")
     assert not (tmp_path / "spool").exists()
     # An idle worker of taskiq alone does not notice that it should end; ours looks up once a second.
     os.killpg(worker.pid, signal.SIGKILL)

@@ -30,6 +30,12 @@ def slow(seconds):
 
 
 @task()
+def hold(name):
+    while not (FOLDER / name).exists():
+        time.sleep(0.05)
+
+
+@task()
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
