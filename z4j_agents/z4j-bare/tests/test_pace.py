@@ -84,8 +84,8 @@ def test_a_full_spool_is_said_in_the_log_once_a_minute_and_to_the_brain(make_age
     for number in range(15_000):
         agent.emit({"kind": "task.started", "task_id": f"t{number}", "args": "x" * 200})
         if number % 1000 == 0:
-            agent.flush(5)
-    agent.flush(5)
+            agent.flush(30)
+    agent.flush(30)
     wait_for(lambda: said(caplog))
     wait_for(lambda: agent._losses._look_at > time.monotonic() + losses.LOOK_EVERY / 2)
     assert len(said(caplog)) == 1
@@ -102,7 +102,7 @@ def test_a_full_spool_is_said_in_the_log_once_a_minute_and_to_the_brain(make_age
 def test_a_spool_that_cannot_be_written_is_said_too(make_agent, wait_for, caplog):
     agent = make_agent()
     agent.emit({"kind": "task.started", "task_id": "t"})
-    agent.flush(5)
+    agent.flush(30)
     with contextlib.closing(sqlite3.connect(agent._boot.spool.file.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         for number in range(writer.ROOM[batch.STEP] + 5000):

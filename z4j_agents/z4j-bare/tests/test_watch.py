@@ -251,12 +251,12 @@ for number in range(5):
         agent.flush()
         os._exit("z4j-watch" in names)
     assert os.waitpid(child, 0)[1] == 0
-assert time.monotonic() - began < 5
+assert time.monotonic() - began < 30
 agent.stop()
 print("done", "z4j-watch" in {thread.name for thread in threading.enumerate()}, flush=True)
 """)
     assert process.stdout.readline() == "waiting\n"
-    out, err = process.communicate("go\n", timeout=30)
+    out, err = process.communicate("go\n", timeout=55)
     assert (out, process.returncode) == ("done True\n", 0), err
     assert brain.task_ids() == {f"t{number}" for number in range(5)}
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 from celery_rig import HERE, CeleryRig
@@ -73,7 +75,7 @@ def test_a_brain_that_is_away_changes_nothing(rig):
         started = time.monotonic()
         worker.terminate()
         assert worker.wait(60) == 0
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 20
 
 
 def test_without_a_dsn_there_is_nothing(rig):
@@ -120,12 +122,21 @@ def test_every_pool_reports_every_task_to_the_last(rig, options):
             assert sorted(event["task_id"] for event in sink.of(kind)) == sorted(result.id for result in sent), kind
 
 
+def spooled(rig, kind):
+    """How many events of a kind lie in the spool of the rig's worker."""
+    found = 0
+    for path in (rig.folder / "spool").rglob("*-*-*.db"):
+        with closing(sqlite3.connect(path)) as spool:
+            found += sum(kind in body for (body,) in spool.execute("SELECT body FROM event"))
+    return found
+
+
 def test_a_worker_that_was_killed_is_spoken_for_by_the_next(rig):
     with listening() as sink:
         away = rig.worker(Z4J_DSN="http://z4ja_sink_secret@127.0.0.1:9/shop/production?key=none")
         sent = [rig.run("ok", number) for number in range(40)]
         assert [result.get(timeout=60) for result in sent] == list(range(40))
-        time.sleep(1)  # what is spooled within 50 ms is on the disk by now
+        wait_for(lambda: spooled(rig, b"task.succeeded") == 40, what="the spool")
         away.kill()
         away.wait(60)
         worker = rig.worker(Z4J_DSN=sink.dsn)
