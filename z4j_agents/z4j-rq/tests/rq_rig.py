@@ -50,6 +50,12 @@ class RQRig(Working):
     def settings(self):
         return {"RQ_WORKER_CLASS": "shop.Worker"}
 
+    def start(self, mode="redact"):
+        """A scheduler that was killed leaves its lock for a minute: that much time has passed."""
+        for lock in self.connection.scan_iter("rq:scheduler-lock:*"):
+            self.connection.delete(lock)
+        super().start(mode)
+
     def send_unseen(self, task, *args, delay=None, headers=None, queue=None):
         queue = rq.Queue(queue or self.queue, connection=self.connection)
         options = {"retry": rq.Retry(max=2, interval=1)} if task == "flaky" else {}

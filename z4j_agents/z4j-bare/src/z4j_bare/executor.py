@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Final
 
-from z4j_core import wire
+from z4j_core import safety, wire
 from z4j_core.engine import Engine, Target
 from z4j_core.verbs import MAKES
 
@@ -50,11 +51,20 @@ class Executor:
         if entry.results is not None:
             return
         try:
-            results = self._results(command, entry)
+            with ExitStack() as stack:
+                self._prepare(command, stack)
+                results = self._results(command, entry)
         except Superseded:
             logger.warning("command=%s another worker of this host was given it meanwhile and goes on", command["id"])
             return
         self._journal.done(command, results)
+
+    def _prepare(self, command: wire.Command, stack: ExitStack) -> None:
+        """What the engine opens for all targets. Where that fails, each target says so by itself."""
+        engine = self._engines.get(command["engine"])
+        if engine is not None and len(command["targets"]) > 1:
+            with safety.guard(f"{engine.name}.session"):
+                stack.enter_context(engine.session())
 
     def _results(self, command: wire.Command, entry: Entry) -> list[wire.Result]:
         if entry.tries >= MAX_STARTS:

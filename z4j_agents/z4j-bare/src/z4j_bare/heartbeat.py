@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from z4j_core import safety, wire
+from z4j_core import registered, safety, wire
 from z4j_core.engine import Engine
 
 from z4j_bare.boot import Boot
@@ -66,6 +66,8 @@ class Heartbeat:
             if facts is not None:
                 known = engine in self._online
                 self._online[engine] = facts
+                if not known:
+                    facts = facts | self._tasks(engine)
                 self._say(wire.Kind.WORKER_HEARTBEAT if known else wire.Kind.WORKER_ONLINE, engine, facts)
 
     def _facts(self, engine: str) -> dict[str, Any] | None:
@@ -74,6 +76,12 @@ class Heartbeat:
             if facts is not None:
                 return {"rss": rss(), **({"code": self._code} if self._code else {}), **facts}
         return None
+
+    def _tasks(self, engine: str) -> dict[str, Any]:
+        with safety.guard(f"{engine}.tasks"):
+            if tasks := registered.fitted(dict(task) for task in self._engines[engine].tasks()):
+                return {"tasks": tasks}
+        return {}
 
     def _say(self, kind: wire.Kind, engine: str, facts: dict[str, Any]) -> None:
         worker = str(facts.get("name") or self._worker)

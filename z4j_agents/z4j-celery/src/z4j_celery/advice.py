@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from z4j_core.engine import Advice, verb
 
-from z4j_celery.lookup import Lookup
+from z4j_celery.sending import Sending
 
 #: Seconds after which kombu's Redis transport hands a message to another worker, unless the settings say otherwise.
 VISIBILITY: Final = 3600
 
 
-class Advised(Lookup):
+class Advised(Sending):
     @verb(note="reads the app's settings, and what tasks it has seen wait for their time")
     def advice(self) -> Iterable[Advice]:
         conf = self.app.conf

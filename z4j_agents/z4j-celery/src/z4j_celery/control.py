@@ -29,6 +29,7 @@ MOST: Final = 256
 _WORKERS: Final = frozenset(
     {
         "cancel",
+        "run",
         "pause",
         "resume",
         "grow",

@@ -6,11 +6,13 @@ import os
 import platform
 import socket
 import threading
-from typing import Any, ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar, Final
 
 import celery
 from celery import signals
 from celery.worker import state as worker_state
+from z4j_core import registered
 from z4j_core.engine import Host, verb
 from z4j_core.safety import guard, guarded
 
@@ -18,6 +20,8 @@ from z4j_celery.actions import REVOKES, Actions
 from z4j_celery.control import HELLO, hello
 from z4j_celery.facts import ENGINE, now
 from z4j_celery.hooks import Hooks
+
+_OWN: Final = "celery."
 
 
 class CeleryEngine(Actions):
@@ -71,6 +75,12 @@ class CeleryEngine(Actions):
             "paused": sorted(self.paused),
             "started": self._started,
         }
+
+    def tasks(self) -> Iterable[dict[str, Any]]:
+        """Celery's own are left out, and ours."""
+        for name, task in list(self.app.tasks.items()):
+            if not name.startswith(_OWN) and name != HELLO:
+                yield registered.describe(name, task.run, task, type(task))
 
     @guarded("celery.init")
     def _on_init(self, sender: Any = None, **_: Any) -> None:

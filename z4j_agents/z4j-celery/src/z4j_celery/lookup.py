@@ -49,6 +49,10 @@ class Lookup(Queues):
     def backend_state(self, task_id: str) -> str:
         return str(self.meta(task_id).get("status") or "")
 
+    def is_known(self, task_id: str) -> bool:
+        """Whether somebody worked on it: PENDING is what the backend says of any id."""
+        return self.has_backend() and self.backend_state(task_id) not in ("", states.PENDING)
+
     def _ended(self, target: Target) -> dict[str, Any] | None:
         """PENDING is what the backend says of any id; STARTED stays for ever when a worker dies."""
         meta = self.meta(target.task_id) if self.has_backend() else {}

@@ -84,13 +84,6 @@ def redirect(packed: dict[str, Any], queue: str) -> dict[str, Any]:
     return {**packed, "headers": headers, "exchange": "", "routing_key": queue, "task_id": headers["id"]}
 
 
-def publish(app: Any, packed: Mapping[str, Any]) -> None:
-    """Hand the message to the broker, where the first one went. Raises what the broker raises."""
-    with app.producer_pool.acquire(block=True, timeout=5) as producer:
-        policy = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 1}
-        send(producer, packed, retry=True, retry_policy=policy)
-
-
 def send(producer: Any, packed: Mapping[str, Any], **how: Any) -> None:
     producer.publish(
         packed["body"],

@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from z4j_core.registered import idempotent
+
+__all__ = ["idempotent"]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
@@ -170,6 +171,12 @@ class Engine:
         """
         return None
 
+    def tasks(self) -> Iterable[Mapping[str, Any]]:
+        """The tasks that this worker has registered, each as `z4j_core.registered.describe` makes it. Asked once, when
+        the worker comes online: no network.
+        """
+        return ()
+
     # Reads. The agent asks from a thread of its own; each may talk to the user's broker for up to 2 s.
 
     def queues(self) -> Iterable[QueueFacts]:
@@ -192,7 +199,11 @@ class Engine:
         """What in this engine's configuration will hurt. Reads settings, changes nothing, needs no broker."""
         raise NotImplementedError
 
-    # What was cut off.
+    # Around verbs.
+
+    def session(self) -> AbstractContextManager[object]:
+        """Around the targets of one command: what is opened for one of them may serve the others."""
+        return nullcontext()
 
     def landed(self, target: Target) -> bool | None:
         """Whether the task `target.new_task_id()` has come to the engine, whatever became of it since. False: it
@@ -212,8 +223,8 @@ class Engine:
 
     def run(self, target: Target, params: Mapping[str, Any]) -> Answer:
         """Send the registered task called `target.name` under `target.new_task_id()`, with `params["args"]` (a list)
-        and `params["kwargs"]` (a dict) of plain JSON, to `target.queue` ("": where it goes by itself). NOT_FOUND: there is
-        no such task here.
+        and `params["kwargs"]` (a dict) of plain JSON, to `target.queue` ("": where it goes by itself). NOT_FOUND: no
+        task is called that here.
         """
         raise NotImplementedError
 

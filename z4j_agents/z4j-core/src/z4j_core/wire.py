@@ -176,6 +176,19 @@ class Event(TypedDict):
     data: NotRequired[dict[str, Any]]
 
 
+class Task(TypedDict):
+    """One of `tasks` in the `data` of worker.online: what the worker has registered, 500 at most.
+
+    A parameter is [name, kind, required]; the kind is p (by position only), e (either way), k (by keyword only), a (any
+    more by position) or w (any more by keyword). `params` is absent where nobody knows, or where there was no room.
+    What the engine itself gives to a task is left out, and so is every default value.
+    """
+
+    name: str
+    params: NotRequired[list[list[Any]]]
+    idempotent: NotRequired[bool]
+
+
 class QueueFacts(TypedDict):
     """The `data` of queue.snapshot. A number nobody can know is absent; `exact` is False where it may be off.
 

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 import rq
 from rq.command import send_shutdown_command, send_stop_job_command
 from rq.job import Job, JobStatus
+from z4j_core import once
 from z4j_core.engine import Answer, Target, emulated, verb
 from z4j_core.verbs import VERBS
 from z4j_core.wire import Kind, Outcome, Source
@@ -20,6 +21,7 @@ from z4j_core.wire import Kind, Outcome, Source
 from z4j_rq import originals
 from z4j_rq.bodies import function_of, name_of
 from z4j_rq.facts import ENDS, now
+from z4j_rq.functions import Functions, queue_of
 from z4j_rq.producer import known_queue
 from z4j_rq.queues import Queues
 
@@ -55,6 +57,7 @@ class Actions(Queues):
         "restart_pool": "An RQ worker has no pool: each job is run by a fork of its own.",
     }
     paused: set[str]
+    functions: Functions | None
 
     def obstacle(self, verb: str) -> str:
         if why := self.lacks.get(verb, ""):
@@ -80,10 +83,6 @@ class Actions(Queues):
         return self._again(target, params)
 
     def _again(self, target: Target, given: Mapping[str, Any] | None) -> Answer:
-        assert self.host is not None and self.hooks is not None
-        done = Answer(Outcome.DONE, new_task_id=target.new_task_id())
-        if self.host.original(target.new_task_id()) is not None or self.job(target.new_task_id()) is not None:
-            return done
         packed = self._original(target.task_id)
         if packed is None:
             return Answer(Outcome.ARGS_UNAVAILABLE, "RQ no longer keeps the job, and no copy of it is kept here.")
@@ -91,11 +90,43 @@ class Actions(Queues):
         job = originals.renewed(packed, target, queue)
         if given is not None and not _exchange(job, given):
             return Answer(Outcome.UNSUPPORTED, _BOUND)
+        return self._enqueue(target, queue, job)
+
+    @verb(note="enqueues a function that this worker has registered, or has run before, the way users do")
+    def run(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        known = self.known_functions().get(target.name)
+        if known is None:
+            return Answer(Outcome.NOT_FOUND, "No function of that name is registered here, or has run here before.")
+        queue = self.queue(target.queue or queue_of(known) or self.queue_names()[0])
+        args, kwargs = tuple(params.get("args") or ()), dict(params.get("kwargs") or {})
+        job = queue.create_job(target.name, args=args, kwargs=kwargs, job_id=target.new_task_id())
+        return self._enqueue(target, queue, job)
+
+    def known_functions(self) -> dict[str, dict[str, Any]]:
+        return self.functions.all() if self.functions is not None else {}
+
+    def _enqueue(self, target: Target, queue: rq.Queue, job: Job) -> Answer:
+        """In one step with its mark."""
+        assert self.host is not None and self.hooks is not None
+        told = self.hooks.arguments(job)
+        with self.connection.pipeline() as pipe:
+            pipe.watch(once.mark(target))
+            if not pipe.exists(once.mark(target)):
+                pipe.multi()
+                queue.enqueue_job(job, pipeline=pipe)
+                pipe.set(once.mark(target), "1", ex=once.life(target))
+                try:
+                    pipe.execute()
+                except Exception:
+                    if not self.landed(target):  # somebody else was not faster: it went wrong
+                        raise
         self.host.keep(job.id, originals.pack(job))
-        event = {"retry_of": target.task_id, "source": Source.ACTION, **self.hooks.arguments(job)}
-        queue.enqueue_job(job)
-        self.hooks.emit(Kind.TASK_ENQUEUED, job, **event)
-        return done
+        self.hooks.emit(Kind.TASK_ENQUEUED, job, retry_of=target.task_id, source=Source.ACTION, **told)
+        return Answer(Outcome.DONE, new_task_id=target.new_task_id())
+
+    def landed(self, target: Target) -> bool:
+        """Its mark is set in one step with enqueueing it. One from before there were marks may still be a job."""
+        return bool(self.connection.exists(once.mark(target))) or self.job(target.new_task_id()) is not None
 
     def _original(self, task_id: str) -> dict[str, Any] | None:
         assert self.host is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any, ClassVar
@@ -15,9 +15,11 @@ from rq.job import Job
 from z4j_core.engine import Host, verb
 from z4j_core.safety import guard, guarded
 
+from z4j_rq import functions
 from z4j_rq.actions import PAUSE, Actions
 from z4j_rq.bodies import name_of
 from z4j_rq.facts import ENGINE, now
+from z4j_rq.functions import Functions
 from z4j_rq.hooks import Hooks
 from z4j_rq.queues import Queues
 
@@ -34,6 +36,7 @@ class RQEngine(Actions, Queues):
 
     def __init__(self) -> None:
         self.hooks: Hooks | None = None
+        self.functions: Functions | None = None
         self.rq_worker: Any = None
         self.paused: set[str] = set()
         #: What this worker has taken and not handed back, by id.
@@ -49,6 +52,7 @@ class RQEngine(Actions, Queues):
             return
         super().install(host)
         self.hooks = Hooks(host)
+        self.functions = Functions(host.state)
         type(self).installed = self
         for name in _ENTRANCES:
             original = getattr(rq.Queue, name, None)
@@ -63,7 +67,7 @@ class RQEngine(Actions, Queues):
             setattr(rq.Queue, name, original)
         self._originals.clear()
         type(self).installed = None
-        self.hooks = None
+        self.hooks = self.functions = None
         super().uninstall()
 
     @verb(note="from the worker itself, not from its entry in Redis")
@@ -82,6 +86,10 @@ class RQEngine(Actions, Queues):
             "paused": sorted(self.paused),
             "started": self._started,
         }
+
+    def tasks(self) -> Iterable[dict[str, Any]]:
+        """RQ keeps no list: those of its decorator, and those that were run here before."""
+        return [functions.told(facts) for facts in self.known_functions().values()]
 
     # Called by the worker.
 
@@ -111,6 +119,12 @@ class RQEngine(Actions, Queues):
         # Told here, before the fork: a horse may die before it has said a word.
         run = self.hooks.started(job, self.rq_worker.name)
         self.current[job.id] = {"task_id": job.id, "name": name_of(job), "started": run}
+
+    def opened(self, job: Job) -> None:
+        """In the process that runs it."""
+        if self.hooks is not None and self.functions is not None:
+            self.hooks.opened(job, self.rq_worker.name)
+            self.functions.ran(job)
 
     @guarded("rq.left")
     def left(self, job: Job) -> None:

@@ -78,8 +78,7 @@ class Watched:
     def prepare_job_execution(self, job: Job, *args: Any, **kwargs: Any) -> Any:
         """In the process that runs the job. RQ opens the job's body here, to show its name."""
         result = super().prepare_job_execution(job, *args, **kwargs)  # type: ignore[misc]
-        if self.z4j.hooks is not None:
-            self.z4j.hooks.opened(job, self.name)  # type: ignore[attr-defined]
+        self.z4j.opened(job)
         return result
 
     def handle_job_success(self, job: Job, *args: Any, **kwargs: Any) -> Any:

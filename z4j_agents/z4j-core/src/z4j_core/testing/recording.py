@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, unquote
 
+from z4j_core import registered
 from z4j_core.engine import Answer, Engine, Target
 from z4j_core.redaction import Redactor
 from z4j_core.wire import Event, Outcome
@@ -90,6 +91,8 @@ class RecordingHost:
         facts = self.engine.worker() if self.engine else None
         if role == "worker" and facts is None:
             return  # it is still starting, and will say so again
+        if facts is not None and self.engine is not None:
+            facts["tasks"] = registered.fitted(dict(task) for task in self.engine.tasks())
         self.emit({"kind": f"{role}.online", "worker": name, "data": facts})
         if role == "worker" and self._obeys != os.getpid():
             self._obeys = os.getpid()

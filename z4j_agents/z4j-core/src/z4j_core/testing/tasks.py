@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+import pytest
+
 from z4j_core.engine import Answer, Target
 from z4j_core.testing.needs import needs, proves
 from z4j_core.testing.recording import wait_for
@@ -110,6 +112,51 @@ class TasksSuite(Suite):
         assert row["retry_of"] == first
         assert len((rig.folder / "after").read_text().splitlines()) == 1
         assert len((rig.folder / "before").read_text().splitlines()) == 1
+
+    @proves("run")
+    def test_a_registered_task_runs_with_given_arguments(self, rig: Rig) -> None:
+        name = self.known(rig)
+        target = Target("", "command-20", 1, name=name)
+        for again in (False, True):
+            answer = rig.records.ask("run", replace(target, again=again), args=["ran-by-name"], kwargs={})
+            assert (answer.outcome, answer.new_task_id) == (Outcome.DONE, target.new_task_id()), answer.detail
+            row = self.becomes(rig, target.new_task_id(), State.SUCCEEDED)
+        assert (row["name"], row["queue"], row["retry_of"]) == (name, rig.queue, "")
+        assert row["args"]
+        sent = rig.records.events(target.new_task_id(), "task.enqueued")
+        assert "action" in [event.get("source") for event in sent]
+        assert len((rig.folder / "ran-by-name").read_text().splitlines()) == 1
+
+    @proves("run")
+    def test_a_registered_task_runs_in_a_named_queue_with_named_arguments(self, rig: Rig) -> None:
+        target = Target("", "command-21", 1, name=self.known(rig), queue=rig.queue)
+        answer = rig.records.ask("run", target, args=[], kwargs={"name": "ran-by-keyword"})
+        assert answer.outcome == Outcome.DONE, answer.detail
+        assert self.becomes(rig, target.new_task_id(), State.SUCCEEDED)["queue"] == rig.queue
+        assert (rig.folder / "ran-by-keyword").exists()
+
+    @proves("run")
+    @pytest.mark.parametrize("name", ["shop.no_such_task", "os.system", "no such name", "os"])
+    def test_a_name_that_is_no_task_is_answered_with_a_sentence(self, rig: Rig, name: str) -> None:
+        answer = rig.records.ask("run", Target("", "command-22", 1, name=name), args=["true"], kwargs={})
+        assert answer.outcome == Outcome.NOT_FOUND, answer
+        assert answer.detail.endswith(".")
+
+    @proves("run")
+    def test_a_worker_tells_which_tasks_it_has_and_what_they_take(self, rig: Rig) -> None:
+        name = self.known(rig)
+        self.becomes(rig, rig.send("login", "ann", "secret"), self.failed)
+        rig.restart()
+        online = rig.records.events(kind="worker.online")[-1]
+        told = {task["name"]: task for task in online["data"]["tasks"]}
+        assert told[name]["params"] == [["name", "e", True]]
+        login = next(task for known, task in told.items() if known.endswith("login"))
+        assert login["params"] == [["user", "e", True], ["password", "e", True]], "what the engine gives is left out"
+        assert not [known for known in told if HELLO_NAME.fullmatch(known)]
+
+    def known(self, rig: Rig) -> str:
+        """The name of `count`, as the engine writes it, once it has run."""
+        return self.becomes(rig, rig.send("count", "known-by-name"), State.SUCCEEDED)["name"]  # type: ignore[no-any-return]
 
     @proves("requeue")
     def test_what_the_engine_gave_up_goes_back_into_its_queue_under_its_own_id(self, rig: Rig) -> None:
