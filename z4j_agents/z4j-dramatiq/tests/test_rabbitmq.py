@@ -28,6 +28,7 @@ def working(rig):
 class TestRabbitMQ(EngineSuite):
     engine_class = DramatiqEngine
     failed = State.DEAD_LETTERED
+    can_tell = False
     lacks = {"told_of_death": "a killed process takes its master along, and neither says a word"}
 
     test_what_waits_is_counted_and_listed_whoever_sent_it = None

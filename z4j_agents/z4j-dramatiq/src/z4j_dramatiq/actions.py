@@ -11,7 +11,7 @@ from typing import Any
 from dramatiq.common import dq_name, xq_name
 from dramatiq.message import Message
 from dramatiq.threading import current_platform, is_gevent_active, supported_platforms
-from z4j_core.engine import Answer, Target, emulated
+from z4j_core.engine import Answer, Target, emulated, verb
 from z4j_core.wire import Kind, Outcome, Source
 
 from z4j_dramatiq.facts import BEFORE, decoded, identity, now, renewed, without_nothing
@@ -30,24 +30,51 @@ class Actions(Queues):
         return self._again(target, params)
 
     def _again(self, target: Target, given: Mapping[str, Any] | None) -> Answer:
-        assert self.host is not None
-        task_id = target.new_task_id()
-        done = Answer(Outcome.DONE, new_task_id=task_id)
-        if self.host.original(task_id) is not None:
-            return done
         original = self._original(target)
         if original is None:
             return Answer(Outcome.ARGS_UNAVAILABLE, "No original is kept here, and it is not among the dead letters.")
-        message = renewed(original, message_id=task_id, message_timestamp=_now_ms())
+        message = renewed(original, message_id=target.new_task_id(), message_timestamp=_now_ms())
         message.options.pop(BEFORE, None)
         if given is not None:
             message = replace(message, args=tuple(given.get("args") or ()), kwargs=dict(given.get("kwargs") or {}))
-        self.host.keep(task_id, message.encode())
-        self._send(message)
-        self._tell(Kind.TASK_ENQUEUED, message, retry_of=target.task_id)
+        answer = self._make(target, message)
         if given is None and isinstance(self.store, InRedis):
             self._hand_on_dead(target, lambda _: None)
-        return done
+        return answer
+
+    @verb(note="sends a message to an actor that this worker has declared")
+    def run(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        actor = self.broker.actors.get(target.name)
+        if actor is None:
+            return Answer(Outcome.NOT_FOUND, "No actor of that name is declared in this worker.")
+        if target.queue and target.queue not in self.broker.get_declared_queues():
+            return Answer(Outcome.NOT_FOUND, "No queue of that name is declared in this worker.")
+        args, kwargs = tuple(params.get("args") or ()), dict(params.get("kwargs") or {})
+        message = actor.message_with_options(args=args, kwargs=kwargs)
+        queue = target.queue or message.queue_name
+        return self._make(target, replace(message, message_id=target.new_task_id(), queue_name=queue))
+
+    def _make(self, target: Target, message: Message[Any]) -> Answer:
+        assert self.host is not None
+        if self.store is None:
+            self.broker.enqueue(message)
+        else:
+            self.store.send_once(target, message)
+        self.host.keep(message.message_id, message.encode())
+        self._tell(Kind.TASK_ENQUEUED, message, retry_of=target.task_id)
+        return Answer(Outcome.DONE, new_task_id=message.message_id)
+
+    def landed(self, target: Target) -> bool | None:
+        """In Redis its mark says so. Elsewhere one is known that came to a worker of this host, or has ended."""
+        assert self.host is not None
+        if self.store is not None and (sent := self.store.has_sent(target)) is not None:
+            return sent
+        return True if self._is_seen(target) else None
+
+    def _is_seen(self, target: Target) -> bool:
+        assert self.host is not None
+        found = replace(target, task_id=target.new_task_id())
+        return self.host.original(found.task_id) is not None or self._result(found) is not None
 
     def _original(self, target: Target) -> Message[Any] | None:
         assert self.host is not None

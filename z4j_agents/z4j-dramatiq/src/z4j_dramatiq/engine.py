@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any, ClassVar
 
 import dramatiq
 from dramatiq import broker as brokers
 from dramatiq.middleware import Retries
+from z4j_core import registered
 from z4j_core.engine import Host, verb
 
 from z4j_dramatiq import pauses
@@ -80,6 +82,11 @@ class DramatiqEngine(Steering):
             "paused": [name for name in self.consumed() if worker.consumers[name].paused],
             "started": self._started,
         }
+
+    def tasks(self) -> Iterable[dict[str, Any]]:
+        """Dramatiq gives nothing to an actor beside its arguments."""
+        actors = list(self.broker.actors.items())
+        return [registered.describe(name, actor.fn, actor) for name, actor in actors if name != HELLO]
 
     def serve(self, worker: Any) -> None:
         """This process is a worker, and about to start its threads."""

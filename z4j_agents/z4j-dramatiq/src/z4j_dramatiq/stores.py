@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import itertools
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from dramatiq.common import dq_name, q_name, xq_name
 from dramatiq.message import Message
+from z4j_core import once
+from z4j_core.engine import Target
 from z4j_core.wire import QueueFacts
 
 from z4j_dramatiq.facts import decoded
@@ -34,6 +37,12 @@ class Store(Protocol):
     def measure(self, queue: str) -> QueueFacts: ...
 
     def send(self, message: Message[Any]) -> None: ...
+
+    def send_once(self, target: Target, message: Message[Any]) -> None:
+        """Not again, as far as the broker lets one tell, what has been sent for this target before."""
+
+    def has_sent(self, target: Target) -> bool | None:
+        """Whether it has; None: the broker keeps no trace of that."""
 
     def find(self, name: str, task_id: str) -> Message[Any] | None:
         """A message that waits there, and goes on to."""
@@ -67,6 +76,19 @@ class InRedis:
 
     def send(self, message: Message[Any]) -> None:
         self._broker.enqueue(message)
+
+    def send_once(self, target: Target, message: Message[Any]) -> None:
+        """As Dramatiq does it, but in one step with its mark."""
+        rid = str(uuid.uuid4())
+        message = message.copy(options={"redis_message_id": rid})
+        key = self._key(message.queue_name)
+        self._broker.emit_before("enqueue", message, None)
+        commands = (("HSET", f"{key}.msgs", rid, message.encode()), ("RPUSH", key, rid))
+        self._redis.eval(*once.script(target, *commands))
+        self._broker.emit_after("enqueue", message, None)
+
+    def has_sent(self, target: Target) -> bool | None:
+        return bool(self._redis.exists(once.mark(target)))
 
     def find(self, name: str, task_id: str) -> Message[Any] | None:
         return next((message for _, message in self.waiting(name) if message.message_id == task_id), None)
@@ -150,6 +172,12 @@ class InRabbit:
         with self._connected():
             self._broker.enqueue(message)
             self._arrived(message)
+
+    def send_once(self, target: Target, message: Message[Any]) -> None:
+        self.send(message)
+
+    def has_sent(self, target: Target) -> bool | None:
+        return None
 
     def find(self, name: str, task_id: str) -> Message[Any] | None:
         with self._connected() as channel:

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from huey.api import Task
@@ -14,6 +15,7 @@ from z4j_core.engine import Answer, Target, emulated, verb
 from z4j_core.verbs import VERBS
 from z4j_core.wire import Kind, Outcome, Source
 
+from z4j_huey import sending
 from z4j_huey.facts import name_of
 from z4j_huey.forked import Forked
 from z4j_huey.queues import Queues
@@ -64,22 +66,41 @@ class Actions(Queues):
 
     def _again(self, target: Target, given: Mapping[str, Any] | None) -> Answer:
         assert self.host is not None
-        task_id = target.new_task_id()
-        done = Answer(Outcome.DONE, new_task_id=task_id)
-        if self.host.original(task_id) is not None:
-            return done
         blob = self.host.original(target.task_id)
         if blob is None:
             return Answer(Outcome.ARGS_UNAVAILABLE, "No original of this task is kept here; Huey itself keeps none.")
         task = self.huey.deserialize_task(blob)
-        task.id, task.revoke_id = task_id, f"r:{task_id}"
         task.eta = task.expires_resolved = None
         if given is not None:
             task.args, task.kwargs = tuple(given.get("args") or ()), dict(given.get("kwargs") or {})
-        self.host.keep(task_id, self.huey.serialize_task(task))
-        self.huey.enqueue(task)
+        return self._make(target, task)
+
+    @verb(note="sends a task that this instance has registered")
+    def run(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        kind = self.huey._registry._registry.get(target.name)
+        if kind is None:
+            return Answer(Outcome.NOT_FOUND, "No task of that name is registered in this instance of Huey.")
+        if target.queue not in ("", self.huey.name):
+            return Answer(Outcome.NOT_FOUND, f"This consumer's queue is {self.huey.name}.")
+        if self.huey.immediate:
+            return Answer(Outcome.UNSUPPORTED, "The setting immediate is on: it would run in the agent.")
+        return self._make(target, kind(tuple(params.get("args") or ()), dict(params.get("kwargs") or {})))
+
+    def _make(self, target: Target, task: Task) -> Answer:
+        assert self.host is not None
+        task.id = target.new_task_id()
+        task.revoke_id = f"r:{task.id}"
+        sending.send(self.huey, target, task)
+        self.host.keep(task.id, self.huey.serialize_task(task))
         self._tell(Kind.TASK_ENQUEUED, task, retry_of=target.task_id)
-        return done
+        return Answer(Outcome.DONE, new_task_id=task.id)
+
+    def landed(self, target: Target) -> bool | None:
+        """In Redis and SQLite its mark says so. Of another storage one that waits, or has left a result, is known."""
+        sent = sending.has_sent(self.huey, target)
+        if sent is None and list(self.lookup([replace(target, task_id=target.new_task_id())])):
+            return True
+        return sent
 
     @verb(note="a waiting task is dropped when it is its turn; in a running one an exception is raised")
     def cancel(self, target: Target, params: Mapping[str, Any]) -> Answer:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import platform
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any, ClassVar
 
 from huey import Huey
+from z4j_core import registered
 from z4j_core.engine import Host, verb
 from z4j_core.safety import guard, guarded
+from z4j_core.wire import HELLO_NAME
 
 from z4j_huey.actions import LOOKS_EVERY, PAUSE, Actions
 from z4j_huey.facts import ENGINE, now
 from z4j_huey.forked import Forked
-from z4j_huey.hooks import Hooks
+from z4j_huey.hooks import Hooks, function_of
 from z4j_huey.turns import Stopped
 
 _HOOK = "z4j"
+#: The argument in which Huey gives a task itself.
+_CONTEXT = "task"
 
 
 class HueyEngine(Actions):
@@ -89,6 +96,16 @@ class HueyEngine(Actions):
             "started": self._started,
         }
 
+    def tasks(self) -> Iterable[dict[str, Any]]:
+        """Of a task with a context, the one that Huey gives it is left out."""
+        for name, kind in list(self.huey._registry._registry.items()):
+            if not HELLO_NAME.fullmatch(name) and kind is not self.hello_task.task_class:
+                function = function_of(kind)
+                module = sys.modules.get(kind.__module__)
+                wrapper = getattr(module, getattr(function, "__name__", ""), None)
+                named = _CONTEXT if getattr(kind, "context", False) else ""
+                yield registered.describe(name, function, kind, wrapper, given=functools.partial(_is_called, named))
+
     @property
     def _name(self) -> str:
         return f"{self.huey.name}@{platform.node()}:{self._home}"
@@ -153,6 +170,10 @@ class HueyEngine(Actions):
     def _on_shutdown(self) -> None:
         if self.host is not None and os.getpid() != self._home:
             self.host.flush()
+
+
+def _is_called(name: str, parameter: inspect.Parameter) -> bool:
+    return parameter.name == name
 
 
 def _hello() -> str:

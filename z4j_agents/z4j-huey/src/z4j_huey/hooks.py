@@ -127,7 +127,7 @@ class Hooks:
         self.host.emit(without_nothing({"kind": kind, **identity(self.huey, task), "worker": worker, **more}))
 
     def arguments(self, task: Task) -> dict[str, Any]:
-        function = getattr(type(task).execute, "__wrapped__", None) or _function(self.huey, task)
+        function = function_of(type(task))
         parameters = Parameters.of(function) if callable(function) else Parameters()
         told = self.host.redactor.call(parameters, tuple(task.args), dict(task.kwargs))
         return dict(zip(("args", "kwargs", "truncated"), told, strict=True))
@@ -139,9 +139,11 @@ class Hooks:
         return self.host.redactor.error(error, reason)
 
 
-def _function(huey: Huey, task: Task) -> Any:
+def function_of(kind: type[Task]) -> Any:
     """What the user wrote, found in the closure of the method that Huey made of it."""
-    closure = getattr(type(task).execute, "__closure__", None) or ()
+    if wrapped := getattr(kind.execute, "__wrapped__", None):
+        return wrapped
+    closure = getattr(kind.execute, "__closure__", None) or ()
     found = [cell.cell_contents for cell in closure if callable(cell.cell_contents)]
     return found[0] if found else None
 
