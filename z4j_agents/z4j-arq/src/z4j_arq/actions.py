@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final
 
 from arq.connections import ArqRedis
 from arq.constants import abort_jobs_ss, in_progress_key_prefix, result_key_prefix
+from arq.cron import CronJob
 from arq.jobs import deserialize_job_raw
 from arq.utils import timestamp_ms
 from arq.worker import Worker
@@ -23,8 +24,8 @@ from z4j_core.wire import Kind, Outcome, Source
 from z4j_arq import originals
 from z4j_arq.bridge import Busy, on_loop
 from z4j_arq.broker import BATCH, NotAQueue, Taken, take
-from z4j_arq.facts import HELLO, OPTIONS, now, without_nothing
-from z4j_arq.queues import Queues
+from z4j_arq.facts import HELLO, now, without_nothing
+from z4j_arq.sending import Sending
 
 PAUSE: Final = "arq.pause."
 #: Verbs that need no more than the settings of a worker.
@@ -36,7 +37,7 @@ _BUSY: Final = Answer(
 )
 
 
-class Actions(Queues):
+class Actions(Sending):
     lacks: ClassVar[Mapping[str, str]] = {
         "requeue": "arq keeps no dead letters: retry the failed job.",
         "autoscale": "arq has no limits to scale between; grow and shrink change how many jobs run at once.",
@@ -70,21 +71,25 @@ class Actions(Queues):
 
     def _again(self, target: Target, given: Mapping[str, Any] | None) -> Answer:
         assert self.host is not None
-        done = Answer(Outcome.DONE, new_task_id=target.new_task_id())
-        if self.host.original(target.new_task_id()) is not None:
-            return done
         original = self._original(target)
         if original is None:
             return Answer(Outcome.ARGS_UNAVAILABLE, "arq no longer keeps the job, and no copy of it is kept here.")
         args, kwargs = original.args, original.kwargs
         if given is not None:
             args, kwargs = tuple(given.get("args") or ()), dict(given.get("kwargs") or {})
-            if taken := [name for name in OPTIONS if name in kwargs]:
-                return Answer(Outcome.FAILED, f"arq keeps the argument {taken[0]} to itself.")
         life = originals.expiry(self.host, target.task_id)
-        options: dict[str, Any] = {"_expires": life / 1_000_000} if life else {}
-        self._enqueue(target, original.name, args, {**kwargs, **options}, original.queue, retry_of=target.task_id)
-        return done
+        self.enqueue(target, original.name, args, kwargs, original.queue, life, retry_of=target.task_id)
+        return Answer(Outcome.DONE, new_task_id=target.new_task_id())
+
+    @verb(note="enqueues a function of this worker")
+    def run(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        assert self.arq_worker is not None
+        function = self.arq_worker.functions.get(target.name)
+        if function is None or isinstance(function, CronJob):
+            return Answer(Outcome.NOT_FOUND, "This worker has no function of that name.")
+        args, kwargs = tuple(params.get("args") or ()), dict(params.get("kwargs") or {})
+        self.enqueue(target, target.name, args, kwargs, target.queue or self.redis.queue)
+        return Answer(Outcome.DONE, new_task_id=target.new_task_id())
 
     def _original(self, target: Target) -> originals.Original | None:
         assert self.host is not None
@@ -94,21 +99,6 @@ class Actions(Queues):
         if blob is None or self.arq_worker is None:
             return found
         return originals.unpack(blob, self.arq_worker.job_deserializer)
-
-    def _enqueue(
-        self, target: Target, name: str, args: tuple[Any, ...], given: dict[str, Any], queue: str, **told: Any
-    ) -> None:
-        """Under the id that this command makes. It is there already when the command is delivered again."""
-        job_id, sent = target.new_task_id(), now()
-
-        async def enqueue(pool: ArqRedis) -> tuple[bool, int, Any]:
-            job = await pool.enqueue_job(name, *args, **given, _job_id=job_id, _queue_name=queue)
-            return job is not None, pool.expires_extra_ms * 1000, pool.job_serializer
-
-        is_new, life, serializer = self.redis.ask(enqueue)
-        if is_new and self.hooks is not None:
-            told |= {"ts": sent, "queue": queue, "source": Source.ACTION, "life": life, "serializer": serializer}
-            self.hooks.enqueued(job_id, name, args, given, **told)
 
     @emulated(
         note="a waiting job is deleted; into a running one a cancellation is raised, which blocking code is deaf to"
@@ -254,7 +244,7 @@ class Actions(Queues):
     @verb(note="enqueues a job of ours")
     def hello(self, target: Target, params: Mapping[str, Any]) -> Answer:
         queue = str(params.get("queue") or target.queue or self.redis.queue)
-        self._enqueue(target, HELLO, (), {}, queue)
+        self.enqueue(target, HELLO, (), {}, queue)
         return Answer(Outcome.DONE, new_task_id=target.new_task_id())
 
     @property

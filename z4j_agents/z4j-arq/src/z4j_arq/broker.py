@@ -6,7 +6,9 @@ Each question opens a connection in a loop of the thread that asks, and leaves n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final, TypeVar, cast
 
@@ -57,6 +59,7 @@ class Broker:
 
     def __init__(self, connect: Callable[[], Awaitable[ArqRedis]], queue: str) -> None:
         self._connect = connect
+        self._own = threading.local()
         self.queue = queue
 
     @classmethod
@@ -92,7 +95,25 @@ class Broker:
 
     def ask(self, work: Callable[[ArqRedis], Awaitable[T]], patience: float = PATIENCE) -> T:
         """What `work` makes of a connection. Called from a thread that runs no loop."""
+        held: tuple[asyncio.AbstractEventLoop, ArqRedis] | None = getattr(self._own, "held", None)
+        if held is not None:
+            return held[0].run_until_complete(asyncio.wait_for(work(held[1]), patience))
         return asyncio.run(asyncio.wait_for(self._work(work), patience))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """One connection, in one loop, for all that this thread asks meanwhile."""
+        loop = asyncio.new_event_loop()
+        try:
+            pool = loop.run_until_complete(asyncio.wait_for(self._connect(), PATIENCE))
+            self._own.held = loop, pool
+            try:
+                yield
+            finally:
+                self._own.held = None
+                loop.run_until_complete(pool.connection_pool.disconnect())
+        finally:
+            loop.close()
 
     async def _work(self, work: Callable[[ArqRedis], Awaitable[T]]) -> T:
         pool = await self._connect()

@@ -12,7 +12,9 @@ from typing import Any, ClassVar
 from weakref import WeakKeyDictionary, WeakSet
 
 from arq.connections import ArqRedis
+from arq.cron import CronJob
 from arq.worker import Worker
+from z4j_core import registered
 from z4j_core.engine import Advice, Host, attach, verb
 from z4j_core.redaction import Parameters
 from z4j_core.safety import guarded
@@ -20,7 +22,7 @@ from z4j_core.safety import guarded
 from z4j_arq.actions import PAUSE, Actions
 from z4j_arq.advice import advice
 from z4j_arq.broker import Broker
-from z4j_arq.facts import ENGINE, now
+from z4j_arq.facts import ENGINE, HELLO, now
 from z4j_arq.hooks import Hooks
 from z4j_arq.seams import Seam, WorkerSeam, watch_pool
 
@@ -107,6 +109,15 @@ class ArqEngine(Actions):
             "paused": [self.arq_worker.queue_name] if self.is_paused else [],
             "started": self._started,
         }
+
+    def tasks(self) -> Iterable[dict[str, Any]]:
+        """The context, which arq gives, is left out; cron jobs are no functions that anybody calls."""
+        functions = dict(self.arq_worker.functions) if self.arq_worker is not None else {}
+        return [
+            registered.describe(name, function.coroutine, function, context=True)
+            for name, function in functions.items()
+            if name != HELLO and not isinstance(function, CronJob)
+        ]
 
     @property
     def _name(self) -> str:

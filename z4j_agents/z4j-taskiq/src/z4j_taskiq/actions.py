@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from taskiq import TaskiqMessage
+from taskiq import BrokerMessage, TaskiqMessage
 from taskiq.kicker import AsyncKicker
 from z4j_core.engine import Answer, Target, emulated, verb
 from z4j_core.verbs import READS
@@ -60,24 +61,57 @@ class Actions(Queues):
 
     def _again(self, target: Target, given: Mapping[str, Any] | None) -> Answer:
         assert self.host is not None
-        task_id = target.new_task_id()
-        done = Answer(Outcome.DONE, new_task_id=task_id)
-        if self.host.original(task_id) is not None:
-            return done
         blob = self.host.original(target.task_id)
         if blob is None:
             return Answer(Outcome.ARGS_UNAVAILABLE, "No original of this task is kept here; taskiq itself keeps none.")
         message = self.broker.formatter.loads(blob)
-        message.task_id = task_id
+        message.task_id = target.new_task_id()
         _unlabel(message, RETRIES, REQUEUES, "schedule_id")
         if given is not None:
             message.args, message.kwargs = list(given.get("args") or ()), dict(given.get("kwargs") or {})
         packed = self.broker.formatter.dumps(message)
         # As the broker takes it, past the middlewares: they have had their say when it was sent first.
-        self.wait(self.broker.kick(packed))
-        self.host.keep(task_id, packed.message)
+        self.wait(self._kick(target, packed))
+        self.host.keep(message.task_id, packed.message)
         self._tell(Kind.TASK_ENQUEUED, message, retry_of=target.task_id)
-        return done
+        return Answer(Outcome.DONE, new_task_id=message.task_id)
+
+    @verb(note="sends a task that this broker has registered, the way users send it")
+    def run(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        assert self.host is not None
+        task = self.broker.find_task(target.name)
+        if task is None:
+            return Answer(Outcome.NOT_FOUND, "No task of that name is registered with this broker.")
+        labels = {**task.labels, **({QUEUE: target.queue} if target.queue else {})}
+        sent: list[BrokerMessage] = []
+
+        async def kick(packed: BrokerMessage) -> None:
+            await self._kick(target, packed)
+            sent.append(packed)
+
+        twin: Any = copy.copy(self.broker)
+        twin.kick = kick
+        kicker: AsyncKicker[Any, Any] = AsyncKicker(target.name, twin, labels).with_task_id(target.new_task_id())
+        self.wait(kicker.kiq(*(params.get("args") or ()), **(params.get("kwargs") or {})))
+        message = self.broker.formatter.loads(sent[0].message)
+        self.host.keep(message.task_id, sent[0].message)
+        self._tell(Kind.TASK_ENQUEUED, message)
+        return Answer(Outcome.DONE, new_task_id=message.task_id)
+
+    async def _kick(self, target: Target, packed: BrokerMessage) -> None:
+        if self.store is None or not self.store.sends_as_its_library():
+            await self.broker.kick(packed)
+            return
+        queue = str(packed.labels.get(QUEUE) or queue_of(self.broker))
+        await self.store.send_once(target, queue, packed.message)
+
+    def landed(self, target: Target) -> bool | None:
+        """In Redis its mark says so. Elsewhere one is known that came to a worker of this host, or has a result."""
+        assert self.host is not None
+        if self.store is not None and self.store.sends_as_its_library():
+            return self.wait(self.store.has_sent(target))
+        seen = self.host.original(target.new_task_id()) is not None
+        return True if seen or self.wait(self.is_ended(target.new_task_id())) else None
 
     @emulated(
         note="a waiting task is taken out, or dropped when it is its turn; a running coroutine is cancelled, "

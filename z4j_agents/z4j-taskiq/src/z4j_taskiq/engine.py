@@ -10,11 +10,13 @@ from importlib.metadata import version
 from typing import Any, ClassVar
 
 from taskiq import AsyncBroker
+from z4j_core import registered
 from z4j_core.engine import Advice, Engine, Host, verb
 from z4j_core.safety import guard
 
 from z4j_taskiq.actions import HELLO, Actions
 from z4j_taskiq.advice import advice_on
+from z4j_taskiq.dependencies import dependencies
 from z4j_taskiq.facts import ENGINE, now, queue_of
 from z4j_taskiq.hooks import Hooks
 from z4j_taskiq.inlet import Inlet
@@ -119,6 +121,13 @@ class TaskiqEngine(Actions):
             "paused": [queue_of(self.broker)] if self.inlet.paused else [],
             "started": self._started,
         }
+
+    def tasks(self) -> Iterable[dict[str, Any]]:
+        """What taskiq gives to a task by its annotations is left out."""
+        for name, task in list(self.broker.get_all_tasks().items()):
+            if name != HELLO:
+                function = task.original_func
+                yield registered.describe(name, function, task, given=dependencies(function))
 
     @verb(note="reads the settings of the broker, its result backend and its worker")
     def advice(self) -> Iterable[Advice]:

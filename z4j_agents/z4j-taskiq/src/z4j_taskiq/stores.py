@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from taskiq import AsyncBroker, TaskiqMessage
+from z4j_core import once
+from z4j_core.engine import Target
 from z4j_core.wire import QueueFacts
 
 from z4j_taskiq.facts import without_nothing
@@ -70,6 +72,24 @@ class Store(ABC):
     def emptied(self, queue: str) -> AsyncIterator[bytes]:
         """Throw away what waits, and tell what that was."""
 
+    @abstractmethod
+    def entering(self, queue: str, raw: bytes) -> tuple[once.Word, ...]:
+        """The command of Redis with which the broker's library puts a message into a queue."""
+
+    async def send_once(self, target: Target, queue: str, raw: bytes) -> None:
+        """As the library does it, but in one step with its mark."""
+        async with self.client() as client:
+            await client.eval(*once.script(target, self.entering(queue, raw)))
+
+    async def has_sent(self, target: Target) -> bool:
+        async with self.client() as client:
+            return bool(await client.exists(once.mark(target)))
+
+    def sends_as_its_library(self) -> bool:
+        """Whether what a message enters the queue by is the library's own, and no subclass's of the user's."""
+        owner = next(kind for kind in type(self.broker).__mro__ if "kick" in vars(kind))
+        return _is_library(owner)
+
     async def waiting(self, queue: str, limit: int = DEEP) -> AsyncIterator[Waiting]:
         """Oldest first. What taskiq cannot read is left out."""
         seen = 0
@@ -111,6 +131,9 @@ class ListStore(Store):
     """Messages enter at the left and leave at the right."""
 
     kind = "list"
+
+    def entering(self, queue: str, raw: bytes) -> tuple[once.Word, ...]:
+        return ("LPUSH", queue, raw)
 
     async def measured(self, queue: str) -> QueueFacts:
         async with self.client() as client:
@@ -156,6 +179,10 @@ class StreamStore(Store):
 
     kind = "stream"
     broker: Any
+
+    def entering(self, queue: str, raw: bytes) -> tuple[once.Word, ...]:
+        limit = () if self.broker.maxlen is None else ("MAXLEN", *(("~",) if self.broker.approximate else ()))
+        return ("XADD", queue, *limit, *((self.broker.maxlen,) if limit else ()), "*", "data", raw)
 
     async def measured(self, queue: str) -> QueueFacts:
         async with self.client() as client:
