@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
-import sqlite3
 import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -264,147 +262,6 @@ def test_an_entry_is_kept_until_its_command_has_been_expired_for_a_day(tmp_path,
     assert [answer["command"] for answer in journal.unsent()] == ["23"]
 
 
-PROGRAM = """
-import json, os, sqlite3, sys
-from pathlib import Path
-from z4j_bare.allow import AllowList
-from z4j_bare.executor import Executor
-from z4j_bare.journal import Journal
-from z4j_core.engine import Answer, Engine
-from z4j_core.wire import Outcome
-
-fault, place, command = os.environ.get("FAULT"), Path(os.environ["PLACE"]), json.loads(sys.stdin.readline())
-knows = os.environ.get("KNOWS", "1")
-
-def reached(point, task_id=""):
-    if fault in (point, f"{point} {task_id}"):
-        os.kill(os.getpid(), 9)
-
-class Cut(Journal):
-    def start(self, command):
-        reached("before started")
-        entry = super().start(command)
-        reached("after started")
-        return entry
-    def done(self, command, results):
-        reached("before done")
-        super().done(command, results)
-        reached("after done")
-
-class Toy(Engine):
-    '''Its broker is a file: what is in there was sent.'''
-    name = "toy"
-    def __init__(self):
-        self.db = sqlite3.connect(place / "broker.db", isolation_level=None)
-        self.db.execute("CREATE TABLE IF NOT EXISTS sent (id TEXT)")
-    def retry(self, target, params):
-        return self._act(target)
-    def pause(self, target, params):
-        return self._act(target)
-    def restart(self, target, params):
-        return self._act(target)
-    def landed(self, target):
-        found = self.db.execute("SELECT 1 FROM sent WHERE id = ?", (target.new_task_id(),)).fetchone()
-        return found is not None if knows == "1" else None
-    def _act(self, target):
-        reached("before the act", target.task_id)
-        self.db.execute("INSERT INTO sent VALUES (?)", (target.new_task_id(),))
-        reached("after the act", target.task_id)
-        return Answer(Outcome.DONE, "", target.new_task_id())
-
-journal = Cut(place / os.environ.get("JOURNAL", "journal.db"))
-Executor(journal, {"toy": Toy()}, AllowList(["restart"])).carry_out(command)
-print(json.dumps(journal.unsent()))
-"""
-POINTS = ["before started", "after started", "before the act t1", "after the act t1", "before done", "after done"]
-
-
-@pytest.fixture
-def sent(tmp_path):
-    """The tasks that came to the toy's broker, in order."""
-
-    def read() -> list[str]:
-        if not (tmp_path / "broker.db").exists():
-            return []
-        with contextlib.closing(sqlite3.connect(tmp_path / "broker.db")) as db:
-            return [task_id for (task_id,) in db.execute("SELECT id FROM sent ORDER BY rowid")]
-
-    return read
-
-
-@pytest.fixture
-def carry_out(program, tmp_path):
-    def run(command: dict[str, Any], fault: str = "", **environ: str) -> list[dict[str, Any]] | None:
-        process = program(PROGRAM, FAULT=fault, PLACE=str(tmp_path), **environ)
-        out, err = process.communicate(json.dumps(command) + "\n")
-        if fault:
-            assert process.returncode == -9, err
-            return None
-        assert process.returncode == 0, err
-        return json.loads(out)[0]["results"]
-
-    return run
-
-
-def retries(brain, count=3, **changes):
-    return brain.command(BOOT, targets=[{"item": i, "task_id": f"t{i}"} for i in range(count)], **changes)
-
-
-@pytest.mark.parametrize("journal", ["journal.db", "of-another-host.db"])
-@pytest.mark.parametrize("fault", POINTS)
-def test_a_retry_cut_off_at_any_point_takes_effect_exactly_once_whoever_is_given_it_next(
-    carry_out, brain, sent, fault, journal
-):
-    command = retries(brain)
-    carry_out(command, fault)
-    results = carry_out(command | {"fence": 2}, JOURNAL=journal)
-    assert [result["outcome"] for result in results] == ["done"] * 3
-    assert len(sent()) == len(set(sent())) == 3
-    assert sorted(result["new_task_id"] for result in results) == sorted(sent())
-
-
-@pytest.mark.parametrize("cut", [3, 250, 499])
-def test_of_many_targets_only_the_one_that_was_cut_off_is_asked_about(carry_out, brain, sent, cut):
-    """Here the broker cannot tell: that one is unknown, and not one of the others."""
-    command = retries(brain, 500)
-    carry_out(command, f"after the act t{cut}")
-    results = carry_out(command | {"fence": 2}, KNOWS="0")
-    assert [result["item"] for result in results if result["outcome"] != "done"] == [cut]
-    assert results[cut]["outcome"] == "unknown"
-    assert "look for the task" in results[cut]["detail"]
-    assert len(sent()) == len(set(sent())) == 500
-
-
-def test_where_another_host_may_have_acted_and_nobody_can_tell_nothing_is_repeated(carry_out, brain, sent):
-    command = retries(brain)
-    carry_out(command, "after the act t1")
-    results = carry_out(command | {"fence": 2}, JOURNAL="of-another-host.db", KNOWS="0")
-    assert [result["outcome"] for result in results] == ["unknown"] * 3
-    assert len(sent()) == 2
-
-
-def test_who_is_overtaken_by_another_worker_of_the_host_stops(brain, tmp_path):
-    """The lease had run out, but its holder had not ended."""
-    command, journal = retries(brain), Journal(tmp_path / "journal.db")
-
-    class Slow(Toy):
-        def retry(self, target: Target, params: Mapping[str, Any]) -> Answer:
-            if not self.done:
-                journal.start(command | {"fence": 2})
-            return super().retry(target, params)
-
-    slow = Slow()
-    Executor(journal, {"toy": slow}, AllowList()).carry_out(command)
-    assert slow.done == ["t0"]
-    assert journal.unsent() == []
-
-
-def test_what_may_happen_twice_is_carried_out_after_all(carry_out, brain):
-    command = brain.command(BOOT, verb="pause", targets=[{"item": 1, "task_id": "", "queue": "q"}])
-    carry_out(command, "before the act")
-    assert carry_out(command | {"fence": 2})[0]["outcome"] == "done"
-
-
 def test_a_proxy_that_cuts_each_poll_teaches_us_to_wait_less_and_is_tried_again_later():
     patience = Patience()
     assert [patience.cut(after) for after in (0.1, 0.1, 35.2, 10.1, 3.0, 3.2)] == [False] * 5 + [True]
@@ -413,28 +270,3 @@ def test_a_proxy_that_cuts_each_poll_teaches_us_to_wait_less_and_is_tried_again_
         patience.kept()
     assert patience.seconds == MOST
     assert patience.cut(3.1)
-
-
-@pytest.mark.parametrize("fault", ["before the act", "after the act"])
-def test_what_must_not_happen_twice_is_not_tried_again(carry_out, brain, sent, fault):
-    command = brain.command(BOOT, verb="restart")
-    carry_out(command, fault)
-    before = sent()
-    results = carry_out(command | {"fence": 2})
-    assert results[0]["outcome"] == "unknown"
-    assert "nobody knows" in results[0]["detail"]
-    assert sent() == before
-
-
-def test_what_was_not_begun_is_carried_out_even_if_it_must_not_happen_twice(carry_out, brain, sent):
-    command = brain.command(BOOT, verb="restart")
-    carry_out(command, "after started")
-    assert carry_out(command | {"fence": 2})[0]["outcome"] == "done"
-    assert len(sent()) == 1
-
-
-def test_a_command_that_kills_its_agent_three_times_is_set_aside(carry_out, brain):
-    command = brain.command(BOOT)
-    for fence in range(3):
-        carry_out(command | {"fence": fence}, "after started")
-    assert carry_out(command | {"fence": 4})[0]["outcome"] == "set_aside"

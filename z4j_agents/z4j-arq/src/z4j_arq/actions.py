@@ -24,7 +24,7 @@ from z4j_core.wire import Kind, Outcome, Source
 from z4j_arq import originals
 from z4j_arq.bridge import Busy, on_loop
 from z4j_arq.broker import BATCH, NotAQueue, Taken, take
-from z4j_arq.facts import HELLO, now, without_nothing
+from z4j_arq.facts import HELLO, OPTIONS, now, without_nothing
 from z4j_arq.sending import Sending
 
 PAUSE: Final = "arq.pause."
@@ -77,6 +77,8 @@ class Actions(Sending):
         args, kwargs = original.args, original.kwargs
         if given is not None:
             args, kwargs = tuple(given.get("args") or ()), dict(given.get("kwargs") or {})
+            if why := _taken(kwargs):
+                return Answer(Outcome.FAILED, why)
         life = originals.expiry(self.host, target.task_id)
         self.enqueue(target, original.name, args, kwargs, original.queue, life, retry_of=target.task_id)
         return Answer(Outcome.DONE, new_task_id=target.new_task_id())
@@ -88,6 +90,8 @@ class Actions(Sending):
         if function is None or isinstance(function, CronJob):
             return Answer(Outcome.NOT_FOUND, "This worker has no function of that name.")
         args, kwargs = tuple(params.get("args") or ()), dict(params.get("kwargs") or {})
+        if why := _taken(kwargs):
+            return Answer(Outcome.FAILED, why)
         self.enqueue(target, target.name, args, kwargs, target.queue or self.redis.queue)
         return Answer(Outcome.DONE, new_task_id=target.new_task_id())
 
@@ -252,6 +256,11 @@ class Actions(Sending):
         if self.loop is None:
             raise LookupError("this process is not a worker")
         return self.loop
+
+
+def _taken(kwargs: Mapping[str, Any]) -> str:
+    """Why a job cannot have these, as a sentence; empty when it can."""
+    return next((f"arq keeps the argument {name} to itself." for name in OPTIONS if name in kwargs), "")
 
 
 def _abort(worker: Worker, job_id: str) -> bool:
