@@ -255,6 +255,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "TaskState": "z4j_brain.tasks.states.TaskState",
         "OperationState": "z4j_brain.operations.states.OperationState",
+        "LeftOut": "z4j_brain.operations.states.LeftOut",
         "Presence": "z4j_brain.agents.states.Presence",
         "Permission": "z4j_brain.rbac.states.Permission",
     },

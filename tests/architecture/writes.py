@@ -18,7 +18,11 @@ _DOORS = ("z4j_brain/*/pages.py", "z4j_brain/*/api.py", "z4j_brain/*/consumers.p
 _WRITERS = ("actions.py", "ingest.py")
 #: Writers that have a name of their own, and what they write.
 _NAMED_WRITERS = {
-    "z4j_brain/operations/outbox.py": "the queue of commands; called by actions, ingest and housekeeping",
+    "z4j_brain/operations/launch.py": "an operation with its targets and commands, in the transaction of its action",
+    "z4j_brain/operations/outbox.py": "the queue of commands: leased and settled; called by the gateway and ingest",
+    "z4j_brain/operations/outcomes.py": "what became of targets, in the transaction of whoever settles them",
+    "z4j_brain/operations/expiry.py": "what time has run out on among commands and operations",
+    "z4j_brain/operations/snapshots.py": "what previews found, for an hour; about nobody's tasks, changes nothing",
     "z4j_brain/operations/idempotency.py": "takes a key in the transaction of the action it belongs to",
     "z4j_brain/housekeeping/retention.py": "how far forgetting has come, and the turns that do it",
     "z4j_brain/housekeeping/kinds.py": "deletes what is past its days, in a turn's transaction",

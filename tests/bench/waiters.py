@@ -25,7 +25,7 @@ from django.db import connection, transaction  # noqa: E402
 from tests import rows, wire  # noqa: E402
 from z4j_brain import server  # noqa: E402
 from z4j_brain.agents.models import Agent, AgentKey  # noqa: E402
-from z4j_brain.operations import outbox  # noqa: E402
+from z4j_brain.lib import nudge  # noqa: E402
 from z4j_brain.operations.models import Command  # noqa: E402
 from z4j_brain.operations.states import CommandState  # noqa: E402
 
@@ -60,7 +60,10 @@ def dispatch() -> None:
         Command.objects.filter(state=CommandState.LEASED).update(state=CommandState.SETTLED)
         with transaction.atomic():
             operation = rows.operation(key.environment, [task], action="task.cancel")
-            [command] = outbox.enqueue(operation, "cancel", "celery", operation.items.all(), agent)
+            place = {"operation": operation, "environment": key.environment, "expires_at": operation.expires_at}
+            command = Command.objects.create(engine="celery", verb="cancel", audience=agent, **place)
+            operation.items.update(command=command)
+            nudge.wake_on_commit(key.environment_id)
         at = time.monotonic()
         sys.stdout.write(f"sent {command.pk} {at}\n")
         sys.stdout.flush()

@@ -26,7 +26,7 @@ def cast(db) -> Cast:
 
 
 def retry(cast: Cast) -> Operation:
-    return actions.retry(cast.production, [Task.objects.get().pk], actor=cast.actor("oscar"))
+    return actions.retry(cast.production, [Task.objects.get().pk], {"wait": True}, actor=cast.actor("oscar"))
 
 
 def test_an_operation_nobody_takes_up_ends_by_itself(cast):

@@ -67,7 +67,7 @@ def test_one_operation_takes_many_tasks(post, get, cast):
     rows.agent(cast.production)
     tasks = [rows.task(cast.production).pk for _ in range(3)]
 
-    answer = post("operations/", {"action": "task.retry", "ids": [*tasks, tasks[0]]})
+    answer = post("operations/", {"action": "task.retry", "targets": [*tasks, tasks[0]]})
 
     assert answer.status_code == 202
     assert answer.json()["total"] == 3
@@ -76,15 +76,13 @@ def test_one_operation_takes_many_tasks(post, get, cast):
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
-        ({"action": "task.retry"}, "#/ids"),
-        ({"action": "task.retry", "ids": []}, "#/ids"),
-        ({"action": "task.retry", "ids": [1, "x"]}, "#/ids/1"),
-        ({"action": "task.retry", "ids": [2**70]}, "#/ids/0"),
-        ({"action": "task.retry", "ids": [*range(1, 502)]}, "#/ids"),
-        ({"action": "project.create", "ids": [1]}, "#/action"),
-        ({"action": "task.retry", "ids": [1], "filter": {}}, "#/filter"),
-        ({"action": "task.retry", "ids": [1], "reason": "x" * 501}, "#/reason"),
-        ({"action": "task.retry", "ids": [1], "reason": "nul\0"}, "#/reason"),
+        ({"action": "task.retry"}, "#"),
+        ({"action": "task.retry", "targets": []}, "#/targets"),
+        ({"action": "task.retry", "targets": [1, {}]}, "#/targets/1"),
+        ({"action": "project.create", "targets": [1]}, "#/action"),
+        ({"action": "task.retry", "targets": [1], "filter": {"state": "failed"}}, "#"),
+        ({"action": "task.retry", "targets": [1], "reason": "x" * 501}, "#/reason"),
+        ({"action": "task.retry", "targets": [1], "reason": "nul\0"}, "#/reason"),
         ([], "#"),
     ],
 )
@@ -122,7 +120,7 @@ def test_a_hostile_body_is_a_400(post, cast, text):
 def test_ids_of_elsewhere_are_not_found_and_nothing_is_asked_of_the_others(post, cast):
     mine, elsewhere = rows.task(cast.production), rows.task(cast.staging)
 
-    answer = post("operations/", {"action": "task.retry", "ids": [mine.pk, elsewhere.pk]})
+    answer = post("operations/", {"action": "task.retry", "targets": [mine.pk, elsewhere.pk]})
 
     assert answer.status_code == 404
     assert not Operation.objects.exists()

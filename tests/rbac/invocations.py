@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
 
 from tests.cast import PASSWORD, Cast
 from z4j_brain.agents import actions as agents
+from z4j_brain.fleet import actions as fleet
+from z4j_brain.fleet.models import Queue, Registered, Worker
+from z4j_brain.operations import actions as operations
+from z4j_brain.operations.models import Item, Operation
+from z4j_brain.operations.states import OperationState
 from z4j_brain.rbac import actions as rbac
 from z4j_brain.rbac.access import INSTANCE
 from z4j_brain.rbac.actor import Actor
@@ -23,13 +29,31 @@ INVOCATIONS: dict[str, Invocation] = {}
 
 
 def prepare(cast: Cast) -> None:
-    """What the calls below find: an instance that nobody owns yet, and a task in each of two states."""
+    """What the calls below find: an instance that nobody owns yet, a task in each of two states, a queue, a worker, and
+    an operation in each of two.
+    """
     Setup.objects.update(done_at=None)
     now = timezone.now()
     for state in (TaskState.FAILED, TaskState.QUEUED):
         Task.objects.create(
             environment=cast.production, engine="celery", task_id=state.value, state=state, first_at=now, last_at=now
         )
+    here = {"environment": cast.production, "engine": "celery", "name": "mail"}
+    Queue.objects.create(**here, measured_at=now)
+    Worker.objects.create(**here)
+    Registered.objects.create(**here)
+    for state in (OperationState.PENDING, OperationState.PAUSED):
+        operation = Operation.objects.create(
+            environment=cast.production,
+            action="task.retry",
+            target_kind="task",
+            actor_type="user",
+            actor_id="",
+            state=state,
+            total=1,
+            expires_at=now + timedelta(minutes=10),
+        )
+        Item.objects.create(operation=operation, target_id="0")
 
 
 def invocation(name: str) -> Callable[[Invocation], Invocation]:
@@ -109,6 +133,52 @@ def cancel(cast, actor):
 @invocation("task.requeue")
 def requeue(cast, actor):
     return tasks.requeue(cast.production, [Task.objects.get(task_id="failed").pk], actor=actor, reason="because")
+
+
+@invocation("task.retry_with")
+def retry_with(cast, actor):
+    ids, options = [Task.objects.get(task_id="failed").pk], {"args": [], "kwargs": {}}
+    return tasks.retry_with(cast.production, ids, options, actor=actor, reason="because")
+
+
+@invocation("task.move")
+def move(cast, actor):
+    ids = [Task.objects.get(task_id="queued").pk]
+    return tasks.move(cast.production, ids, {"queue": "other"}, actor=actor, reason="because")
+
+
+@invocation("task.run")
+def run(cast, actor):
+    ids, options = [Registered.objects.get().pk], {"args": [], "kwargs": {}}
+    return tasks.run(cast.production, ids, options, actor=actor, reason="because")
+
+
+def of_operation(name: str) -> Invocation:
+    def call(cast: Cast, actor: Actor) -> Any:
+        operation = Operation.objects.filter(action="task.retry", actor_id="").earliest("created_at")
+        return getattr(operations, name)(operation, actor=actor, reason="because")
+
+    return call
+
+
+def of_queue(name: str) -> Invocation:
+    return lambda cast, actor: getattr(fleet, name)(
+        cast.production, [Queue.objects.get().pk], actor=actor, reason="because"
+    )
+
+
+def of_worker(name: str) -> Invocation:
+    return lambda cast, actor: getattr(fleet, name)(
+        cast.production, [Worker.objects.get().pk], actor=actor, reason="because"
+    )
+
+
+INVOCATIONS |= {f"operation.{name}": of_operation(name) for name in ("pause", "resume", "cancel", "undo")}
+INVOCATIONS |= {f"queue.{name}": of_queue(name) for name in ("pause", "resume", "purge")}
+INVOCATIONS |= {
+    f"worker.{name}": of_worker(name)
+    for name in ("grow", "shrink", "autoscale", "restart_pool", "restart", "stop", "rate_limit", "time_limit")
+}
 
 
 @invocation("task.export")

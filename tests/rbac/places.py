@@ -54,6 +54,7 @@ class Furnished:
         rows.registered(environment, name=mark, params=[[mark, "e", True]])
         operation = rows.operation(environment, [task], reason=mark, actor_name=mark)
         Item.objects.filter(operation=operation).update(detail=mark, new_task_id=mark)
+        paused = rows.operation(environment, [task], reason=mark, actor_name=mark, state="paused")
         keys = {
             "api-task": task.pk,
             "api-task-events": task.pk,
@@ -65,11 +66,14 @@ class Furnished:
             "api-worker": worker.pk,
             "api-operation": operation.pk,
             "api-operation-items": operation.pk,
+            **{f"api-operation-{verb}": operation.pk for verb in ("pause", "cancel", "undo")},
+            "api-operation-resume": paused.pk,
             "api-token": token.pk,
         }
         bodies = {
             "api-settings": {"tasks_days": 40},
-            "api-operations": {"action": "task.retry", "ids": [task.pk]},
+            "api-operations": {"action": "task.retry", "targets": [task.pk]},
+            "api-operation-preview": {"action": "task.retry", "targets": [task.pk]},
             "api-tokens": {"name": "script", "scopes": ["view_metadata"]},
         }
         return cls(environment, mark, keys, bodies)

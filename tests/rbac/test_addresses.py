@@ -201,7 +201,12 @@ BODIES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: (
         st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from(["action", "ids", "reason", "name", "scopes", "project", "days", "x"]), inner)
+        | st.dictionaries(
+            st.sampled_from(
+                ["action", "targets", "filter", "all", "options", "reason", "name", "scopes", "project", "days", "x"]
+            ),
+            inner,
+        )
     ),
     max_leaves=8,
 )

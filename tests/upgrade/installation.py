@@ -205,6 +205,6 @@ def _operations(agent: Reporter, now: int) -> dict[str, Any]:
     [command] = agent.settle("done", fence=99)
     agent.answer(command, "requested")
     targets = [agent.task(f"celery-day-{number}") for number in (3, 7)]
-    asked = {"action": "task.retry", "ids": targets, "reason": "all of them"}
+    asked = {"action": "task.retry", "targets": targets, "reason": "all of them"}
     waiting: dict[str, Any] = agent.ask("POST", "operations/", asked, who="adam")
     return waiting

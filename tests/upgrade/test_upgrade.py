@@ -28,6 +28,8 @@ from z4j_brain.stats.states import ENDS, Grain
 ROLLUPS = [(ByQueue._meta.db_table, grain.value) for grain in Grain]
 ROLLUPS += [(ByName._meta.db_table, grain.value) for grain in (Grain.HOUR, Grain.DAY)]
 PLACE = "/harbor/production"
+#: What roles may do: a release gives them more.
+GIVEN = ("/rbac_projectuserobjectpermission: ", "/rbac_environmentuserobjectpermission: ")
 
 
 @dataclass
@@ -67,7 +69,7 @@ def upgraded(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def test_all_that_was_there_is_read_back_as_it_was(upgraded):
     assert len(upgraded.tasks()) > 150
-    assert list(_other("", upgraded.said, upgraded.says)) == []
+    assert [one for one in _other("", upgraded.said, upgraded.says) if not one.startswith(GIVEN)] == []
 
 
 def test_the_statistics_count_each_task_of_before_once(upgraded):

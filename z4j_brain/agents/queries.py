@@ -89,6 +89,16 @@ def answering(environment: Environment) -> QuerySet[Agent]:
     return Agent.objects.filter(environment=environment, left_at=None, seen_at__gte=since)
 
 
+def behind(environment: Environment) -> tuple[int, int]:
+    """How many agents that answer still have events to send, and how many events, as they last said."""
+    spooled = [
+        number
+        for counters in answering(environment).values_list("counters", flat=True)[:ASKED]
+        if type(number := counters.get("spooled")) is int and number > 0
+    ]
+    return len(spooled), sum(spooled)
+
+
 def reach(environment: Environment, engine: str) -> Reach:
     """Who could carry out an action on a task of this engine, in one query."""
     rows = answering(environment).filter(role=AgentRole.WORKER).order_by("-seen_at")
@@ -99,6 +109,14 @@ def reach(environment: Environment, engine: str) -> Reach:
                 voices.append(Voice.of(entry, allowed, refused))
                 vaults.add(vault)
     return Reach(engine, frozenset(vaults - {""}), tuple(voices))
+
+
+def offer_of(agent: Agent, engine: str, verb: str) -> Offer:
+    """What one agent says to a verb of an engine."""
+    told = next((entry for entry in agent.engines if entry.get("name") == engine), None)
+    if agent.state != Presence.ONLINE or told is None:
+        return Offer(False, False, False)
+    return Reach(engine, frozenset(), (Voice.of(told, agent.allowed, agent.refused),)).offer(verb)
 
 
 def engines(actor: Actor, environment: Environment) -> list[Reach]:

@@ -11,18 +11,10 @@ from rest_framework import mixins, serializers
 
 from z4j_brain.agents.states import Presence
 from z4j_brain.fleet import queries
+from z4j_brain.fleet.filters import QueueFilter, RegisteredFilter, WorkerFilter
 from z4j_brain.fleet.models import Queue, Registered, Worker
 from z4j_brain.fleet.registered import KINDS
-from z4j_brain.lib.listing import StrictFilterSet
 from z4j_brain.rbac.door import Door
-
-
-class WorkerFilter(StrictFilterSet):
-    class Meta:
-        model = Worker
-        fields = dict.fromkeys(("name", "engine", "host"), ["exact", "in"]) | {
-            "heartbeat_at": ["gte", "gt", "lte", "lt"]
-        }
 
 
 class WorkerSerializer(serializers.ModelSerializer[Worker]):
@@ -69,16 +61,6 @@ class WorkerView(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
         return queries.workers(self.actor, self.environment)
 
 
-class QueueFilter(StrictFilterSet):
-    class Meta:
-        model = Queue
-        fields = dict.fromkeys(("name", "engine"), ["exact", "in"]) | {
-            "depth": ["gte", "gt", "lte", "lt"],
-            "dead": ["gte", "gt", "lte", "lt"],
-            "measured_at": ["gte", "gt", "lte", "lt"],
-        }
-
-
 class QueueSerializer(serializers.ModelSerializer[Queue]):
     """`depth` may be taken now, `delayed` waits for its time, `in_flight` is taken and not finished, `dead` is given up
     by the engine and kept. Null: nobody can know. `exact` is false where a number may be off.
@@ -110,12 +92,6 @@ class QueueView(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
 
     def get_queryset(self) -> QuerySet[Queue]:
         return queries.queues(self.actor, self.environment)
-
-
-class RegisteredFilter(StrictFilterSet):
-    class Meta:
-        model = Registered
-        fields = dict.fromkeys(("name", "engine"), ["exact", "in"])
 
 
 class ParamSerializer(serializers.Serializer[Any]):

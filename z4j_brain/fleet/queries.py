@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import Http404
@@ -57,6 +59,13 @@ def online(actor: Actor, environment: Environment) -> QuerySet[Worker]:
     return workers(actor, environment).filter(offline_at=None, heartbeat_at__gte=since)
 
 
+def answering(environment: Environment) -> list[Worker]:
+    """The workers that answer, with their agents. For use behind a decision: it asks for no actor."""
+    since = timezone.now() - SILENT_AFTER
+    rows = Worker.objects.filter(environment=environment, offline_at=None, heartbeat_at__gte=since)
+    return list(rows.select_related("agent").order_by("-heartbeat_at")[:WORKERS])
+
+
 def queues(actor: Actor, environment: Environment) -> QuerySet[Queue]:
     """The queues that agents have measured."""
     return rbac.within(Queue.objects.all(), actor, environment)
@@ -77,6 +86,23 @@ def registrations(actor: Actor, environment: Environment) -> QuerySet[Registered
 def registered(environment: Environment, engine: str, name: str) -> Registered | None:
     """What workers said of one task name. For use behind a decision: it asks for no actor."""
     return Registered.objects.filter(environment=environment, engine=engine, name=name).first()
+
+
+def signature_of(environment: Environment, engine: str, name: str) -> list[list[Any]] | None:
+    """The parameters of a task's function; None where nobody said. For use behind a decision."""
+    known = registered(environment, engine, name)
+    params: list[list[Any]] | None = known.params if known else None
+    return params
+
+
+def agents_of(environment: Environment, workers: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
+    """The agents of workers by engine and name. For use behind a decision."""
+    if not workers:
+        return {}
+    engines, names = {engine for engine, _ in workers}, {name for _, name in workers}
+    rows = Worker.objects.filter(environment=environment, engine__in=engines, name__in=names).exclude(agent=None)
+    found = rows.values_list("engine", "name", "agent_id")[:WORKERS]
+    return {(engine, name): agent for engine, name, agent in found if agent and (engine, name) in workers}
 
 
 def serving(actor: Actor, environment: Environment, found: Iterable[Queue]) -> dict[int, Serving]:

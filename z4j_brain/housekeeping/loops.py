@@ -18,15 +18,16 @@ from z4j_brain.agents import ingest as agents
 from z4j_brain.fleet import ingest as fleet
 from z4j_brain.housekeeping import retention
 from z4j_brain.lib import disk, drain, nudge
-from z4j_brain.operations import outbox
+from z4j_brain.operations import expiry
 from z4j_brain.tasks import partitions
 
 logger = logging.getLogger(__name__)
 
 #: Each duty and the seconds between two runs of it.
 DUTIES: tuple[tuple[Callable[[], None], float], ...] = (
-    (outbox.expire, 1.0),
-    (outbox.prune, 60.0),
+    (expiry.expire, 1.0),
+    (expiry.reconsider, 5.0),
+    (expiry.prune, 60.0),
     (agents.prune, 60.0),
     (fleet.prune, 60.0),
     (partitions.ensure, 3600.0),

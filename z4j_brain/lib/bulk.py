@@ -5,10 +5,11 @@ Values are what the store's driver takes: text, numbers, None, UUIDs and times a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
@@ -22,6 +23,7 @@ _NAIVE = datetime(1970, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
 
 Rows = Sequence[Sequence[Any]]
+Value = TypeVar("Value")
 
 
 @cache
@@ -157,3 +159,10 @@ def _recordset(model: type[Model], names: Sequence[str]) -> str:
     """A set of rows out of one JSON parameter: half the client's work of an array per column (measured)."""
     types = ", ".join(f"{field.column} {field.rel_db_type(connection)}" for field in _fields(model, names))
     return f"json_to_recordset(%s::json) AS u({types})"
+
+
+def batched(values: Iterable[Value], size: int) -> Iterator[list[Value]]:
+    """The values in order, in lists of `size`; the last one may be shorter."""
+    steady = iter(values)
+    while batch := list(islice(steady, size)):
+        yield batch

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import Http404
 from django.urls import path, reverse
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, status
@@ -14,20 +13,23 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from z4j_brain.lib.listing import ChoiceIn, StrictFilterSet
-from z4j_brain.lib.problem import Fault, Problem
-from z4j_brain.operations import queries
+from z4j_brain.lib.problem import Problem
+from z4j_brain.operations import actions, asking, plan, queries, targets
 from z4j_brain.operations.idempotency import Claim, Taken
 from z4j_brain.operations.models import Item, Operation
-from z4j_brain.operations.states import ItemOutcome, OperationState
-from z4j_brain.rbac.action import REGISTRY
+from z4j_brain.operations.states import ItemOutcome, LeftOut, OperationState
 from z4j_brain.rbac.door import Door, StrictSerializer
 
-MAX_TARGETS = 500
-#: Kinds of target whose actions may be asked for; the apps that have such targets add theirs.
-KINDS: set[str] = set()
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key", str, OpenApiParameter.HEADER, description="Under one key one operation, for 24 hours."
 )
+
+
+class IdField(serializers.CharField):
+    """The id of a target: a number, or a name where it has no number."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return super().to_internal_value(str(data) if type(data) is int else data)
 
 
 class ActorSerializer(serializers.Serializer[Operation]):
@@ -37,7 +39,9 @@ class ActorSerializer(serializers.Serializer[Operation]):
 
 
 class OperationSerializer(serializers.ModelSerializer[Operation]):
-    """`succeeded` counts targets on which the effect took place; `settled`, those whose outcome is known."""
+    """`succeeded` counts targets on which the effect took place, `failed` those on which it did not; `settled` all that
+    came to an end, also those left out or taken back. `next_at`: nothing is handed out before.
+    """
 
     actor = ActorSerializer(source="*", read_only=True)
     entry = serializers.UUIDField(source="entry_id", allow_null=True, read_only=True)
@@ -51,21 +55,31 @@ class OperationSerializer(serializers.ModelSerializer[Operation]):
             "target_kind",
             "reason",
             "actor",
+            "options",
+            "parent",
+            "relation",
             "total",
             "settled",
             "succeeded",
+            "failed",
+            "halted",
             "entry",
             "created_at",
+            "next_at",
+            "paused_at",
+            "cancelled_at",
             "expires_at",
             "finished_at",
         ]
 
 
 class OperationDetailSerializer(OperationSerializer):
+    """`plan`: what was agreed, as the preview told it."""
+
     outcomes = serializers.SerializerMethodField()
 
     class Meta(OperationSerializer.Meta):
-        fields = [*OperationSerializer.Meta.fields, "outcomes"]
+        fields = [*OperationSerializer.Meta.fields, "filter", "plan", "outcomes"]
 
     @extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}})
     def get_outcomes(self, operation: Operation) -> dict[str, int]:
@@ -78,23 +92,106 @@ class ItemSerializer(serializers.ModelSerializer[Item]):
 
     class Meta:
         model = Item
-        fields = ["id", "target_id", "label", "progress", "outcome", "detail", "new_task_id", "settled_at"]
+        fields = [
+            "id",
+            "target_id",
+            "part",
+            "label",
+            "progress",
+            "outcome",
+            "left_out",
+            "detail",
+            "new_task_id",
+            "settled_at",
+        ]
 
 
 class ReasonSerializer(StrictSerializer):
     reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
 
 
-class AskSerializer(ReasonSerializer):
+class WishSerializer(StrictSerializer):
+    """An action, its options, and one of: a filter of the list of its targets, the ids of targets, `"all": true`, or
+    the id of a preview. `{"operation": id, "outcome": "failed"}` as a filter is about the targets of an operation that
+    ended so.
+    """
+
     action = serializers.CharField(max_length=64)
-    ids = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1), min_length=1, max_length=MAX_TARGETS
+    filter = serializers.DictField(required=False)
+    targets = serializers.ListField(child=IdField(), required=False, min_length=1, max_length=targets.MOST)
+    all = serializers.BooleanField(required=False, help_text="Everything there is here of its kind.")
+    preview = serializers.UUIDField(required=False, help_text="The targets that this preview found, and no others.")
+    options = serializers.DictField(required=False, help_text="See the reference of actions.")
+
+
+class AskSerializer(WishSerializer):
+    reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+    confirm = serializers.IntegerField(
+        required=False, allow_null=True, default=None, help_text="The number that the preview says has to be typed."
     )
 
-    def validate_action(self, value: str) -> str:
-        if value not in askable():
-            raise serializers.ValidationError(f"One of {', '.join(askable())}.")
-        return value
+
+class ShareSerializer(serializers.Serializer[plan.Share]):
+    value = serializers.CharField()
+    count = serializers.IntegerField()
+
+
+class ExcludedSerializer(serializers.Serializer[plan.Excluded]):
+    code = serializers.ChoiceField(choices=LeftOut.choices)
+    label = serializers.CharField()  # type: ignore[assignment]
+    count = serializers.IntegerField()
+    text = serializers.CharField()
+
+
+class SampleSerializer(serializers.Serializer[targets.Candidate]):
+    id = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    engine = serializers.CharField()
+    facets = serializers.DictField(child=serializers.CharField())
+    at = serializers.DateTimeField(allow_null=True)
+
+
+class NoteSerializer(serializers.Serializer[asking.Note]):
+    engine = serializers.CharField()
+    text = serializers.CharField()
+
+
+class BehindSerializer(serializers.Serializer[asking.Behind]):
+    agents = serializers.IntegerField()
+    events = serializers.IntegerField()
+
+
+class PreviewSerializer(serializers.Serializer[asking.Preview]):
+    """What would happen. `able` of the `matching` targets are asked; the rest is left out, and why. `by`: how those
+    that are asked split. `waiting`: those for which no agent answers now. `behind`: agents that have more to tell, and
+    how many events. `confirm`: the number that has to be sent along.
+    """
+
+    preview = serializers.UUIDField(source="snapshot.pk")
+    expires_at = serializers.DateTimeField()
+    action = serializers.CharField(source="plan.verb.name")
+    target_kind = serializers.CharField(source="plan.verb.kind")
+    matching = serializers.IntegerField(source="plan.matching")
+    able = serializers.SerializerMethodField()
+    excluded = ExcludedSerializer(source="plan.excluded", many=True)
+    excluded_count = serializers.SerializerMethodField()
+    by = serializers.DictField(child=ShareSerializer(many=True), source="plan.by")
+    samples = SampleSerializer(source="plan.samples", many=True)
+    oldest = serializers.DateTimeField(allow_null=True)
+    newest = serializers.DateTimeField(allow_null=True)
+    seconds = serializers.FloatField(source="plan.seconds")
+    waiting = serializers.IntegerField(source="plan.waiting")
+    behind = BehindSerializer()
+    notes = NoteSerializer(many=True)
+    options = serializers.DictField(source="plan.options")
+    confirm = serializers.IntegerField(source="plan.confirm", allow_null=True)
+    reason_required = serializers.BooleanField()
+
+    def get_able(self, preview: asking.Preview) -> int:
+        return len(preview.plan.able)
+
+    def get_excluded_count(self, preview: asking.Preview) -> int:
+        return preview.plan.total - len(preview.plan.able)
 
 
 class OperationFilter(StrictFilterSet):
@@ -116,22 +213,20 @@ class ItemFilter(StrictFilterSet):
 
     class Meta:
         model = Item
-        fields = {"outcome": ["exact"], "progress": ["exact"], "target_id": ["exact"]}
-
-
-def askable() -> list[str]:
-    """The actions on targets, by name."""
-    return sorted(name for name in REGISTRY if name.partition(".")[0] in KINDS)
+        fields = {"outcome": ["exact"], "progress": ["exact"], "left_out": ["exact"], "target_id": ["exact"]}
 
 
 class AskingDoor(Door):
     """A view that asks for operations: 202, `Location` and the operation; the same again for the same key."""
 
-    def ask(self, action: Callable[..., Operation], ids: Sequence[int], reason: str) -> Response:
+    def ask(self, run: Callable[[Claim | None], Operation]) -> Response:
         claim = self._claim()
         operation = claim.answered() if claim else None
         if operation is None:
-            operation = self._run(action, ids, reason, claim)
+            operation = self._run(run, claim)
+        return self.told(operation)
+
+    def told(self, operation: Operation) -> Response:
         place = [self.kwargs["project"], self.kwargs["environment"], operation.pk]
         headers = {"Location": reverse("api-operation", args=place)}
         return Response(OperationSerializer(operation).data, status.HTTP_202_ACCEPTED, headers=headers)
@@ -140,12 +235,9 @@ class AskingDoor(Door):
         key = self.request.headers.get("Idempotency-Key")
         return None if key is None else Claim.of(self.actor, key, self.request.path, self.request.data)
 
-    def _run(self, run: Callable[..., Operation], ids: Sequence[int], reason: str, claim: Claim | None) -> Operation:
+    def _run(self, run: Callable[[Claim | None], Operation], claim: Claim | None) -> Operation:
         try:
-            return run(self.environment, ids, actor=self.actor, reason=reason, claim=claim)
-        except Http404:
-            where: list[Fault] = [{"pointer": "#/ids", "detail": "Not all of these exist here."}]
-            raise Problem(404, "not_found", "Not found", "There is no such thing here.", where) from None
+            return run(claim)
         except Taken:
             operation = claim.answered() if claim else None
             if operation is None:
@@ -165,10 +257,51 @@ class OperationView(mixins.ListModelMixin, mixins.RetrieveModelMixin, AskingDoor
     def get_queryset(self) -> QuerySet[Operation]:
         return queries.operations(self.actor, self.environment)
 
+    def get_object(self) -> Operation:
+        return queries.detail(self.actor, self.environment, self.kwargs["pk"])
+
     @extend_schema(request=AskSerializer, responses={202: OperationSerializer}, parameters=[IDEMPOTENCY_KEY])
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Ask for an action on any number of targets. They are frozen as they match now, or as a preview found them."""
         asked = self.valid(AskSerializer)
-        return self.ask(REGISTRY[asked["action"]].run, list(dict.fromkeys(asked["ids"])), asked["reason"])
+
+        def run(claim: Claim | None) -> Operation:
+            wish = asking.read(self.environment, self.actor, asked)
+            return asking.run(self.environment, self.actor, wish, asked["reason"], asked["confirm"], claim)
+
+        return self.ask(run)
+
+    @extend_schema(request=WishSerializer, responses={200: PreviewSerializer})
+    def preview(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """What an operation would do: how many targets match, how they split, which are left out and why."""
+        wish = asking.read(self.environment, self.actor, self.valid(WishSerializer))
+        return Response(PreviewSerializer(asking.preview(self.environment, self.actor, wish)).data)
+
+    @extend_schema(request=ReasonSerializer, responses={202: OperationSerializer})
+    def pause(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Hand out nothing more of it until it is resumed."""
+        return self._steer(actions.pause)
+
+    @extend_schema(request=ReasonSerializer, responses={202: OperationSerializer})
+    def resume(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Go on from where it was paused, or where it stopped by itself."""
+        return self._steer(actions.resume)
+
+    @extend_schema(request=ReasonSerializer, responses={202: OperationSerializer})
+    def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Take back what no agent has taken yet. What is done stays done."""
+        return self._steer(actions.cancel)
+
+    @extend_schema(request=ReasonSerializer, responses={202: OperationSerializer})
+    def undo(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Take back what has not left, and cancel what it enqueued. The answer is the operation that cancels, or this
+        one when it had enqueued nothing.
+        """
+        return self._steer(actions.undo)
+
+    def _steer(self, action: Callable[..., Operation]) -> Response:
+        operation = self.get_object()
+        return self.told(action(operation, actor=self.actor, reason=self.valid(ReasonSerializer)["reason"]))
 
 
 class ItemView(mixins.ListModelMixin, Door):
@@ -187,5 +320,10 @@ _PLACE = "<slug:project>/<slug:environment>/operations/"
 routes = [
     path(_PLACE, OperationView.as_view({"get": "list", "post": "create"}), name="api-operations"),
     path(f"{_PLACE}<uuid:pk>/", OperationView.as_view({"get": "retrieve"}), name="api-operation"),
+    path(f"{_PLACE}preview/", OperationView.as_view({"post": "preview"}), name="api-operation-preview"),
+    *(
+        path(f"{_PLACE}<uuid:pk>/{verb}/", OperationView.as_view({"post": verb}), name=f"api-operation-{verb}")
+        for verb in ("pause", "resume", "cancel", "undo")
+    ),
     path(f"{_PLACE}<uuid:pk>/items/", ItemView.as_view({"get": "list"}), name="api-operation-items"),
 ]

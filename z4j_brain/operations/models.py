@@ -7,16 +7,22 @@ from django.utils import timezone
 
 from z4j_brain.agents.models import Agent
 from z4j_brain.lib.ids import uuid7
-from z4j_brain.operations.states import CommandState, ItemOutcome, ItemProgress, OperationState
+from z4j_brain.operations.states import CommandState, ItemOutcome, ItemProgress, LeftOut, OperationState, Relation
 from z4j_brain.rbac.models import Environment
 
 
 class Operation(models.Model):
+    """`plan`: what was agreed, as the preview told it. `next_at`: nothing of it is handed out before; null: at once."""
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="operations")
     action = models.CharField(max_length=64)
     target_kind = models.CharField(max_length=32)
     filter = models.JSONField(default=dict)
+    options = models.JSONField(default=dict)
+    plan = models.JSONField(default=dict)
+    parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="followers")
+    relation = models.CharField(max_length=8, choices=Relation.choices, blank=True)
     reason = models.CharField(max_length=500, blank=True)
     actor_type = models.CharField(max_length=16)
     actor_id = models.CharField(max_length=64)
@@ -25,8 +31,15 @@ class Operation(models.Model):
     total = models.PositiveIntegerField(default=0)
     settled = models.PositiveIntegerField(default=0)
     succeeded = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
     entry_id = models.UUIDField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
+    next_at = models.DateTimeField(null=True)
+    paused_at = models.DateTimeField(null=True)
+    halt_at = models.PositiveIntegerField(null=True)
+    halted = models.CharField(max_length=200, blank=True)
+    cancelled_at = models.DateTimeField(null=True)
+    cancelled_by = models.CharField(max_length=255, blank=True)
     expires_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
 
@@ -39,9 +52,9 @@ class Operation(models.Model):
         return self.action.rpartition(".")[2]
 
     @property
-    def missed(self) -> int:
-        """Targets that are settled without the effect that was asked for."""
-        return self.settled - self.succeeded
+    def not_tried(self) -> int:
+        """Targets that were left out, or taken back before they were sent."""
+        return self.settled - self.succeeded - self.failed
 
     @property
     def open(self) -> int:
@@ -49,7 +62,10 @@ class Operation(models.Model):
 
 
 class Command(models.Model):
-    """One instruction for one agent. `fence` grows with each lease: an answer to an older lease is late."""
+    """One instruction for one agent. `fence` grows with each lease: an answer to an older lease is late.
+
+    `bound`: nobody but its audience may carry it out, since it is about that very worker.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="commands")
@@ -58,6 +74,7 @@ class Command(models.Model):
     verb = models.CharField(max_length=32)
     params = models.JSONField(default=dict)
     audience = models.ForeignKey(Agent, on_delete=models.SET_NULL, null=True, related_name="addressed")
+    bound = models.BooleanField(default=False)
     leased_by = models.ForeignKey(Agent, on_delete=models.SET_NULL, null=True, related_name="leased")
     state = models.CharField(max_length=16, choices=CommandState.choices, default=CommandState.QUEUED)
     fence = models.PositiveIntegerField(default=0)
@@ -72,23 +89,44 @@ class Command(models.Model):
 
 
 class Item(models.Model):
-    """One target of an operation and its outcome; `outcome` stays null until it is settled."""
+    """One target of an operation and its outcome; `outcome` stays null until it is settled.
+
+    `part`: the worker it is asked of, where one target is asked of several. `left_out`: why nothing was asked of it.
+    """
 
     id = models.BigAutoField(primary_key=True)
     operation = models.ForeignKey(Operation, on_delete=models.CASCADE, related_name="items")
     command = models.ForeignKey(Command, on_delete=models.SET_NULL, null=True, related_name="items")
     target_id = models.CharField(max_length=255)
+    part = models.CharField(max_length=255, blank=True)
     label = models.CharField(max_length=512, blank=True)
     progress = models.CharField(max_length=16, choices=ItemProgress.choices, default=ItemProgress.WAITING)
     outcome = models.CharField(max_length=24, choices=ItemOutcome.choices, null=True)
+    left_out = models.CharField(max_length=24, choices=LeftOut.choices, blank=True)
     detail = models.CharField(max_length=500, blank=True)
     new_task_id = models.CharField(max_length=255, blank=True)
     settled_at = models.DateTimeField(null=True)
 
     class Meta:
         default_permissions = ()
-        constraints = [models.UniqueConstraint(fields=["operation", "target_id"], name="item_once")]
+        constraints = [models.UniqueConstraint(fields=["operation", "target_id", "part"], name="item_once")]
         indexes = [models.Index(fields=["target_id", "-id"], name="item_target")]
+
+
+class Snapshot(models.Model):
+    """What a preview found, frozen: an operation that names it is about these targets and no others."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="snapshots")
+    owner = models.CharField(max_length=80)
+    action = models.CharField(max_length=64)
+    filter = models.JSONField(default=dict)
+    ids = models.JSONField()
+    confirm = models.BigIntegerField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
 
 
 class LateResult(models.Model):

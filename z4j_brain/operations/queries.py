@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -17,6 +17,8 @@ from z4j_brain.rbac.models import Environment
 
 #: How many operations a page tells of one target.
 SHOWN = 20
+#: All that went wrong, in a word.
+FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,38 @@ def newest(environment: Environment, target_kind: str, target_id: str) -> Item |
     """What was asked last of a target whose id other environments use too."""
     rows = Item.objects.filter(target_id=target_id, operation__target_kind=target_kind)
     return rows.filter(operation__environment=environment).select_related("operation").order_by("-id").first()
+
+
+def made(operation: Operation) -> list[str]:
+    """The engine's ids of the tasks that an operation has made."""
+    rows = items(operation).exclude(new_task_id="").order_by("id")
+    return list(rows.values_list("new_task_id", flat=True))
+
+
+def ended_as(operation: Operation, wanted: Collection[str]) -> list[str]:
+    """The targets of an operation that ended in one of these ways, in their order; `failed`: any that went wrong."""
+    rows = items(operation).exclude(outcome=None).order_by("id")
+    if FAILED in wanted:
+        rows = rows.filter(left_out="").exclude(outcome__in=(ItemOutcome.DONE, ItemOutcome.CANCELLED))
+    else:
+        rows = rows.filter(outcome__in=wanted)
+    return list(dict.fromkeys(rows.values_list("target_id", flat=True)))
+
+
+def asked_already(environment: Environment, action: str, target_ids: Sequence[str]) -> dict[str, Operation]:
+    """Targets of which an operation that goes on asks the same, and that operation."""
+    rows = Item.objects.filter(
+        target_id__in=target_ids, outcome=None, operation__environment=environment, operation__action=action
+    ).select_related("operation")
+    return {item.target_id: item.operation for item in rows}
+
+
+def without_arguments(environment: Environment, target_ids: Sequence[str]) -> dict[str, str]:
+    """Targets for which an agent has answered before that it has no arguments, and what it said."""
+    rows = Item.objects.filter(
+        target_id__in=target_ids, outcome=ItemOutcome.ARGS_UNAVAILABLE, operation__environment=environment
+    )
+    return dict(rows.order_by("id").values_list("target_id", "detail"))
 
 
 def of_key(owner: str, key: str) -> IdempotencyKey | None:

@@ -66,6 +66,9 @@ class ItemOutcome(models.TextChoices):
     FAILED = "failed", "Failed"
     EXPIRED = "expired", "Expired"
     SET_ASIDE = "set_aside", "Set aside after three tries"
+    UNKNOWN = "unknown", "Nobody knows"
+    CANCELLED = "cancelled", "Not sent"
+    LEFT_OUT = "left_out", "Left out"
 
     @property
     def icon(self) -> str:
@@ -88,7 +91,29 @@ _OUTCOMES = {
     ItemOutcome.FAILED: ("failed", "failed"),
     ItemOutcome.EXPIRED: ("hourglass", "expired"),
     ItemOutcome.SET_ASIDE: ("dead-letter", "dead_lettered"),
+    ItemOutcome.UNKNOWN: ("circle-question-mark", "lost"),
+    ItemOutcome.CANCELLED: ("ban", "cancelled"),
+    ItemOutcome.LEFT_OUT: ("skip-forward", "skipped"),
 }
+
+
+class LeftOut(models.TextChoices):
+    """Why nothing is asked of a target that was chosen. The sentence that comes with it says what to do about it."""
+
+    ALREADY_RETRIED = "already_retried", "already retried"
+    ALREADY_ASKED = "already_asked", "asked for already, by an operation that goes on"
+    NOT_FINISHED = "not_finished", "not finished"
+    ALREADY_FINAL = "already_final", "finished already"
+    NOT_WAITING = "not_waiting", "not waiting in a queue"
+    NOT_GIVEN_UP = "not_given_up", "not given up by its engine"
+    ARGS_UNAVAILABLE = "args_unavailable", "arguments not available"
+    WRONG_ARGUMENTS = "wrong_arguments", "arguments that its function does not take"
+    UNSUPPORTED = "unsupported", "the engine cannot"
+    NOT_PERMITTED = "not_permitted", "not yours to change"
+    AGENT_OFFLINE = "agent_offline", "no agent answers"
+    REFUSED = "refused", "refused by the worker's owner"
+    NOBODY_TAKES = "nobody_takes", "no worker takes from it"
+    GONE = "gone", "no longer here"
 
 
 class ItemProgress(models.TextChoices):
@@ -111,3 +136,11 @@ class CommandState(models.TextChoices):
     SETTLED = "settled", "Settled"
     EXPIRED = "expired", "Expired"
     SET_ASIDE = "set_aside", "Set aside"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+
+
+class Relation(models.TextChoices):
+    """What an operation is to the one that it came out of."""
+
+    UNDO = "undo", "takes back"
+    AGAIN = "again", "tries again"

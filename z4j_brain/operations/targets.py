@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Protocol
+from uuid import UUID
+
+from z4j_brain.operations.states import LeftOut
+from z4j_brain.operations.verbs import Verb
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment
+
+#: Targets that one operation takes.
+MOST = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,28 +25,76 @@ class Resolved:
     task_id: str
     name: str = ""
     queue: str = ""
+    worker: str = ""
     vault: str = ""
     final: str = ""
 
 
-class Resolver(Protocol):
-    def __call__(self, environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One target that was chosen, and what is to be done about it: asked of `audience`, None for whoever can, or left
+    out and why. `part`: which worker, when one target is asked of several. `facets`: what people sort it by. `size`:
+    how much it is, where a target is more than one.
+    """
+
+    id: str
+    label: str
+    engine: str
+    audience: UUID | None = None
+    part: str = ""
+    left_out: LeftOut | None = None
+    why: str = ""
+    facets: Mapping[str, str] = field(default_factory=dict)
+    at: datetime | None = None
+    size: int = 1
+    waits: bool = False
+
+
+class Kind(Protocol):
+    """One kind of target. `newest_first`: whether the ids it selects come so."""
+
+    name: ClassVar[str]
+    plural: ClassVar[str]
+    newest_first: ClassVar[bool]
+
+    def select(self, environment: Environment, actor: Actor, given: Mapping[str, Any], most: int) -> list[str]:
+        """The ids of what a filter is about, at most so many; a Problem that points at what is wrong with it."""
+
+    def known(self, environment: Environment, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that exist here."""
+
+    def candidates(
+        self, environment: Environment, actor: Actor, verb: Verb, ids: Sequence[str], options: Mapping[str, Any]
+    ) -> Iterable[Candidate]:
+        """Each of the ids, judged, in their order; in a transaction, their rows locked."""
+
+    def resolve(self, environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
         """Those of the targets that exist, by id."""
+
+    def arrived(self, environment_id: int, engine: str, task_ids: Collection[str]) -> set[str]:
+        """Which of these ids of the engine's have been heard of."""
+
+    def of_engine(self, environment: Environment, task_ids: Sequence[str]) -> list[str]:
+        """The ids of the targets that these ids of an engine's belong to."""
 
 
 class UnknownKind(LookupError):
     """No app has registered this kind of target."""
 
 
-_RESOLVERS: dict[str, Resolver] = {}
+_KINDS: dict[str, Kind] = {}
 
 
-def register(kind: str, resolver: Resolver) -> None:
+def register(kind: Kind) -> None:
     """Called in the `ready()` of the app that owns the kind."""
-    _RESOLVERS[kind] = resolver
+    _KINDS[kind.name] = kind
 
 
-def resolve(kind: str, environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
-    if kind not in _RESOLVERS:
-        raise UnknownKind(kind)
-    return _RESOLVERS[kind](environment_id, ids)
+def kind(name: str) -> Kind:
+    if name not in _KINDS:
+        raise UnknownKind(name)
+    return _KINDS[name]
+
+
+def resolve(name: str, environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
+    return kind(name).resolve(environment_id, ids)

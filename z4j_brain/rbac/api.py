@@ -59,6 +59,7 @@ class ConfigureSerializer(StrictSerializer):
     rollups_days = serializers.IntegerField(min_value=1, max_value=MOST_DAYS, required=False)
     operations_days = serializers.IntegerField(min_value=1, max_value=MOST_DAYS, required=False)
     search_arguments = serializers.BooleanField(required=False)
+    reason_required = serializers.BooleanField(required=False, help_text="Operations need a reason.")
     reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
 
 

@@ -32,6 +32,12 @@ def rewrite(user: User, place: Project | Environment) -> None:
         )
 
 
+def rewrite_all(**_: object) -> None:
+    """After a migration: a release may have given a role something new to do."""
+    for membership in Membership.objects.select_related("user", "project", "environment"):
+        rewrite(membership.user, membership.environment or membership.project)
+
+
 def _held(memberships: QuerySet[Membership], model: str) -> QuerySet[DjangoPermission]:
     held = {permission.value for one in memberships for permission in ROLE_PERMISSIONS[Role(one.role)]}
     return DjangoPermission.objects.filter(content_type__app_label="rbac", content_type__model=model, codename__in=held)

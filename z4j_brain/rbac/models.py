@@ -53,6 +53,7 @@ class Environment(models.Model):
     rollups_days = models.PositiveSmallIntegerField(default=400, validators=_DAYS)
     operations_days = models.PositiveSmallIntegerField(default=400, validators=_DAYS)
     search_arguments = models.BooleanField(default=False)
+    reason_required = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -27,6 +27,7 @@ _WORDS = {
         "Who asked for what, and what became of it. The audit log keeps its own record.",
     ),
 }
+_SWITCHES = ("search_arguments", "reason_required")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,12 @@ def settings(request: HttpRequest, project: str, environment: str) -> HttpRespon
             else:
                 messages.success(request, "Saved. What is past its days goes within minutes.", extra_tags="good")
                 return redirect("settings", project=project, environment=environment)
-    search = bool(given.get("search_arguments")) if given is not None else place.search_arguments
+    switches = {name: bool(given.get(name)) if given is not None else getattr(place, name) for name in _SWITCHES}
     context = {
         "title": "Settings",
         "environment": place,
         "fields": [_field(name, place, given, errors) for name in retention.DAYS],
-        "search_arguments": search,
+        **switches,
         "reason": given.get("reason", "") if given is not None else "",
         "most_days": MOST_DAYS,
         "going": going,
@@ -81,7 +82,7 @@ def _field(name: str, place: Environment, given: Any, errors: dict[str, list[str
 
 def _read(place: Environment, given: Any) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """The settings as they were typed, and what is wrong with them by name."""
-    asked: dict[str, Any] = {"search_arguments": bool(given.get("search_arguments"))}
+    asked: dict[str, Any] = {name: bool(given.get(name)) for name in _SWITCHES}
     errors = {}
     for name in retention.DAYS:
         text = given.get(name, "").strip()

@@ -12,6 +12,11 @@ class Permission(models.TextChoices):
     VIEW_PAYLOAD = "view_payload", "see redacted arguments, results and tracebacks"
     RETRY = "retry_task", "retry a task"
     CANCEL = "cancel_task", "cancel a task"
+    RUN = "run_task", "run a task with arguments of their own"
+    MANAGE_OPERATIONS = "manage_operations", "pause, resume, cancel and take back operations"
+    MANAGE_QUEUES = "manage_queues", "pause and resume queues, move tasks between them"
+    PURGE = "purge_queue", "throw away what waits in a queue"
+    MANAGE_WORKERS = "manage_workers", "restart, stop and resize workers, set limits"
     MANAGE_AGENTS = "manage_agents", "mint, rotate and revoke agent keys"
     MANAGE_MEMBERS = "manage_members", "invite, change and remove members"
     MANAGE_PROJECT = "manage_project", "create and change environments"
@@ -34,8 +39,20 @@ class Role(models.TextChoices):
 
 
 _SEE = frozenset({Permission.VIEW, Permission.VIEW_PAYLOAD})
-_OPERATE = _SEE | {Permission.RETRY, Permission.CANCEL}
-_ADMINISTER = _OPERATE | {Permission.MANAGE_AGENTS, Permission.MANAGE_MEMBERS, Permission.MANAGE_PROJECT}
+_OPERATE = _SEE | {
+    Permission.RETRY,
+    Permission.CANCEL,
+    Permission.RUN,
+    Permission.MANAGE_OPERATIONS,
+    Permission.MANAGE_QUEUES,
+}
+_ADMINISTER = _OPERATE | {
+    Permission.PURGE,
+    Permission.MANAGE_WORKERS,
+    Permission.MANAGE_AGENTS,
+    Permission.MANAGE_MEMBERS,
+    Permission.MANAGE_PROJECT,
+}
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: _SEE,

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from django.http import Http404
 from django.utils import timezone
 
-from z4j_brain.agents import queries as agents
-from z4j_brain.agents.models import Agent
-from z4j_brain.agents.states import AgentRole
-from z4j_brain.fleet.models import Worker
-from z4j_brain.operations import outbox
+from z4j_brain.operations import launch
 from z4j_brain.operations.idempotency import Claim
-from z4j_brain.operations.models import Item, Operation
-from z4j_brain.operations.states import ItemOutcome, ItemProgress
+from z4j_brain.operations.models import Operation
 from z4j_brain.rbac.action import Record, action
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
+from z4j_brain.tasks import verbs
 from z4j_brain.tasks.models import Task
-from z4j_brain.tasks.states import GIVEN_UP, TERMINAL
-from z4j_brain.tasks.targets import ENGINE, KIND
+from z4j_brain.tasks.verbs import KIND
+
+Ids = Sequence[int | str]
+Given = Mapping[str, Any] | None
 
 
 @action(Permission.RETRY, "task.retry")
 def retry(
     environment: Environment,
-    task_ids: Sequence[int],
+    task_ids: Ids,
+    options: Given = None,
+    given: Given = None,
     *,
     actor: Actor,
     reason: str = "",
@@ -37,22 +36,31 @@ def retry(
     record: Record,
 ) -> Operation:
     """Have these tasks run again, each under a new id, by an agent that keeps the originals of their arguments."""
-    tasks = _tasks(environment, task_ids)
-    operation = _open(environment, "task.retry", tasks, actor, reason, record, claim)
-    ready = [task for task in tasks if task.state in TERMINAL]
-    early = [task for task in tasks if task.state not in TERMINAL]
-    _put(operation, early, ItemOutcome.FAILED, "It has not finished: there is nothing to retry yet.")
-    groups: dict[tuple[str, Agent | None], list[Task]] = defaultdict(list)
-    serving = _Serving(environment, "retry")
-    for task in ready:
-        groups[task.engine, serving.keeper(task)].append(task)
-    return _send(operation, "retry", groups)
+    return launch.start(verbs.RETRY, environment, task_ids, options, given, actor, reason, record, claim)
+
+
+@action(Permission.RUN, "task.retry_with")
+def retry_with(
+    environment: Environment,
+    task_ids: Ids,
+    options: Given = None,
+    given: Given = None,
+    *,
+    actor: Actor,
+    reason: str = "",
+    claim: Claim | None = None,
+    record: Record,
+) -> Operation:
+    """Have these tasks run again with other arguments, each under a new id."""
+    return launch.start(verbs.RETRY_WITH, environment, task_ids, options, given, actor, reason, record, claim)
 
 
 @action(Permission.CANCEL, "task.cancel")
 def cancel(
     environment: Environment,
-    task_ids: Sequence[int],
+    task_ids: Ids,
+    options: Given = None,
+    given: Given = None,
     *,
     actor: Actor,
     reason: str = "",
@@ -60,25 +68,22 @@ def cancel(
     record: Record,
 ) -> Operation:
     """Ask for these tasks to be stopped, queued or running. An event of the engine says whether they were."""
-    tasks = _tasks(environment, task_ids)
-    operation = _open(environment, "task.cancel", tasks, actor, reason, record, claim)
-    going = [task for task in tasks if task.state not in TERMINAL]
-    _put(operation, [task for task in tasks if task.state in TERMINAL], ItemOutcome.ALREADY_FINAL)
-    Task.objects.filter(pk__in=[task.pk for task in going]).update(
+    operation = launch.start(verbs.CANCEL, environment, task_ids, options, given, actor, reason, record, claim)
+    going = operation.items.filter(left_out="").values_list("target_id", flat=True)
+    asked = [int(pk) for pk in going]
+    Task.objects.filter(environment=environment, pk__in=asked).update(
         cancel_requested_at=timezone.now(), cancel_requested_by=actor.name[:255]
     )
-    groups: dict[tuple[str, Agent | None], list[Task]] = defaultdict(list)
-    serving = _Serving(environment, "cancel")
-    for task in going:
-        groups[task.engine, serving.runner(task)].append(task)
-    record.nudge(environment.pk, KIND, [str(task.pk) for task in going])
-    return _send(operation, "cancel", groups)
+    record.nudge(environment.pk, KIND, [str(pk) for pk in asked])
+    return operation
 
 
 @action(Permission.RETRY, "task.requeue")
 def requeue(
     environment: Environment,
-    task_ids: Sequence[int],
+    task_ids: Ids,
+    options: Given = None,
+    given: Given = None,
     *,
     actor: Actor,
     reason: str = "",
@@ -86,15 +91,55 @@ def requeue(
     record: Record,
 ) -> Operation:
     """Put what the engine gave up and still keeps back into its queue, under its own id."""
-    tasks = _tasks(environment, task_ids)
-    operation = _open(environment, "task.requeue", tasks, actor, reason, record, claim)
-    others = [task for task in tasks if task.state not in GIVEN_UP]
-    _put(operation, others, ItemOutcome.FAILED, "The engine has not given it up: there is nothing to put back.")
-    groups: dict[tuple[str, Agent | None], list[Task]] = defaultdict(list)
-    for task in tasks:
-        if task.state in GIVEN_UP:
-            groups[task.engine, None].append(task)
-    return _send(operation, "requeue", groups)
+    return launch.start(verbs.REQUEUE, environment, task_ids, options, given, actor, reason, record, claim)
+
+
+@action(Permission.MANAGE_QUEUES, "task.move")
+def move(
+    environment: Environment,
+    task_ids: Ids,
+    options: Given = None,
+    given: Given = None,
+    *,
+    actor: Actor,
+    reason: str = "",
+    claim: Claim | None = None,
+    record: Record,
+) -> Operation:
+    """Take these tasks out of the queues they wait in and put them into another."""
+    return launch.start(verbs.MOVE, environment, task_ids, options, given, actor, reason, record, claim)
+
+
+@action(Permission.RUN, "task.run")
+def run(
+    environment: Environment,
+    registered_ids: Ids,
+    options: Given = None,
+    given: Given = None,
+    *,
+    actor: Actor,
+    reason: str = "",
+    claim: Claim | None = None,
+    record: Record,
+) -> Operation:
+    """Have workers run tasks of these names, with the arguments of the options."""
+    return launch.start(verbs.RUN, environment, registered_ids, options, given, actor, reason, record, claim)
+
+
+@action(Permission.MANAGE_AGENTS, "engine.hello")
+def hello(
+    environment: Environment,
+    engines: Ids,
+    options: Given = None,
+    given: Given = None,
+    *,
+    actor: Actor,
+    reason: str = "",
+    claim: Claim | None = None,
+    record: Record,
+) -> Operation:
+    """Have a worker of each of these engines send a harmless task of ours, the way of every task."""
+    return launch.start(verbs.HELLO, environment, engines, options, given, actor, reason, record, claim)
 
 
 @action(Permission.VIEW, "task.export")
@@ -112,90 +157,3 @@ def export(
     record.target("environment", environment.pk)
     record.params({"filter": dict(wanted), "format": form, "payload": payload})
     return record.entry_id
-
-
-@action(Permission.MANAGE_AGENTS, "engine.hello")
-def hello(
-    environment: Environment,
-    engines: Sequence[str],
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Have a worker of each of these engines send a harmless task of ours, the way of every task."""
-    operation = outbox.begin(environment, "engine.hello", ENGINE, engines, actor, reason, record)
-    if claim is not None:
-        claim.take(operation)
-    for engine in engines:
-        item = Item.objects.create(operation=operation, target_id=engine, label=engine)
-        outbox.enqueue(operation, "hello", engine, [item], None)
-    return outbox.sum_up(operation)
-
-
-class _Serving:
-    """The worker agents that answer now and can do this verb, and which of them suits a task best."""
-
-    def __init__(self, environment: Environment, verb: str) -> None:
-        rows = agents.answering(environment).filter(role=AgentRole.WORKER).order_by("-seen_at")[: agents.ASKED]
-        self._by_vault: dict[tuple[str, str], Agent] = {}
-        able = {}
-        for agent in rows:
-            for engine, offered in outbox.offers(agent):
-                if offered == verb:
-                    able[engine, agent.pk] = agent
-                    self._by_vault.setdefault((engine, agent.vault), agent)
-        workers = Worker.objects.filter(environment=environment, agent__in={pk for _, pk in able})
-        self._by_worker = {
-            (engine, name): able[engine, pk]
-            for engine, name, pk in workers.values_list("engine", "name", "agent")
-            if pk and (engine, pk) in able
-        }
-
-    def keeper(self, task: Task) -> Agent | None:
-        """Who keeps the originals; None: whoever comes first."""
-        return self._by_vault.get((task.engine, task.vault)) if task.vault else None
-
-    def runner(self, task: Task) -> Agent | None:
-        """Who is running it; None: whoever comes first."""
-        return self._by_worker.get((task.engine, task.worker)) if task.worker else None
-
-
-def _tasks(environment: Environment, task_ids: Sequence[int]) -> list[Task]:
-    """The tasks, locked: what ingest says of them next comes after what is asked of them now."""
-    rows = Task.objects.select_for_update().filter(environment=environment, pk__in=task_ids).order_by("id")
-    tasks = list(rows.only("id", "engine", "task_id", "name", "state", "worker", "vault", "environment_id"))
-    if not tasks or len(tasks) != len(set(task_ids)):
-        raise Http404("There is no such task here.")
-    return tasks
-
-
-def _open(
-    environment: Environment,
-    name: str,
-    tasks: list[Task],
-    actor: Actor,
-    reason: str,
-    record: Record,
-    claim: Claim | None,
-) -> Operation:
-    operation = outbox.begin(environment, name, KIND, [task.pk for task in tasks], actor, reason, record)
-    if claim is not None:
-        claim.take(operation)
-    return operation
-
-
-def _put(operation: Operation, tasks: list[Task], outcome: ItemOutcome | None = None, detail: str = "") -> list[Item]:
-    """An item for each task; with an outcome when it is plain that nothing is to be done."""
-    settled = {"progress": ItemProgress.SETTLED, "settled_at": timezone.now(), "outcome": outcome, "detail": detail}
-    return Item.objects.bulk_create(
-        Item(operation=operation, target_id=str(task.pk), label=task.name, **(settled if outcome else {}))
-        for task in tasks
-    )
-
-
-def _send(operation: Operation, verb: str, groups: dict[tuple[str, Agent | None], list[Task]]) -> Operation:
-    for (engine, audience), tasks in groups.items():
-        outbox.enqueue(operation, verb, engine, _put(operation, tasks), audience)
-    return outbox.sum_up(operation)

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from z4j_core import wire
 
 from z4j_brain.lib.listing import KeysetPagination, StrictFilterSet, TextFilter
-from z4j_brain.operations.api import IDEMPOTENCY_KEY, KINDS, AskingDoor, OperationSerializer, ReasonSerializer
+from z4j_brain.operations.api import IDEMPOTENCY_KEY, AskingDoor, OperationSerializer, ReasonSerializer
 from z4j_brain.operations.models import Operation
 from z4j_brain.rbac import access
 from z4j_brain.rbac.door import Door
@@ -26,8 +26,8 @@ from z4j_brain.tasks import actions, exporting, queries
 from z4j_brain.tasks.filters import ExportFilter, TaskFilter
 from z4j_brain.tasks.models import Event, Task
 
-KINDS.add("task")
-
+#: One task, pointed at: also when it was retried before, and when its agent has yet to come back.
+ONE = {"again": True, "wait": True}
 #: What is told of an event to everybody who sees its task. The rest, also what a newer agent may add, is payload.
 EVENT_FACTS = frozenset(wire.Event.__annotations__) - {"args", "kwargs", "result", "error", "progress", "data"}
 
@@ -226,8 +226,10 @@ class TaskView(mixins.ListModelMixin, mixins.RetrieveModelMixin, PayloadDoor, As
         return self._ask_one(actions.requeue)
 
     def _ask_one(self, action: Callable[..., Operation]) -> Response:
-        task = self.get_object()
-        return self.ask(action, [task.pk], self.valid(ReasonSerializer)["reason"])
+        task, reason = self.get_object(), self.valid(ReasonSerializer)["reason"]
+        return self.ask(
+            lambda claim: action(self.environment, [task.pk], ONE, actor=self.actor, reason=reason, claim=claim)
+        )
 
 
 class EventFilter(StrictFilterSet):

@@ -8,8 +8,10 @@ class TasksConfig(AppConfig):
     label = "tasks"
 
     def ready(self) -> None:
-        from z4j_brain.operations import targets
-        from z4j_brain.tasks.targets import ENGINE, KIND, resolve, resolve_engines
+        from z4j_brain.operations import targets, verbs
+        from z4j_brain.tasks.targets import Engines, Tasks
+        from z4j_brain.tasks.verbs import ALL
 
-        targets.register(KIND, resolve)
-        targets.register(ENGINE, resolve_engines)
+        targets.register(Tasks())
+        targets.register(Engines())
+        verbs.register(*ALL)

@@ -12,7 +12,7 @@ from z4j_brain.operations.states import ItemOutcome
 from z4j_brain.rbac.models import Environment
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.states import TERMINAL, TaskState
-from z4j_brain.tasks.targets import ENGINE
+from z4j_brain.tasks.verbs import ENGINE
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,8 @@ def act(request: HttpRequest, project: str, environment: str, *, verb: TaskVerb)
     if request.method == "GET":
         return render(request, "tasks/act.html", _question(actor, place, verb, found))
     reason = request.POST.get("reason", "").strip()[:500]
-    operation = ACTIONS[verb](place, [task.pk for task in found], actor=actor, reason=reason)
+    options = {"wait": True, "again": len(found) == 1}
+    operation = ACTIONS[verb](place, [task.pk for task in found], options, actor=actor, reason=reason)
     if len(found) == 1:
         return redirect("task", project=project, environment=environment, id=found[0].pk)
     return redirect("operation", project=project, environment=environment, id=operation.pk)

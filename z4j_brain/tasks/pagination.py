@@ -57,16 +57,22 @@ def page(
     return TaskPage(rows, older, newer, 0 if more else found.looked)
 
 
-def everything(environment: Environment, wanted: Narrowing, fetch: Fetch, *, payload: bool) -> Iterator[list[Task]]:
-    """All of them, newest first, in steps that each cost the same; what comes in meanwhile is not among them."""
+def every_id(environment: Environment, wanted: Narrowing, *, payload: bool) -> Iterator[list[int]]:
+    """The ids of all of them, newest first, step by step."""
     start: int | None = None
     while True:
         found = _find(environment, wanted, Place(start), STEP, payload=payload)
         if found.ids:
-            yield sorted(fetch(found.ids), key=lambda row: -row.pk)
+            yield found.ids
         if len(found.ids) < STEP and found.edge is None:
             return
         start = found.ids[-1] if len(found.ids) == STEP else found.edge
+
+
+def everything(environment: Environment, wanted: Narrowing, fetch: Fetch, *, payload: bool) -> Iterator[list[Task]]:
+    """All of them, newest first, in steps that each cost the same; what comes in meanwhile is not among them."""
+    for ids in every_id(environment, wanted, payload=payload):
+        yield sorted(fetch(ids), key=lambda row: -row.pk)
 
 
 def _find(environment: Environment, wanted: Narrowing, place: Place, limit: int, *, payload: bool) -> walk.Found:

@@ -1,27 +1,238 @@
-"""Tasks as targets of operations: how an agent knows them, and whether they have ended."""
+"""Tasks as targets of operations: which a filter means, what is to be done about each, and how an agent knows them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import cache, partial
+from typing import Any, ClassVar, NamedTuple
+from uuid import UUID
 
-from z4j_brain.operations.targets import Resolved
+from django.db import connection
+
+from z4j_brain.agents import queries as agents
+from z4j_brain.fleet import queries as fleet
+from z4j_brain.lib import signature
+from z4j_brain.lib.bulk import batched
+from z4j_brain.operations import queries as operations
+from z4j_brain.operations.models import Operation
+from z4j_brain.operations.serving import Serving
+from z4j_brain.operations.states import LeftOut
+from z4j_brain.operations.targets import Candidate, Resolved
+from z4j_brain.operations.verbs import Verb
+from z4j_brain.rbac import access
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment
+from z4j_brain.rbac.states import Permission
+from z4j_brain.tasks import judging, pagination
+from z4j_brain.tasks.filters import TaskFilter
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.states import TERMINAL
+from z4j_brain.tasks.verbs import ENGINE, KIND
 
-KIND = "task"
-#: An engine is the target of a hello.
-ENGINE = "engine"
-
-
-def resolve(environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
-    rows = Task.objects.filter(environment_id=environment_id, pk__in=[int(pk) for pk in ids])
-    found = rows.values_list("pk", "task_id", "name", "queue", "vault", "state")
-    return {
-        str(pk): Resolved(str(pk), task_id, name, queue, vault, state if state in TERMINAL else "")
-        for pk, task_id, name, queue, vault, state in found
-    }
+#: Tasks that are read in one query.
+STEP = 1_000
+#: Verbs that make another task of it.
+_COPYING = ("retry", "retry_with")
+LARGEST_ID = 2**63 - 1
 
 
-def resolve_engines(environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
+class _Row(NamedTuple):
+    id: int
+    task_id: str
+    engine: str
+    name: str
+    queue: str
+    state: str
+    worker: str
+    vault: str
+    error_type: str
+    first_at: datetime
+    finished_at: datetime | None
+    cancel_requested_at: datetime | None
+
+
+class Tasks:
+    """Tasks by our ids, as text."""
+
+    name: ClassVar[str] = KIND
+    plural: ClassVar[str] = "tasks"
+    newest_first: ClassVar[bool] = True
+
+    def select(self, environment: Environment, actor: Actor, given: Mapping[str, Any], most: int) -> list[str]:
+        told = {name: _told(value) for name, value in given.items()}
+        narrowing = TaskFilter(told, environment=environment).narrowing()
+        payload = Permission.VIEW_PAYLOAD in access.permissions(actor, environment)
+        found: list[str] = []
+        for ids in pagination.every_id(environment, narrowing, payload=payload):
+            found += map(str, ids)
+            if len(found) >= most:
+                break
+        return found[:most]
+
+    def known(self, environment: Environment, ids: Sequence[str]) -> set[str]:
+        here = Task.objects.filter(environment=environment)
+        return {
+            str(pk)
+            for step in batched(_numbers(ids), STEP)
+            for pk in here.filter(pk__in=step).values_list("pk", flat=True)
+        }
+
+    def candidates(
+        self, environment: Environment, actor: Actor, verb: Verb, ids: Sequence[str], options: Mapping[str, Any]
+    ) -> Iterator[Candidate]:
+        rows = {str(row.id): row for step in batched(_numbers(ids), STEP) for row in _rows(environment, step)}
+        judge = _Judge(environment, verb, options, list(rows.values()))
+        for pk in ids:
+            row = rows.get(pk)
+            gone = Candidate(pk, "", "", left_out=LeftOut.GONE, why="It is no longer kept: its days are over.")
+            yield judge.candidate(row) if row else gone
+
+    def resolve(self, environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
+        rows = Task.objects.filter(environment_id=environment_id, pk__in=[int(pk) for pk in ids])
+        return {
+            str(pk): Resolved(str(pk), task_id, name, queue, vault=vault, final=state if state in TERMINAL else "")
+            for pk, task_id, name, queue, vault, state in rows.values_list(
+                "pk", "task_id", "name", "queue", "vault", "state"
+            )
+        }
+
+    def arrived(self, environment_id: int, engine: str, task_ids: Collection[str]) -> set[str]:
+        return arrived(environment_id, engine, task_ids)
+
+    def of_engine(self, environment: Environment, task_ids: Sequence[str]) -> list[str]:
+        here = Task.objects.filter(environment=environment)
+        found = [
+            pk for step in batched(task_ids, STEP) for pk in here.filter(task_id__in=step).values_list("pk", flat=True)
+        ]
+        return [str(pk) for pk in sorted(found)]
+
+
+class Engines:
     """A hello is for no task yet."""
-    return {engine: Resolved(engine, "") for engine in ids}
+
+    name: ClassVar[str] = ENGINE
+    plural: ClassVar[str] = "engines"
+    newest_first: ClassVar[bool] = False
+
+    def select(self, environment: Environment, actor: Actor, given: Mapping[str, Any], most: int) -> list[str]:
+        return [reach.engine for reach in agents.engines(actor, environment)][:most]
+
+    def known(self, environment: Environment, ids: Sequence[str]) -> set[str]:
+        return set(ids)
+
+    def candidates(
+        self, environment: Environment, actor: Actor, verb: Verb, ids: Sequence[str], options: Mapping[str, Any]
+    ) -> Iterator[Candidate]:
+        for engine in ids:
+            yield Candidate(engine, engine, engine)
+
+    def resolve(self, environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
+        return {engine: Resolved(engine, "") for engine in ids}
+
+    def arrived(self, environment_id: int, engine: str, task_ids: Collection[str]) -> set[str]:
+        return arrived(environment_id, engine, task_ids)
+
+    def of_engine(self, environment: Environment, task_ids: Sequence[str]) -> list[str]:
+        return []
+
+
+def arrived(environment_id: int, engine: str, task_ids: Collection[str]) -> set[str]:
+    rows = Task.objects.filter(environment_id=environment_id, engine=engine, task_id__in=list(task_ids))
+    return set(rows.values_list("task_id", flat=True))
+
+
+class _Judge:
+    """Judges tasks that were read together, with what is known of all of them at once."""
+
+    def __init__(self, environment: Environment, verb: Verb, options: Mapping[str, Any], rows: Sequence[_Row]) -> None:
+        self._environment, self._verb, self._options = environment, verb, options
+        self._judge = judging.VERDICTS[verb.asks]
+        self._signature = cache(partial(fleet.signature_of, environment))
+        running = {(row.engine, row.worker) for row in rows if row.worker} if verb.asks == "cancel" else set()
+        self._runners = fleet.agents_of(environment, running)
+        vaults = {row.vault for row in rows} if verb.asks in _COPYING else set()
+        self._serving = Serving(environment, verb, vaults, set(self._runners.values()))
+        self._asked: dict[str, Operation] = {}
+        self._retried: dict[tuple[str, str], str] = {}
+        for step in batched(rows, STEP):
+            self._asked |= operations.asked_already(environment, verb.name, [str(row.id) for row in step])
+            if verb.asks in _COPYING and not options.get("again"):
+                self._retried |= retried(environment, [row.task_id for row in step])
+        self._denied: dict[str, str] = {}
+        if verb.asks in _COPYING:
+            for step in batched(rows, STEP):
+                self._denied |= operations.without_arguments(environment, [str(row.id) for row in step])
+
+    def candidate(self, row: _Row) -> Candidate:
+        verdict = self._verdict(row)
+        offline = verdict is not None and verdict[0] == LeftOut.AGENT_OFFLINE and bool(self._options.get("wait"))
+        facets = {"name": row.name, "queue": row.queue, "engine": row.engine, "error": row.error_type}
+        return Candidate(
+            str(row.id),
+            row.name or row.task_id,
+            row.engine,
+            self._audience(row),
+            left_out=None if offline or verdict is None else verdict[0],
+            why="" if verdict is None else verdict[1],
+            facets=facets,
+            at=row.finished_at or row.first_at,
+            waits=offline,
+        )
+
+    def _audience(self, row: _Row) -> UUID | None:
+        if self._verb.asks in _COPYING:
+            return self._serving.keeper(row.engine, row.vault)
+        return self._serving.able(row.engine, self._runners.get((row.engine, row.worker)))
+
+    def _verdict(self, row: _Row) -> judging.Verdict:
+        if verdict := self._judge(row):
+            return verdict
+        if operation := self._asked.get(str(row.id)):
+            return (
+                LeftOut.ALREADY_ASKED,
+                f"{operation.actor_name} has asked for it already, in operation {operation.pk}.",
+            )
+        if again := self._retried.get((row.engine, row.task_id)):
+            return LeftOut.ALREADY_RETRIED, f"Retried already, as {again}. Say “again” to run it once more."
+        if verdict := self._serving.obstacle(row.engine):
+            return verdict
+        return self._of_arguments(row)
+
+    def _of_arguments(self, row: _Row) -> judging.Verdict:
+        if (
+            str(row.id) in self._denied
+            and self._verb.asks == "retry"
+            and not self._serving.keeper(row.engine, row.vault)
+        ):
+            return LeftOut.ARGS_UNAVAILABLE, self._denied[str(row.id)]
+        if self._verb.asks != "retry_with":
+            return None
+        known = self._signature(row.engine, row.name)
+        why = signature.misfit(known, self._options["args"], self._options["kwargs"]) if known is not None else ""
+        return (LeftOut.WRONG_ARGUMENTS, f"{row.name}: {why}") if why else None
+
+
+def retried(environment: Environment, task_ids: Sequence[str]) -> dict[tuple[str, str], str]:
+    """Which of these tasks were retried, by engine and id, and the id of the newest retry."""
+    rows = Task.objects.filter(environment=environment, retry_of__in=task_ids).exclude(retry_of="").order_by("id")
+    return {(engine, retry_of): pk for engine, retry_of, pk in rows.values_list("engine", "retry_of", "task_id")}
+
+
+def _told(value: Any) -> str:
+    """A value of a filter as an address would write it."""
+    if isinstance(value, list):
+        return ",".join(map(_told, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _numbers(ids: Sequence[str]) -> list[int]:
+    return [int(pk) for pk in ids if pk.isascii() and pk.isdigit() and int(pk) <= LARGEST_ID]
+
+
+def _rows(environment: Environment, pks: Sequence[int]) -> list[_Row]:
+    """In a transaction they are locked: what ingest says of them next comes after what is asked of them now."""
+    found = Task.objects.filter(environment=environment, pk__in=pks).order_by("id")
+    if connection.in_atomic_block:
+        found = found.select_for_update(of=("self",))
+    return [_Row(*row) for row in found.values_list(*_Row._fields)]

@@ -1,0 +1,224 @@
+"""Queues, workers and registered tasks as targets of operations."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from django.db.models import Model, QuerySet
+
+from z4j_brain.agents import queries as agents
+from z4j_brain.agents.queries import Offer
+from z4j_brain.fleet import queries
+from z4j_brain.fleet.filters import QueueFilter, RegisteredFilter, WorkerFilter
+from z4j_brain.fleet.models import Queue, Registered, Worker
+from z4j_brain.fleet.verbs import QUEUE, REGISTERED, WORKER
+from z4j_brain.lib import signature
+from z4j_brain.lib.listing import StrictFilterSet
+from z4j_brain.operations import queries as operations
+from z4j_brain.operations.serving import Serving, obstacle
+from z4j_brain.operations.states import LeftOut
+from z4j_brain.operations.targets import Candidate, Resolved
+from z4j_brain.operations.verbs import Verb
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment
+
+Options = Mapping[str, Any]
+Verdict = tuple[LeftOut, str] | None
+_GONE = "It is no longer known here."
+
+
+class _Rows:
+    """Rows of one model by their ids, as text."""
+
+    newest_first: ClassVar[bool] = False
+    model: ClassVar[type[Model]]
+    filters: ClassVar[type[StrictFilterSet]]
+
+    def select(self, environment: Environment, actor: Actor, given: Mapping[str, Any], most: int) -> list[str]:
+        told = {name: ",".join(value) if isinstance(value, list) else str(value) for name, value in given.items()}
+        narrowed = self.filters(told, self._here(environment), environment=environment).narrowed()
+        return [str(pk) for pk in narrowed.order_by("pk").values_list("pk", flat=True)[:most]]
+
+    def known(self, environment: Environment, ids: Sequence[str]) -> set[str]:
+        return {str(pk) for pk in self._of(environment, ids).values_list("pk", flat=True)}
+
+    def arrived(self, environment_id: int, engine: str, task_ids: Collection[str]) -> set[str]:
+        return set()
+
+    def of_engine(self, environment: Environment, task_ids: Sequence[str]) -> list[str]:
+        return []
+
+    def _here(self, environment: Environment | int) -> QuerySet[Any]:
+        return self.model._default_manager.filter(environment=environment)
+
+    def _of(self, environment: Environment | int, ids: Collection[str]) -> QuerySet[Any]:
+        return self._here(environment).filter(pk__in=[int(pk) for pk in ids if pk.isascii() and pk.isdigit()])
+
+
+class Queues(_Rows):
+    """A queue is paused and resumed on each worker that takes from it, and purged by one of them."""
+
+    name: ClassVar[str] = QUEUE
+    plural: ClassVar[str] = "queues"
+    model = Queue
+    filters = QueueFilter
+
+    def candidates(
+        self, environment: Environment, actor: Actor, verb: Verb, ids: Sequence[str], options: Options
+    ) -> Iterator[Candidate]:
+        rows = {str(queue.pk): queue for queue in self._of(environment, ids)}
+        takers = _takers(environment) if verb.bound else {}
+        serving = Serving(environment, verb, pks={queue.agent_id for queue in rows.values() if queue.agent_id})
+        asked = operations.asked_already(environment, verb.name, ids)
+        for pk in ids:
+            queue = rows.get(pk)
+            if queue is None:
+                yield Candidate(pk, pk, "", left_out=LeftOut.GONE, why=_GONE)
+            elif pk in asked:
+                yield _left(queue, pk, (LeftOut.ALREADY_ASKED, f"{asked[pk].actor_name} has asked for it already."))
+            elif not verb.bound:
+                yield _by_one(queue, serving, options)
+            elif workers := takers.get((queue.engine, queue.name)):
+                yield from (_on(queue, worker, verb) for worker in workers)
+            else:
+                why = f"No worker that answers takes from {queue.name}."
+                yield _left(queue, pk, (LeftOut.NOBODY_TAKES, why))
+
+    def resolve(self, environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
+        return {str(row.pk): Resolved(str(row.pk), "", queue=row.name) for row in self._of(environment_id, ids)}
+
+
+class Workers(_Rows):
+    """What is asked of a worker only its own agent can do."""
+
+    name: ClassVar[str] = WORKER
+    plural: ClassVar[str] = "workers"
+    model = Worker
+    filters = WorkerFilter
+
+    def candidates(
+        self, environment: Environment, actor: Actor, verb: Verb, ids: Sequence[str], options: Options
+    ) -> Iterator[Candidate]:
+        rows = {str(worker.pk): worker for worker in self._of(environment, ids).select_related("agent")}
+        asked = operations.asked_already(environment, verb.name, ids)
+        for pk in ids:
+            worker = rows.get(pk)
+            if worker is None:
+                yield Candidate(pk, pk, "", left_out=LeftOut.GONE, why=_GONE)
+                continue
+            verdict = _of_worker(worker, verb)
+            if pk in asked:
+                verdict = LeftOut.ALREADY_ASKED, f"{asked[pk].actor_name} has asked for it already."
+            waits = verdict is not None and verdict[0] == LeftOut.AGENT_OFFLINE and bool(options.get("wait"))
+            facets = {"engine": worker.engine, "code": worker.code}
+            yield Candidate(
+                pk,
+                worker.name,
+                worker.engine,
+                worker.agent_id,
+                left_out=None if waits or verdict is None else verdict[0],
+                why=verdict[1] if verdict else "",
+                facets=facets,
+                at=worker.started_at,
+                waits=waits,
+            )
+
+    def resolve(self, environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
+        return {str(row.pk): Resolved(str(row.pk), "", worker=row.name) for row in self._of(environment_id, ids)}
+
+
+class Registrations(_Rows):
+    """Task names that workers know: to be run with arguments of somebody's own."""
+
+    name: ClassVar[str] = REGISTERED
+    plural: ClassVar[str] = "registered tasks"
+    model = Registered
+    filters = RegisteredFilter
+
+    def candidates(
+        self, environment: Environment, actor: Actor, verb: Verb, ids: Sequence[str], options: Options
+    ) -> Iterator[Candidate]:
+        rows = {str(row.pk): row for row in self._of(environment, ids)}
+        serving = Serving(environment, verb)
+        for pk in ids:
+            row = rows.get(pk)
+            if row is None:
+                yield Candidate(pk, pk, "", left_out=LeftOut.GONE, why=_GONE)
+                continue
+            verdict = _misfit(row, options) or serving.obstacle(row.engine)
+            waits = verdict is not None and verdict[0] == LeftOut.AGENT_OFFLINE and bool(options.get("wait"))
+            facets = {"name": row.name, "engine": row.engine}
+            yield Candidate(
+                pk,
+                row.name,
+                row.engine,
+                left_out=None if waits or verdict is None else verdict[0],
+                why=verdict[1] if verdict else "",
+                facets=facets,
+                waits=waits,
+            )
+
+    def resolve(self, environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
+        return {str(row.pk): Resolved(str(row.pk), "", name=row.name) for row in self._of(environment_id, ids)}
+
+
+def _takers(environment: Environment) -> dict[tuple[str, str], list[Worker]]:
+    """The workers that answer, by engine and the queues they take from."""
+    found: dict[tuple[str, str], list[Worker]] = defaultdict(list)
+    for worker in queries.answering(environment):
+        for name in {*worker.queues, *worker.paused}:
+            found[worker.engine, name].append(worker)
+    return found
+
+
+def _by_one(queue: Queue, serving: Serving, options: Options) -> Candidate:
+    """Whoever measured it has its broker; failing that, whoever can."""
+    verdict = serving.obstacle(queue.engine)
+    if verdict is not None and not (verdict[0] == LeftOut.AGENT_OFFLINE and options.get("wait")):
+        return _left(queue, str(queue.pk), verdict)
+    audience = serving.able(queue.engine, queue.agent_id)
+    return Candidate(
+        str(queue.pk), queue.name, queue.engine, audience, facets={"engine": queue.engine}, size=queue.depth,
+        at=queue.oldest_at, waits=verdict is not None,
+    )  # fmt: skip
+
+
+def _on(queue: Queue, worker: Worker, verb: Verb) -> Candidate:
+    """One worker's share in what is asked of a queue."""
+    verdict = _of_worker(worker, verb)
+    return Candidate(
+        str(queue.pk),
+        f"{queue.name} on {worker.name}",
+        queue.engine,
+        worker.agent_id,
+        part=str(worker.pk),
+        left_out=verdict[0] if verdict else None,
+        why=verdict[1] if verdict else "",
+        facets={"engine": queue.engine, "worker": worker.name},
+    )
+
+
+def _left(queue: Queue, pk: str, verdict: tuple[LeftOut, str]) -> Candidate:
+    return Candidate(pk, queue.name, queue.engine, left_out=verdict[0], why=verdict[1], size=queue.depth)
+
+
+def _of_worker(worker: Worker, verb: Verb) -> Verdict:
+    """What this very worker says to a verb."""
+    offer = offer_of(worker, verb.asks)
+    if not offer.online:
+        return LeftOut.AGENT_OFFLINE, f"The agent of {worker.name} has not answered for 60 s."
+    return obstacle(worker.engine, verb.asks, verb.label, offer)
+
+
+def offer_of(worker: Worker, verb: str) -> Offer:
+    """What the agent of a worker says to one verb."""
+    return agents.offer_of(worker.agent, worker.engine, verb) if worker.agent else Offer(False, False, False)
+
+
+def _misfit(row: Registered, options: Options) -> Verdict:
+    if row.params is None:
+        return None
+    why = signature.misfit(row.params, options.get("args", []), options.get("kwargs", {}))
+    return (LeftOut.WRONG_ARGUMENTS, why) if why else None

@@ -1,0 +1,123 @@
+"""What people ask of operations that go on: hold on, go on, stop, and take back what can be taken back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from z4j_brain.lib import nudge
+from z4j_brain.lib.problem import Problem
+from z4j_brain.operations import launch, outcomes, queries, targets, verbs
+from z4j_brain.operations.models import Command, Item, Operation
+from z4j_brain.operations.states import TERMINAL, CommandState, ItemOutcome, ItemProgress, OperationState, Relation
+from z4j_brain.rbac import queries as rbac
+from z4j_brain.rbac.action import Record, action
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.states import Permission
+
+_GOING = (OperationState.PENDING, OperationState.RUNNING)
+
+
+@action(Permission.MANAGE_OPERATIONS, "operation.pause")
+def pause(operation: Operation, *, actor: Actor, reason: str = "", record: Record) -> Operation:
+    """Hand out nothing more of it until it is resumed. What agents have already taken they finish."""
+    locked = _locked(operation, record)
+    if locked.state == OperationState.PAUSED:
+        return locked
+    if locked.state not in _GOING:
+        raise _conflict(f"It is {locked.get_state_display().lower()}: there is nothing to pause.")
+    locked.state, locked.paused_at, locked.halted = OperationState.PAUSED, timezone.now(), ""
+    locked.save(update_fields=["state", "paused_at", "halted"])
+    return locked
+
+
+@action(Permission.MANAGE_OPERATIONS, "operation.resume")
+def resume(operation: Operation, *, actor: Actor, reason: str = "", record: Record) -> Operation:
+    """Go on from where it stopped. The time it was paused does not count, and its failures are counted anew."""
+    locked = _locked(operation, record)
+    if locked.state in _GOING:
+        return locked
+    if locked.state != OperationState.PAUSED:
+        raise _conflict(f"It is {locked.get_state_display().lower()}: there is nothing to resume.")
+    now = timezone.now()
+    stood = now - (locked.paused_at or now)
+    locked.expires_at += stood
+    locked.state, locked.paused_at, locked.halted = launch.pending(locked), None, ""
+    if stop_after := locked.options.get("stop_after"):
+        locked.halt_at = locked.failed + stop_after
+    if locked.next_at is not None:
+        locked.next_at = max(now, locked.next_at)
+    locked.save(update_fields=["state", "paused_at", "halted", "halt_at", "next_at", "expires_at"])
+    _postpone(locked, stood)
+    return locked
+
+
+@action(Permission.MANAGE_OPERATIONS, "operation.cancel")
+def cancel(operation: Operation, *, actor: Actor, reason: str = "", record: Record) -> Operation:
+    """Take back what no agent has taken yet. What is under way goes on, and what is done stays done."""
+    locked = _locked(operation, record)
+    if locked.state == OperationState.CANCELLED:
+        return locked
+    if locked.state in TERMINAL:
+        raise _conflict(f"It is {locked.get_state_display().lower()}: there is nothing left to cancel.")
+    return _withdraw(locked, actor)
+
+
+@action(Permission.MANAGE_OPERATIONS, "operation.undo")
+def undo(operation: Operation, *, actor: Actor, reason: str = "", record: Record) -> Operation:
+    """Take back what has not left, and ask for what it enqueued to be cancelled: that is an operation of its own."""
+    locked = _locked(operation, record)
+    verb = verbs.find(locked.action)
+    if verb is None or not verb.undoable:
+        raise _conflict("What it does cannot be taken back.")
+    if locked.state not in TERMINAL:
+        locked = _withdraw(locked, actor)
+    back = verbs.find("task.cancel")
+    ids = targets.kind(back.kind).of_engine(locked.environment, queries.made(locked)) if back else []
+    if back is None or not ids:
+        return locked
+    rbac.require(actor, back.permission, locked.environment)
+    options = {"wait": True}
+    given = {"operation": str(locked.pk)}
+    return launch.start(
+        back, locked.environment, ids, options, given, actor, reason, record, parent=locked, relation=Relation.UNDO
+    )
+
+
+def _locked(operation: Operation, record: Record) -> Operation:
+    record.target("operation", operation.pk)
+    record.params({"operation": str(operation.pk)})
+    record.nudge(operation.environment_id, "operation", [str(operation.pk)])
+    # Commands before their operation: the order in which everybody locks them.
+    list(_waiting(operation).select_for_update(of=("self",)).values_list("pk", flat=True))
+    return Operation.objects.select_for_update(of=("self",)).select_related("environment__project").get(pk=operation.pk)
+
+
+def _waiting(operation: Operation) -> QuerySet[Command]:
+    return Command.objects.filter(operation=operation, state=CommandState.QUEUED).order_by("id")
+
+
+def _postpone(operation: Operation, stood: timedelta) -> None:
+    _waiting(operation).update(expires_at=F("expires_at") + stood)
+    nudge.wake_on_commit(operation.environment_id)
+
+
+def _withdraw(operation: Operation, actor: Actor) -> Operation:
+    waiting = list(_waiting(operation).values_list("pk", flat=True))
+    Command.objects.filter(pk__in=waiting).update(state=CommandState.WITHDRAWN, settled_at=timezone.now())
+    Item.objects.filter(command__in=waiting, outcome=None).update(
+        progress=ItemProgress.SETTLED,
+        outcome=ItemOutcome.CANCELLED,
+        detail=f"Taken back by {actor.name} before an agent took it."[:500],
+        settled_at=timezone.now(),
+    )
+    operation.cancelled_at, operation.cancelled_by = timezone.now(), actor.name[:255]
+    operation.state, operation.paused_at, operation.halted = OperationState.RUNNING, None, ""
+    operation.save(update_fields=["cancelled_at", "cancelled_by", "state", "paused_at", "halted"])
+    return outcomes.sum_up(operation.pk)
+
+
+def _conflict(detail: str) -> Problem:
+    return Problem(409, "not_now", "Not in this state", detail)

@@ -1,0 +1,159 @@
+"""From a wish to an operation: its targets frozen, judged and written down, and the commands that will carry it out.
+
+Actions call `start` in their transaction; nothing of it is seen by agents before that commits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.http import Http404
+from django.utils import timezone
+
+from z4j_brain.lib import nudge
+from z4j_brain.operations import options as choices
+from z4j_brain.operations import outbox, plan, targets
+from z4j_brain.operations.idempotency import Claim
+from z4j_brain.operations.models import Command, Item, Operation
+from z4j_brain.operations.plan import Plan
+from z4j_brain.operations.states import ItemOutcome, ItemProgress, LeftOut, OperationState, Relation
+from z4j_brain.operations.targets import Candidate
+from z4j_brain.operations.verbs import Verb
+from z4j_brain.rbac.action import Record
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment
+
+#: Targets that an entry names one by one; of more it keeps how many they are, and the hash of their ids.
+NAMED = 1_000
+#: Rows of one INSERT.
+BATCH = 1_000
+#: What an agent would have answered, where the brain knows it beforehand.
+_OUTCOMES = {
+    LeftOut.ALREADY_FINAL: ItemOutcome.ALREADY_FINAL,
+    LeftOut.ARGS_UNAVAILABLE: ItemOutcome.ARGS_UNAVAILABLE,
+    LeftOut.UNSUPPORTED: ItemOutcome.UNSUPPORTED,
+    LeftOut.REFUSED: ItemOutcome.REFUSED,
+    LeftOut.AGENT_OFFLINE: ItemOutcome.NO_AGENT,
+    LeftOut.GONE: ItemOutcome.NOT_FOUND,
+}
+
+
+def start(
+    verb: Verb,
+    environment: Environment,
+    ids: Sequence[int | str],
+    options: Mapping[str, Any] | None,
+    given: Mapping[str, Any] | None,
+    actor: Actor,
+    reason: str,
+    record: Record,
+    claim: Claim | None = None,
+    parent: Operation | None = None,
+    relation: Relation | str = "",
+) -> Operation:
+    """The operation of an action on these targets. `given`: the filter that led to them; None: they were named, and
+    then each has to exist.
+    """
+    _demand_reason(environment, reason)
+    kind, chosen = targets.kind(verb.kind), [str(pk) for pk in ids]
+    if not chosen or (given is None and len(kind.known(environment, chosen)) < len(set(chosen))):
+        raise Http404("There is no such target here.")
+    agreed = plan.make(kind, environment, actor, verb, list(dict.fromkeys(chosen)), options or {})
+    operation = _begin(environment, agreed, {"ids": chosen[:NAMED]} if given is None else given, actor, reason, record)
+    operation.parent, operation.relation = parent, relation
+    operation.save(force_insert=True)
+    if claim is not None:
+        claim.take(operation)
+    _write(operation, agreed)
+    _tell(operation, agreed, environment, record)
+    return outbox.sum_up(operation)
+
+
+def _demand_reason(environment: Environment, reason: str) -> None:
+    if environment.reason_required and not reason.strip():
+        raise ValidationError({"reason": ["This environment asks for a reason: say why, for whoever reads it later."]})
+
+
+def _begin(
+    environment: Environment, agreed: Plan, given: Mapping[str, Any], actor: Actor, reason: str, record: Record
+) -> Operation:
+    options, now = agreed.options, timezone.now()
+    begins = now + timedelta(seconds=options.get("delay") or 0)
+    waits = timedelta(seconds=options["valid_for"]) if options.get("valid_for") else choices.LIFE
+    return Operation(
+        environment=environment,
+        action=agreed.verb.name,
+        target_kind=agreed.verb.kind,
+        filter=dict(given),
+        options=dict(options),
+        plan=agreed.told,
+        reason=reason[:500],
+        actor_type=actor.type,
+        actor_id=actor.id,
+        actor_name=actor.name[:255],
+        total=agreed.total,
+        halt_at=options.get("stop_after"),
+        next_at=begins if options.get("delay") or options.get("rate") else None,
+        entry_id=record.entry_id,
+        expires_at=begins + waits + timedelta(seconds=2 * agreed.seconds),
+    )
+
+
+def _write(operation: Operation, agreed: Plan) -> None:
+    """The commands, and an item for each target in the order in which they go."""
+    commands, ways = [], {}
+    for chunk in agreed.chunks():
+        command = _command(operation, agreed.verb, chunk[0], agreed.options)
+        commands.append(command)
+        ways.update({(one.id, one.part): command.pk for one in chunk})
+    Command.objects.bulk_create(commands, batch_size=BATCH)
+    items = [_item(operation, one, ways.get((one.id, one.part))) for one in agreed.candidates]
+    Item.objects.bulk_create(items, batch_size=BATCH)
+    if commands:
+        nudge.wake_on_commit(operation.environment_id)
+
+
+def _command(operation: Operation, verb: Verb, first: Candidate, options: Mapping[str, Any]) -> Command:
+    return Command(
+        operation=operation,
+        environment_id=operation.environment_id,
+        engine=first.engine,
+        verb=verb.asks,
+        params=choices.params(verb.options, options),
+        audience_id=first.audience,
+        bound=verb.bound,
+        expires_at=operation.expires_at,
+    )
+
+
+def _item(operation: Operation, one: Candidate, command: UUID | None) -> Item:
+    item = Item(operation=operation, command_id=command, target_id=one.id, part=one.part, label=one.label[:512])
+    if one.left_out is not None:
+        item.left_out, item.detail = one.left_out, one.why[:500]
+        item.outcome = _OUTCOMES.get(one.left_out, ItemOutcome.LEFT_OUT)
+        item.progress, item.settled_at = ItemProgress.SETTLED, timezone.now()
+    return item
+
+
+def _tell(operation: Operation, agreed: Plan, environment: Environment, record: Record) -> None:
+    """What the ledger and open pages are told."""
+    ids = [one.id for one in agreed.candidates]
+    record.target(*((operation.target_kind, ids[0]) if len(ids) == 1 else ("operation", operation.pk)))
+    named = {"targets": ids} if len(ids) <= NAMED else {}
+    digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()
+    options = {name: value for name, value in operation.options.items() if name not in agreed.verb.options.params}
+    record.params({"operation": str(operation.pk), "total": len(ids), "sha256": digest, "options": options, **named})
+    given = {name: operation.options[name] for name in agreed.verb.options.params if name in operation.options}
+    record.private({"given": given} if given else {})
+    record.nudge(environment.pk, "operation", [str(operation.pk)])
+
+
+def pending(operation: Operation) -> OperationState:
+    """The state of an operation that goes on: has anything of it been handed out?"""
+    taken = Command.objects.filter(operation=operation, fence__gt=0).exists()
+    return OperationState.RUNNING if taken else OperationState.PENDING

@@ -1,0 +1,92 @@
+"""How an operation is to go about it: pace, order, when to stop, and what its verb needs to know.
+
+One form serves the panel and the API. A verb that takes parameters has a form of its own on top of this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django import forms
+
+from z4j_brain.lib.listing import invalid
+from z4j_brain.lib.problem import Fault
+
+#: How long an operation waits for agents, and for the events that confirm it, unless it says otherwise.
+LIFE = timedelta(minutes=10)
+LONGEST = timedelta(days=7)
+MOST_RATE = 10_000
+OLDEST, NEWEST = "oldest", "newest"
+
+
+class Options(forms.Form):
+    """`params`: the fields that travel to the agent, each with the agent's name for it; all others are ours."""
+
+    params: ClassVar[Mapping[str, str]] = {}
+
+    rate = forms.FloatField(
+        label="Rate",
+        required=False,
+        min_value=0.01,
+        max_value=MOST_RATE,
+        help_text="Targets a second.",
+    )
+    stop_after = forms.IntegerField(
+        label="Stop after", required=False, min_value=1, max_value=1_000_000, help_text="Pauses after so many failures."
+    )
+    order = forms.ChoiceField(
+        label="Order", required=False, choices=[(OLDEST, "oldest first"), (NEWEST, "newest first")]
+    )
+    delay = forms.IntegerField(
+        label="Delay",
+        required=False,
+        min_value=0,
+        max_value=24 * 3600,
+        help_text="Seconds before the first is sent: until then all of it can be taken back.",
+    )
+    valid_for = forms.IntegerField(
+        label="Valid for",
+        required=False,
+        min_value=30,
+        max_value=int(LONGEST.total_seconds()),
+        help_text="Seconds that an agent which does not answer now has to come back; 600 unless told otherwise.",
+    )
+    wait = forms.NullBooleanField(
+        label="Wait for agents", required=False, help_text="Keep what no agent could do now until one comes back."
+    )
+    again = forms.BooleanField(
+        label="Again", required=False, help_text="Also what was retried already; it then runs once more."
+    )
+
+    @property
+    def agreed(self) -> dict[str, Any]:
+        """What was chosen, without what was left open."""
+        return {name: value for name, value in self.cleaned_data.items() if value not in (None, "", False)}
+
+
+PACE = tuple(Options.base_fields)
+
+
+def read(form: type[Options], given: Mapping[str, Any], pointer: str = "#/options") -> dict[str, Any]:
+    """The options as they were given, checked; a problem of status 400 that points at each that is wrong."""
+    filled = form(dict(given))
+    faults = [
+        Fault(pointer=f"{pointer}/{name}", detail="Unknown option.") for name in given if name not in filled.fields
+    ]
+    if not filled.is_valid():
+        faults += [
+            Fault(pointer=f"{pointer}/{name}".removesuffix("/__all__"), detail=str(error))
+            for name, errors in filled.errors.items()
+            for error in errors
+        ]
+    if faults:
+        raise invalid(faults)
+    agreed = filled.agreed
+    return agreed | ({"wait": False} if filled.cleaned_data.get("wait") is False else {})
+
+
+def params(form: type[Options], options: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the options an agent has to know."""
+    return {theirs: options[ours] for ours, theirs in form.params.items() if ours in options}

@@ -1,0 +1,157 @@
+"""What an operation would do, before it does it: every target judged, counted and sorted.
+
+The preview and the run judge with the same code, so that what was said is what happens to the last target, unless the
+world has changed in between: then the run says so, target by target.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from z4j_brain.operations.options import NEWEST
+from z4j_brain.operations.states import LeftOut
+from z4j_brain.operations.targets import Candidate, Kind
+from z4j_brain.operations.verbs import Verb
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment
+
+#: Of each thing that a preview sorts by, so many values are told.
+SHOWN = 10
+SAMPLES = 5
+#: Targets that one command takes at most: small enough that people see it move and can stop it.
+CHUNK = 200
+#: Targets a second that one agent gets through, as measured with the slowest engines.
+USUAL_PACE = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How many of the targets that are left have this value."""
+
+    value: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """How many targets are left out for one reason, with a sentence on what to do about it."""
+
+    code: LeftOut
+    count: int
+    text: str
+
+    @property
+    def label(self) -> str:
+        return self.code.label
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The targets in the order in which they are to go."""
+
+    verb: Verb
+    candidates: tuple[Candidate, ...]
+    options: Mapping[str, Any]
+
+    @property
+    def matching(self) -> int:
+        return len({one.id for one in self.candidates})
+
+    @property
+    def total(self) -> int:
+        return len(self.candidates)
+
+    @property
+    def able(self) -> list[Candidate]:
+        return [one for one in self.candidates if one.left_out is None]
+
+    @property
+    def waiting(self) -> int:
+        """Targets for which no agent answers now."""
+        return sum(one.waits for one in self.able)
+
+    @property
+    def excluded(self) -> list[Excluded]:
+        """By reason, most first."""
+        counts = Counter(one.left_out for one in self.candidates if one.left_out)
+        texts = {one.left_out: one.why for one in reversed(self.candidates) if one.left_out}
+        return [Excluded(code, number, texts[code]) for code, number in counts.most_common() if code]
+
+    @property
+    def by(self) -> dict[str, list[Share]]:
+        """How the targets that are left split."""
+        found: dict[str, Counter[str]] = {}
+        for one in self.able:
+            for facet, value in one.facets.items():
+                found.setdefault(facet, Counter())[value] += 1
+        return {
+            facet: [Share(value, number) for value, number in counts.most_common(SHOWN)]
+            for facet, counts in found.items()
+        }
+
+    @property
+    def samples(self) -> list[Candidate]:
+        """A few of those that are left, from the first to the last."""
+        able = self.able
+        step = max(1, (len(able) - 1) // (SAMPLES - 1)) if len(able) > SAMPLES else 1
+        return able[::step][: SAMPLES - 1] + able[-1:] if len(able) > SAMPLES else able
+
+    @property
+    def seconds(self) -> float:
+        """How long it takes to send them, roughly."""
+        able = len(self.able)
+        pace = min(float(self.options.get("rate") or USUAL_PACE), USUAL_PACE)
+        return float(self.options.get("delay") or 0) + able / pace
+
+    @property
+    def confirm(self) -> int | None:
+        """The number that has to be typed before it is done; None where none has to be."""
+        return sum(one.size for one in self.able) if self.verb.typed else None
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What an operation keeps of it."""
+        excluded = [{"code": one.code.value, "count": one.count, "text": one.text} for one in self.excluded]
+        by = {facet: {share.value: share.count for share in shares} for facet, shares in self.by.items()}
+        return {"matching": self.matching, "able": len(self.able), "excluded": excluded, "by": by}
+
+    def chunks(self) -> Iterable[list[Candidate]]:
+        """Those that are left, as they are to travel: each chunk for one engine and one agent."""
+        size = chunk_size(self.options)
+
+        def way(one: Candidate) -> tuple[str, str]:
+            return one.engine, str(one.audience or "")
+
+        # A pace counts targets in their order; without one, whoever can take a full command may have it.
+        able = self.able if paced(self.options) else sorted(self.able, key=way)
+        for _, group in groupby(able, key=way):
+            rows = list(group)
+            yield from (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def make(
+    kind: Kind,
+    environment: Environment,
+    actor: Actor,
+    verb: Verb,
+    ids: Sequence[str],
+    options: Mapping[str, Any],
+) -> Plan:
+    """Judge each target. In a transaction, their rows are locked: what is heard of them comes after what is asked."""
+    if (options.get("order") == NEWEST) is not kind.newest_first:
+        ids = list(reversed(ids))
+    return Plan(verb, tuple(kind.candidates(environment, actor, verb, ids, options)), options)
+
+
+def paced(options: Mapping[str, Any]) -> bool:
+    return bool(options.get("rate") or options.get("stop_after"))
+
+
+def chunk_size(options: Mapping[str, Any]) -> int:
+    """A second's worth of the pace, and no more than may fail before it stops."""
+    most = min(CHUNK, options.get("stop_after") or CHUNK)
+    return max(1, min(most, int(options.get("rate") or most)))

@@ -1,0 +1,64 @@
+"""What the verbs on tasks need to know beside their targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django import forms
+
+from z4j_brain.operations.options import Options
+
+#: Characters of arguments that one operation may carry.
+LONGEST = 16_384
+_EXAMPLES = {list: 'A list such as [1, "a"].', dict: 'An object such as {"a": 1}.'}
+
+
+class _Json(forms.JSONField):
+    """Plain JSON, as text or as it comes from the API."""
+
+    shape: type
+
+    def __init__(self, shape: type, **kwargs: Any) -> None:
+        self.shape = shape
+        widget = forms.Textarea(attrs={"rows": 3, "class": "input mono", "spellcheck": "false", "autocomplete": "off"})
+        super().__init__(required=False, widget=widget, **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        found = super().clean(value)
+        if found in (None, ""):
+            return self.shape()
+        if not isinstance(found, self.shape):
+            raise forms.ValidationError(
+                'A list such as [1, "a"].' if self.shape is list else 'An object such as {"a": 1}.'
+            )
+        if len(repr(found)) > LONGEST:
+            raise forms.ValidationError(f"At most {LONGEST:,} characters.")
+        return found
+
+
+class Arguments(Options):
+    """Arguments in place of the original ones."""
+
+    params: ClassVar[Mapping[str, str]] = {"args": "args", "kwargs": "kwargs"}
+
+    args = _Json(list, label="Arguments", help_text='By position, as JSON: [42, "eur"]')
+    kwargs = _Json(dict, label="Keyword arguments", help_text='By name, as JSON: {"currency": "eur"}')
+
+    @property
+    def agreed(self) -> dict[str, Any]:
+        return {"args": [], "kwargs": {}} | super().agreed
+
+
+class Running(Arguments):
+    params: ClassVar[Mapping[str, str]] = {"args": "args", "kwargs": "kwargs", "queue": "queue"}
+
+    queue = forms.CharField(
+        label="Queue", required=False, max_length=255, help_text="Empty: where the task goes by itself."
+    )
+
+
+class Moving(Options):
+    params: ClassVar[Mapping[str, str]] = {"queue": "queue"}
+
+    queue = forms.CharField(label="To queue", max_length=255, help_text="The name of the queue they go to.")

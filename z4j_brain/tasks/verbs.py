@@ -1,0 +1,90 @@
+"""What can be asked for tasks."""
+
+from __future__ import annotations
+
+from z4j_brain.operations.verbs import Verb
+from z4j_brain.rbac.states import Permission
+from z4j_brain.tasks.options import Arguments, Moving, Running
+
+KIND = "task"
+#: A task name that workers know.
+REGISTERED = "registered"
+#: An engine is the target of a hello.
+ENGINE = "engine"
+
+RETRY = Verb(
+    "task.retry",
+    "retry",
+    KIND,
+    Permission.RETRY,
+    "Retry",
+    "Each becomes a new task with the same arguments in the same queue, linked to the old one.",
+    stays="Keep as they are",
+    icon="rotate-cw",
+    undoable=True,
+)
+RETRY_WITH = Verb(
+    "task.retry_with",
+    "retry_with",
+    KIND,
+    Permission.RUN,
+    "Retry with changes",
+    "Each becomes a new task with the arguments given here, in the queue of the old one and linked to it.",
+    stays="Keep as they are",
+    icon="rotate-cw",
+    options=Arguments,
+    undoable=True,
+)
+CANCEL = Verb(
+    "task.cancel",
+    "cancel",
+    KIND,
+    Permission.CANCEL,
+    "Cancel",
+    "Queued tasks are dropped when a worker reaches them, running ones are stopped. The worker confirms each.",
+    stays="Let them run",
+    icon="ban",
+    danger=True,
+)
+REQUEUE = Verb(
+    "task.requeue",
+    "requeue",
+    KIND,
+    Permission.RETRY,
+    "Requeue",
+    "What the engine gave up and still keeps goes back into its queue, under its own id.",
+    stays="Leave them there",
+    icon="undo-2",
+)
+MOVE = Verb(
+    "task.move",
+    "move",
+    KIND,
+    Permission.MANAGE_QUEUES,
+    "Move",
+    "Each is taken out of the queue it waits in and put into another, under its own id.",
+    stays="Leave them there",
+    icon="arrow-right-left",
+    options=Moving,
+)
+RUN = Verb(
+    "task.run",
+    "run",
+    REGISTERED,
+    Permission.RUN,
+    "Run",
+    "A new task of this name goes into its queue, with the arguments given here.",
+    stays="Do not run it",
+    icon="play",
+    options=Running,
+    undoable=True,
+)
+HELLO = Verb(
+    "engine.hello",
+    "hello",
+    ENGINE,
+    Permission.MANAGE_AGENTS,
+    "Send a hello",
+    "A worker of each engine sends a harmless task of ours, the way of every task.",
+)
+ALL = (RETRY, RETRY_WITH, CANCEL, REQUEUE, MOVE, RUN, HELLO)
