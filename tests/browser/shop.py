@@ -105,7 +105,12 @@ class Worker:
         self.tell("queue.snapshot", engine="celery", queue=name, data={"name": name, "exact": True, **counts})
         self.send()
 
+    def listed(self, what: str) -> list[dict[str, Any]]:
+        """A list of the API: `tasks/?task_id=...`, `queues/`."""
+        path = f"/api/v1/harbor/{self.environment}/{what}"
+        found: list[dict[str, Any]] = json.loads(self.brain.request("GET", path, who="olive")[2])["results"]
+        return found
+
     def row(self, task_id: str) -> int:
         """The brain's own id of a task."""
-        path = f"/api/v1/harbor/{self.environment}/tasks/?task_id={task_id}"
-        return int(json.loads(self.brain.request("GET", path, who="olive")[2])["results"][0]["id"])
+        return int(self.listed(f"tasks/?task_id={task_id}")[0]["id"])

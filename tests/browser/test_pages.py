@@ -9,7 +9,7 @@ from tests.browser.shop import Worker, now
 
 HERE = "/harbor/production"
 PAGES = ["tasks", "task", "act", "operations", "operation", "queues", "workers", "agents", "connect"]
-PAGES += ["capabilities", "engine", "doctor", "overview", "statistics"]
+PAGES += ["capabilities", "engine", "doctor", "overview", "statistics", "queue", "worker", "dead-letters"]
 
 #: What a screen reader and a keyboard need of any page; each returns what offends.
 BASICS = {
@@ -77,7 +77,9 @@ def stage(brain):
     operation = answer[1]["Location"].rstrip("/").rsplit("/", 1)[-1]
     worker.queue("emails", depth=1240, delayed=3, dead=2, oldest=now() - 372_000_000)
     worker.queue("letters", depth=0)
+    ids = {name: worker.listed(f"{name}/")[0]["id"] for name in ("queues", "workers")}
     known = {"engine": "capabilities/?engine=celery", "overview": "?since=24h"}
+    known |= {"queue": f"queues/{ids['queues']}", "worker": f"workers/{ids['workers']}"}
     return known | {"task": f"tasks/{row}", "act": f"tasks/cancel/?task={row}", "operation": f"operations/{operation}"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from django.utils import timezone
@@ -11,7 +12,10 @@ from django.utils import timezone
 from tests import wire as sent
 from z4j_brain.agents.models import Agent
 from z4j_brain.fleet import ingest as fleet
+from z4j_brain.fleet import queries
 from z4j_brain.fleet.models import Queue, Worker
+from z4j_brain.stats.queries import Point
+from z4j_brain.stats.totals import Totals
 from z4j_brain.tasks.ingest import ingest
 
 OTHER = uuid.UUID("01900000-0000-7000-8000-000000000002")
@@ -103,3 +107,28 @@ def test_an_environment_has_so_many_queues_and_no_more(key, monkeypatch):
     give(key, made_up[3], snapshot(5, sent.START + 1, depth=9) | {"queue": "q1"})
 
     assert set(Queue.objects.values_list("name", "depth")) == {("q1", 9), ("q2", 1), ("q3", 1)}
+
+
+def test_a_worker_that_was_not_heard_for_a_week_is_forgotten(key):
+    give(key, {"seq": 1, "kind": "worker.online", "ts": 1, "engine": "celery", "worker": "w", "data": {"started": 1}})
+    fleet.prune(timezone.now() + fleet.WORKERS_KEPT - timedelta(minutes=1))
+    assert Worker.objects.count() == 1
+
+    fleet.prune(timezone.now() + fleet.WORKERS_KEPT + timedelta(minutes=1))
+    assert Worker.objects.count() == 0
+
+
+def test_what_waited_in_a_queue_is_known_for_a_week_in_pieces_of_five_minutes(key):
+    piece = 300_000_000
+    start = sent.now() // piece * piece - 6 * piece
+    give(key, snapshot(1, start, depth=5))
+    give(key, snapshot(2, start + 15_000_000, depth=7))
+    give(key, snapshot(3, start + 2 * piece, depth=3))
+
+    queue = Queue.objects.get()
+    limits = [datetime.fromtimestamp((start + at * piece) / 1_000_000, UTC) for at in range(4)]
+    points = [Point(since, until, Totals()) for since, until in pairwise(limits)]
+    assert queries.depths(queue, points) == [7, None, 3]
+
+    fleet.prune(timezone.now() + fleet.DEPTHS_KEPT)
+    assert queries.depths(queue, points) == [None, None, None]

@@ -32,7 +32,8 @@ def task(cast):
 @pytest.fixture
 def address(cast, task):
     operation = rows.operation(cast.production, [task])
-    ids = {"task": task.pk, "operation": operation.pk, "key-revoke": cast.agent_key().pk}
+    ids = {"queue": rows.queue(cast.production, dead=2).pk, "worker": cast.production.workers.get().pk}
+    ids |= {"task": task.pk, "operation": operation.pk, "key-revoke": cast.agent_key().pk}
 
     def address(page):
         place = {"project": "harbor", "environment": "production"}

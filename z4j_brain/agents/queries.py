@@ -129,6 +129,12 @@ def engines(actor: Actor, environment: Environment) -> list[Reach]:
     return [_reach(engine, told) for engine, told in sorted(found.items()) if engine][:ENGINES]
 
 
+def reach_of(agent: Agent, engine: str) -> Reach | None:
+    """What one agent says it can do with an engine, and may; None when it does not speak for that engine."""
+    entry = next((entry for entry in agent.engines if entry.get("name") == engine), None)
+    return _reach(engine, [(agent, entry)]) if entry else None
+
+
 def _reach(engine: str, told: list[tuple[Agent, dict[str, Any]]]) -> Reach:
     heard = [(agent, entry) for agent, entry in told if agent.state == Presence.ONLINE] or told[:1]
     vaults = frozenset(agent.vault for agent, _ in heard) - {""}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import QuerySet
 from django.urls import path
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import mixins, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from z4j_brain.agents.states import Presence
 from z4j_brain.fleet import queries
 from z4j_brain.fleet.filters import QueueFilter, RegisteredFilter, WorkerFilter
+from z4j_brain.fleet.flows import Flow, Outlook, flows
 from z4j_brain.fleet.models import Queue, Registered, Worker
 from z4j_brain.fleet.registered import KINDS
 from z4j_brain.rbac.door import Door
@@ -61,10 +65,33 @@ class WorkerView(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
         return queries.workers(self.actor, self.environment)
 
 
+class FlowSerializer(serializers.Serializer[Flow]):
+    """How a queue does: who takes from it, and its pace over the last 15 minutes, as the statistics tell it."""
+
+    arrival_rate = serializers.FloatField(source="came_a_second", help_text="Tasks that came in, a second.")
+    completion_rate = serializers.FloatField(source="went_a_second", help_text="Tasks that ended, a second.")
+    drains_s = serializers.FloatField(
+        allow_null=True, help_text="Seconds until it is empty at this pace; 0 now; null: it will not be, or who knows."
+    )
+    outlook = serializers.ChoiceField(choices=[outlook.value for outlook in Outlook])
+    forecast = serializers.CharField(help_text="The outlook in words, to go on after the name of the queue.")
+    workers = serializers.ListField(child=serializers.CharField(), source="serving.workers")
+    paused_on = serializers.ListField(
+        child=serializers.CharField(),
+        source="serving.paused",
+        help_text="Those of its workers that say they paused it.",
+    )
+    slots = serializers.IntegerField(source="serving.slots", help_text="Of its workers, whatever they run.")
+    busy = serializers.IntegerField(source="serving.busy")
+
+
 class QueueSerializer(serializers.ModelSerializer[Queue]):
     """`depth` may be taken now, `delayed` waits for its time, `in_flight` is taken and not finished, `dead` is given up
-    by the engine and kept. Null: nobody can know. `exact` is false where a number may be off.
+    by the engine and kept, `consumers` take from it as its broker counts. Null: nobody can know. `exact` is false where
+    a number may be off. `paused_at`: since when somebody wants it paused; null when nobody does.
     """
+
+    flow = serializers.SerializerMethodField()
 
     class Meta:
         model = Queue
@@ -80,7 +107,15 @@ class QueueSerializer(serializers.ModelSerializer[Queue]):
             "oldest_at",
             "exact",
             "measured_at",
+            "paused_at",
+            "paused_by",
+            "paused_reason",
+            "flow",
         ]
+
+    @extend_schema_field(FlowSerializer)
+    def get_flow(self, queue: Queue) -> dict[str, Any]:
+        return FlowSerializer(self.context["flows"][queue.pk]).data
 
 
 class QueueView(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
@@ -93,13 +128,26 @@ class QueueView(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
     def get_queryset(self) -> QuerySet[Queue]:
         return queries.queues(self.actor, self.environment)
 
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Queues as agents last measured them, newest first."""
+        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        return self.get_paginated_response(self._told(rows))
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return Response(self._told([self.get_object()])[0])
+
+    def _told(self, rows: Sequence[Queue]) -> Any:
+        """The rows with how they do, which costs the same for one as for many."""
+        found = {flow.queue.pk: flow for flow in flows(self.actor, self.environment, rows)}
+        return QueueSerializer(rows, many=True, context={**self.get_serializer_context(), "flows": found}).data
+
 
 class ParamSerializer(serializers.Serializer[Any]):
     """`kind`: `p` by position only, `e` either way, `k` by keyword only, `a` more positions, `w` more keywords."""
 
     name = serializers.CharField()
     kind = serializers.ChoiceField(choices=sorted(KINDS))
-    required = serializers.BooleanField()
+    required = serializers.BooleanField()  # type: ignore[assignment]
 
 
 class RegisteredSerializer(serializers.ModelSerializer[Registered]):

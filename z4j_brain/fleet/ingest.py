@@ -13,11 +13,12 @@ from z4j_core.wire import Kind
 from z4j_brain.agents.models import Agent
 from z4j_brain.agents.states import SILENT_AFTER
 from z4j_brain.fleet import registered
-from z4j_brain.fleet.models import Queue, Registered, Worker
+from z4j_brain.fleet.models import Depth, Queue, Registered, Worker
 from z4j_brain.fleet.registered import Known
 from z4j_brain.lib import nudge
 from z4j_brain.lib.batch import ParsedEvent
 from z4j_brain.lib.bulk import EPOCH, MAX_TIME, micros
+from z4j_brain.stats.states import Grain
 
 MAX_QUEUES = 100
 MAX_RUNNING = 200
@@ -28,6 +29,8 @@ MOST_QUEUES = 2_000
 QUEUES_KEPT = timedelta(days=30)
 #: A worker that was not heard for so long is forgotten; so is a name that none has told again.
 WORKERS_KEPT, NAMES_KEPT = timedelta(days=7), timedelta(days=30)
+#: For how long it is known what waited in a queue.
+DEPTHS_KEPT = timedelta(days=8)
 #: Names of one engine in one environment; what comes after that is not kept.
 MOST_NAMES = 2_000
 #: Rows that one run of `prune` takes of each kind.
@@ -60,6 +63,7 @@ def prune(now: datetime | None = None) -> None:
     now = now or timezone.now()
     Queue.objects.filter(pk__in=_first(Queue.objects.filter(measured_at__lt=now - QUEUES_KEPT))).delete()
     Worker.objects.filter(pk__in=_first(Worker.objects.filter(heartbeat_at__lt=now - WORKERS_KEPT))).delete()
+    Depth.objects.filter(pk__in=_first(Depth.objects.filter(start__lt=_piece(now - DEPTHS_KEPT)))).delete()
     # A worker tells its names as it starts: one that has run since then still knows them.
     runs_on = Worker.objects.filter(
         environment=OuterRef("environment"),
@@ -135,7 +139,17 @@ def _put(agent: Agent, measured: dict[tuple[str, str], Queue]) -> None:
         unique_fields=["environment", "engine", "name"],
         update_fields=list(_MEASURED),
     )
+    Depth.objects.bulk_create(
+        [Depth(queue=row, start=_piece(row.measured_at), depth=row.depth) for row in fresh],
+        update_conflicts=True,
+        unique_fields=["queue", "start"],
+        update_fields=["depth"],
+    )
     nudge.on_commit(agent.environment_id, "queue", [f"{row.engine}:{row.name}" for row in fresh])
+
+
+def _piece(moment: datetime) -> int:
+    return Grain.FIVE_MINUTES.floor(int(moment.timestamp()))
 
 
 def _apply(agent: Agent, event: dict[str, Any]) -> None:

@@ -107,6 +107,19 @@ class Queue(models.Model):
         return not (self.depth or self.delayed or self.in_flight)
 
 
+class Depth(models.Model):
+    """What waited in a queue when it was last measured within five minutes. `start`: seconds since 1970."""
+
+    queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="depths", db_index=False)
+    start = models.BigIntegerField()
+    depth = models.PositiveBigIntegerField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["queue", "start"], name="depth_once")]
+        indexes = [models.Index(fields=["start"], name="depth_start")]
+
+
 class Registered(models.Model):
     """A task name that workers of an engine know, and may be asked to run.
 

@@ -1,39 +1,34 @@
-"""The pages of workers and queues: which are there, what they run and hold, and when they were last heard."""
+"""The pages of queues and workers: which are there, what they hold and run, how fast, and when they were last heard."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from z4j_brain.agents import matrix
+from z4j_brain.agents.queries import reach_of
 from z4j_brain.agents.states import Presence
-from z4j_brain.fleet import queries
+from z4j_brain.fleet import crews, flows, queries
+from z4j_brain.fleet.crews import BY, Crew
+from z4j_brain.fleet.flows import Flow, Outlook
+from z4j_brain.fleet.models import Worker
 from z4j_brain.lib import keyset
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment
+from z4j_brain.stats import figures
+from z4j_brain.stats.view import View, told
 
-SHOWN = 100
-
-
-@require_GET
-@login_required
-def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse:
-    actor = Actor.of(request)
-    place = rbac.environment(actor, project, environment)
-    page = keyset.page(queries.workers(actor, place), request.GET.get("cursor"), SHOWN, order="-heartbeat_at")
-    online = [worker for worker in page.results if worker.state == Presence.ONLINE]
-    groups = [(state, [worker for worker in page.results if worker.state == state]) for state in Presence]
-    context = {
-        "title": "Workers",
-        "environment": place,
-        "page": page,
-        "groups": [(state, workers) for state, workers in groups if workers],
-        "online": len(online),
-        "busy": sum(len(worker.running) for worker in online),
-        "slots": sum(worker.size for worker in online),
-    }
-    return render(request, "fleet/workers.html", context)
+#: Rows of a page, and queues that are looked at for what wants a word above the table.
+SHOWN, DEEPEST = 30, 8
+#: Outlooks that want a word, gravest first, and how many words there are at most.
+GRAVE, WORDS = (Outlook.UNSERVED, Outlook.FILLS, Outlook.STANDS), 2
 
 
 @require_GET
@@ -41,14 +36,114 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
 def queues(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
-    page = keyset.page(queries.queues(actor, place), request.GET.get("cursor"), SHOWN, order="name")
-    serving = queries.serving(actor, place, page.results)
+    here = queries.queues(actor, place)
+    page = keyset.page(here, request.GET.get("cursor"), SHOWN, order="name")
+    deepest = list(here.order_by("-depth", "name")[:DEEPEST])
+    found = flows.flows(actor, place, list({queue.pk: queue for queue in [*page.results, *deepest]}.values()))
+    by_key = {flow.queue.pk: flow for flow in found}
     context = {
         "title": "Queues",
         "environment": place,
         "page": page,
-        "rows": [(queue, serving[queue.pk]) for queue in page.results],
-        "waiting": sum(queue.depth for queue in page.results),
-        "dead": sum(queue.dead or 0 for queue in page.results),
+        "flows": [by_key[queue.pk] for queue in page.results],
+        "grave": _grave(found),
+        "totals": queries.totals(actor, place),
     }
     return render(request, "fleet/queues.html", context)
+
+
+def _grave(found: list[Flow]) -> list[Flow]:
+    some = [flow for flow in found if flow.outlook in GRAVE and flow.queue.depth >= flows.DEEP]
+    return sorted(some, key=lambda flow: (GRAVE.index(flow.outlook), -flow.queue.depth))[:WORDS]
+
+
+@require_GET
+@login_required
+def queue(request: HttpRequest, project: str, environment: str, id: int) -> HttpResponse:
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    found = queries.queue(actor, place, id)
+    flow, view = flows.flow(actor, place, found), View.of(request.GET)
+    takers = queries.takers(actor, place, found)
+    context = told(place, replace(view.asked, engine=found.engine, queue=found.name, name=None)) | {
+        "title": found.name,
+        "crumbs": [{"page": "queues", "title": "Queues"}],
+        "environment": place,
+        "view": view,
+        "flow": flow,
+        "queue": found,
+        "strip": flows.strip(flow),
+        "here": urlencode({"queue": found.name, "engine": found.engine}),
+        "hands": crews.hands(takers, crews.usual(place, takers)),
+    }
+    points = context["bars"].points
+    rates = {"arrived": [one.totals.arrived for one in points], "ended": [one.totals.ended for one in points]}
+    depths = queries.depths(found, points)
+    context["rates"] = figures.curves(points, **rates)
+    context["depths"] = figures.curves(points, waiting=depths) if any(depth is not None for depth in depths) else None
+    return render(request, "fleet/queue.html", context)
+
+
+@require_GET
+@login_required
+def workers(request: HttpRequest, project: str, environment: str) -> HttpResponse:
+    """Grouped, the busiest of each group; one group as a list; or those that are gone, as a list."""
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    lately = crews.lately(actor, place)
+    chosen = next((by for by in BY if by in request.GET), "")
+    by = chosen or (wanted if (wanted := request.GET.get("by", "")) in BY else "code")
+    context = {
+        "title": "Workers",
+        "environment": place,
+        "by": by,
+        "counted": crews.counted(lately),
+        "known": bool(lately) or queries.workers(actor, place).exists(),
+    }
+    if chosen or "gone" in request.GET:
+        context |= _listed(request, actor, place, chosen)
+    else:
+        context |= _grouped(place, lately, by)
+    return render(request, "fleet/workers.html", context)
+
+
+def _grouped(place: Environment, lately: list[Worker], by: str) -> dict[str, Any]:
+    usual = crews.usual(place, lately)
+    groups: list[Crew] = crews.crews((one for one in lately if one.state == Presence.ONLINE), by, usual)
+    gone = [worker for worker in lately if worker.state != Presence.ONLINE]
+    return {
+        "groups": groups,
+        "gone": crews.hands(gone[: crews.GONE], {}),
+        "gone_count": len(gone),
+        "lost": sum(len(worker.running) for worker in gone if worker.state == Presence.SILENT),
+    }
+
+
+def _listed(request: HttpRequest, actor: Actor, place: Environment, by: str) -> dict[str, Any]:
+    rows, order = crews.gone(actor, place), "-heartbeat_at"
+    if by:
+        rows, order = crews.of(queries.online(actor, place), by, request.GET[by].replace("\0", "")), "name"
+    page = keyset.page(rows, request.GET.get("cursor"), SHOWN, order=order)
+    found = crews.hands(page.results, crews.usual(place, page.results))
+    return {"page": page, "hands": found, "key": request.GET.get(by, "") if by else ""}
+
+
+@require_GET
+@login_required
+def worker(request: HttpRequest, project: str, environment: str, id: int) -> HttpResponse:
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    found = queries.detail(actor, place, id)
+    reach = reach_of(found.agent, found.engine) if found.agent else None
+    context = {
+        "title": found.name,
+        "crumbs": [{"page": "workers", "title": "Workers"}],
+        "environment": place,
+        "worker": found,
+        "runs": crews.runs(found, crews.usual(place, [found])),
+        "lines": matrix.lines([reach]) if reach else [],
+        "abilities": matrix.Ability,
+        "queues": queries.of_worker(actor, place, found),
+        "neighbours": queries.on_host(actor, place, found.host) if found.host else [],
+    }
+    return render(request, "fleet/worker.html", context)

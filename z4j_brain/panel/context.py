@@ -38,8 +38,9 @@ NAVIGATION = (
             Place("overview", "Overview", "layout-dashboard", "v"),
             Place("tasks", "Tasks", "list-checks", "t"),
             Place("statistics", "Statistics", "chart-column", "n"),
-            Place("queues", "Queues", "inbox", "q"),
+            Place("queues", "Queues", "layers", "q"),
             Place("workers", "Workers", "cpu", "w"),
+            Place("dead-letters", "Dead letters", "dead-letter", "l"),
         ),
     ),
     Group(
@@ -60,7 +61,8 @@ NAVIGATION = (
 )
 
 #: Pages that stand below another one in the navigation.
-PARENTS = {"task": "tasks", "operation": "operations"} | {verb.page: "tasks" for verb in TaskVerb}
+PARENTS = {"task": "tasks", "operation": "operations", "queue": "queues", "worker": "workers"}
+PARENTS |= {verb.page: "tasks" for verb in TaskVerb}
 
 
 def shell(request: HttpRequest) -> dict[str, object]:

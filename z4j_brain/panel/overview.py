@@ -15,27 +15,23 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from z4j_brain.agents.states import Presence
-from z4j_brain.fleet import findings
+from z4j_brain.fleet import findings, flows
 from z4j_brain.fleet import queries as fleet
-from z4j_brain.fleet.models import Queue, Worker
-from z4j_brain.fleet.queries import Serving
-from z4j_brain.lib.words import percent, plural, rate
+from z4j_brain.fleet.flows import Flow
+from z4j_brain.fleet.models import Worker
+from z4j_brain.lib.words import percent, plural
 from z4j_brain.operations import queries as operations
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 from z4j_brain.stats import queries as stats
 from z4j_brain.stats.queries import Group, Table
-from z4j_brain.stats.spans import Span
-from z4j_brain.stats.totals import Totals
 from z4j_brain.stats.view import View, told
 
 #: What each part of the page shows at most.
 MATTERS, QUEUES, NAMES, OPERATIONS, WORKERS = 5, 8, 5, 4, 200
-#: A queue that holds less does not fill; a name with fewer failures, or a smaller share of them, is not worth a line.
-DEEP, FAILURES, SHARE = 10, 5, 0.05
-#: The stretch that says how fast a queue fills and drains now.
-PACE = "15m"
+#: A name with fewer failures, or a smaller share of them, is not worth a line.
+FAILURES, SHARE = 5, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,34 +47,6 @@ class Matter:
     step: str = "Look"
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """A queue with what came in and went out lately."""
-
-    queue: Queue
-    serving: Serving
-    totals: Totals
-    minutes: float
-
-    @property
-    def came(self) -> str:
-        return rate(self.totals.arrived, self.minutes)
-
-    @property
-    def went(self) -> str:
-        return rate(self.totals.ended, self.minutes)
-
-    @property
-    def fills(self) -> bool:
-        return self.queue.depth >= DEEP and self.totals.arrived > 1.05 * self.totals.ended and not self.queue.is_stale
-
-    @property
-    def drains_ms(self) -> float | None:
-        """How long until it is empty at this pace; None when it will not be."""
-        net = (self.totals.ended - self.totals.arrived) / self.minutes
-        return self.queue.depth / net * 60_000 if net > 0 else None
-
-
 @require_GET
 @login_required
 def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
@@ -86,17 +54,17 @@ def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     place = rbac.environment(actor, project, environment)
     view = View.of(request.GET)
     names = stats.by_name(place.pk, view.span)
-    flows = _flows(actor, place)
+    queues = _flows(actor, place)
     heard = fleet.workers(actor, place).filter(offline_at=None, heartbeat_at__gte=timezone.now() - fleet.RECENT)
     workers = list(heard.order_by("-heartbeat_at")[:WORKERS])
-    matters = [*_wrong(actor, place), *map(_filling, filter(_fills, flows)), *_failing(names)]
+    matters = [*_wrong(actor, place), *map(_filling, filter(_fills, queues)), *_failing(names)]
     context = told(place, view.asked) | {
         "title": "Overview",
         "environment": place,
         "view": view,
         "matters": matters[:MATTERS],
         "more_matters": len(matters) - MATTERS,
-        "flows": flows[:QUEUES],
+        "flows": queues[:QUEUES],
         "slowest": _most(names, lambda group: group.totals.runtime_ms.p95 or 0),
         "failing": _most(names, lambda group: group.totals.failed),
         "names": names,
@@ -118,8 +86,8 @@ def _wrong(actor: Actor, place: Environment) -> Iterator[Matter]:
 
 def _filling(flow: Flow) -> Matter:
     why = f"{plural(flow.queue.depth, 'task')} wait. {flow.came} came in, {flow.went} went out."
-    query = urlencode({"queue": flow.queue.name, "engine": flow.queue.engine, "since": PACE})
-    return Matter("trending-up", "warn-i", f"{flow.queue.name} fills faster than it drains", why, "statistics", query)
+    query = urlencode({"queue": flow.queue.name, "engine": flow.queue.engine, "since": flows.PACE})
+    return Matter("trending-up", "warn-i", f"{flow.queue.name} {flow.forecast}", why, "statistics", query)
 
 
 def _failing(names: Table) -> Iterator[Matter]:
@@ -141,13 +109,7 @@ def _most(names: Table, order: Any) -> list[tuple[Group, str, str]]:
 def _flows(actor: Actor, place: Environment) -> list[Flow]:
     """The queues that hold most, first those that fill."""
     queues = list(fleet.queues(actor, place).order_by("-depth", "name")[: QUEUES * 2])
-    span = Span.recent(PACE, timezone.now())
-    pace = {(group.engine, group.key): group.totals for group in stats.by_queue(place.pk, span).groups}
-    serving, minutes = fleet.serving(actor, place, queues), span.minutes(timezone.now())
-    flows = [
-        Flow(queue, serving[queue.pk], pace.get((queue.engine, queue.name), Totals()), minutes) for queue in queues
-    ]
-    return sorted(flows, key=lambda flow: not flow.fills)
+    return sorted(flows.flows(actor, place, queues), key=lambda flow: not flow.fills)
 
 
 def _fleet(workers: Iterable[Worker]) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from z4j_brain.agents.states import Presence
-from z4j_brain.fleet.models import Worker
+from z4j_brain.fleet.crews import Hand
+from z4j_brain.fleet.models import Queue
 from z4j_brain.lib import disk, words
 from z4j_brain.lib.words import DAY, HOUR, MINUTE
 from z4j_brain.operations.models import Item, Operation
@@ -26,6 +27,7 @@ from z4j_brain.rbac.states import Permission
 from z4j_brain.stats import figures
 from z4j_brain.stats import queries as stats
 from z4j_brain.stats.filters import TIMES, listed
+from z4j_brain.tasks.held import held
 from z4j_brain.tasks.states import TaskState, TaskVerb
 from z4j_brain.tasks.timeline import Attempt, Station
 
@@ -95,17 +97,20 @@ def when(moment: datetime | None, form: str = "ago") -> str:
 
 
 @register.inclusion_tag("components/slots.html")
-def slots(worker: Worker) -> dict[str, object]:
-    """A square for each task a worker can run at once."""
-    drawn, busy = min(worker.size, MAX_SLOTS), len(worker.running)
+def slots(hand: Hand) -> dict[str, object]:
+    """A square for each task a worker can run at once, what runs longest first."""
+    worker, runs = hand.worker, hand.runs
+    drawn, slow = min(worker.size, MAX_SLOTS), sum(run.is_slow for run in runs)
     if worker.state == Presence.OFFLINE:
         return {}
-    free = "idle" if worker.state == Presence.ONLINE else "gone"
-    kinds = ["busy" if at < busy and free == "idle" else free for at in range(drawn)]
+    answers = worker.state == Presence.ONLINE
+    busy = ["slow" if run.is_slow else "busy" for run in runs] if answers else []
+    kinds = [*busy, *["idle" if answers else "gone"] * worker.size][:drawn]
     return {
         "name": worker.name,
-        "busy": busy,
+        "busy": len(busy),
         "size": worker.size,
+        "slow": slow if answers else 0,
         "width": max(drawn * SLOT - 3, 0),
         "boxes": [(kind, at * SLOT) for at, kind in enumerate(kinds)],
         "more": worker.size - drawn,
@@ -122,6 +127,18 @@ def histogram(context: template.Context) -> dict[str, object]:
     bars = figures.bars(stats.series(environment.pk, asked.span, **asked.tasks, timed=False))
     address = f"?{urlencode({key: value for key, value in view.parameters.items() if key not in TIMES})}"
     return {"bars": bars, "open": address, "zoom": address, "slim": True} if bars.total.ended else {}
+
+
+@register.inclusion_tag("fleet/_held.html", takes_context=True)
+def holds(context: template.Context, queue: Queue) -> dict[str, object]:
+    """What the queue on the screen holds, by task name."""
+    environment = context["environment"]
+    return {
+        "held": held(environment.pk, queue.engine, queue.name),
+        "counted": queue.depth + (queue.delayed or 0),
+        "queue": queue,
+        "environment": environment,
+    }
 
 
 @register.inclusion_tag("components/tip.html")

@@ -9,7 +9,7 @@ from django.urls import include, path, re_path
 from z4j_brain.agents import pages as agents
 from z4j_brain.fleet import pages as fleet
 from z4j_brain.operations import pages as operations
-from z4j_brain.panel import overview, pages
+from z4j_brain.panel import deadletters, overview, pages
 from z4j_brain.panel.consumers import Live, Nowhere
 from z4j_brain.panel.signin import SignInView, SignOutView
 from z4j_brain.rbac import pages as rbac
@@ -29,7 +29,10 @@ inside = [
     path("operations/", operations.listed, name="operations"),
     path("operations/<uuid:id>/", operations.shown, name="operation"),
     path("queues/", fleet.queues, name="queues"),
-    path("workers/", fleet.listed, name="workers"),
+    path("queues/<int:id>/", fleet.queue, name="queue"),
+    path("workers/", fleet.workers, name="workers"),
+    path("workers/<int:id>/", fleet.worker, name="worker"),
+    path("dead-letters/", deadletters.shown, name="dead-letters"),
     path("agents/", agents.listed, name="agents"),
     path("agents/keys/<uuid:id>/revoke/", agents.revoke, name="key-revoke"),
     path("connect/", agents.connect, name="connect"),

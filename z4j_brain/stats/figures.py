@@ -79,6 +79,19 @@ class Lines:
     ticks: tuple[Tick, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Lines on one linear scale. `words`: what each is, for the script."""
+
+    start: int
+    step: int
+    paths: tuple[str, ...]
+    most: int
+    words: str
+    figures: str
+    ticks: tuple[Tick, ...]
+
+
 def bars(series: Series) -> Bars:
     points = tuple(_fewer(series.points, BARS))
     most = max(point.totals.ended - point.totals.failed for point in points)
@@ -112,10 +125,23 @@ def lines(points: Sequence[Point], measure: str) -> Lines | None:
     return Lines(int(points[0].start.timestamp()), step, p50, p95, p99, shown, told, tuple(_ticks(points)))
 
 
-def spark(values: Sequence[float | None]) -> str:
-    """A line through `values` in a box of 100 by 30; what is not known counts as nothing."""
+def curves(points: Sequence[Point], **values: Sequence[float | None]) -> Curves:
+    """Lines over the same pieces, by the word for each, on one scale that begins at nothing; gaps where none knows."""
+    most = max((value or 0 for line in values.values() for value in line), default=0)
+    scale = 92 / (most or 1)
+    drawn = (_path(None if value is None else 97 - value * scale for value in line) for line in values.values())
+    told = " ".join(
+        ",".join("" if value is None else f"{value:.6g}" for value in at) for at in zip(*values.values(), strict=True)
+    )
+    step = int((points[0].end - points[0].start).total_seconds())
+    start = int(points[0].start.timestamp())
+    return Curves(start, step, tuple(drawn), int(most), ",".join(values), told, tuple(_ticks(points)))
+
+
+def spark(values: Sequence[float | None], most: float = 0) -> str:
+    """A line through `values` in a box of 100 by 30, up to `most` of them; what is not known counts as nothing."""
     some = [value or 0 for value in values]
-    most = max(some, default=0) or 1
+    most = most or max(some, default=0) or 1
     step = 100 / max(len(some) - 1, 1)
     return "M" + " ".join(f"{_short(at * step)},{_short(29 - value / most * 26)}" for at, value in enumerate(some))
 

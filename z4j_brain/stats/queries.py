@@ -5,7 +5,8 @@ The store adds up and joins the histograms of a group, so that a chart costs one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, reduce
@@ -117,12 +118,17 @@ def series(
     )
     rows = _narrow(rows, engine, queue=queue, name=name)
     found = {start: Totals.of(rest) for start, *rest in _summed(rows, "start", texts=list(_TEXTS) if timed else ())}
-    moments = [spans.moment(at) for at in (*span.starts, span.end)]
-    points = (
-        Point(start, end, found.get(at, _NOTHING))
-        for at, (start, end) in zip(span.starts, pairwise(moments), strict=True)
-    )
-    return Series(span, tuple(points))
+    return Series(span, _along(span, found))
+
+
+def of_queues(environment_id: int, span: Span, names: Collection[str]) -> dict[tuple[str, str], tuple[Point, ...]]:
+    """The span piece by piece for each queue of these names of which anything is known, without durations."""
+    rows = ByQueue.objects.filter(environment=environment_id, grain=span.grain, queue__in=names)
+    rows = rows.filter(start__gte=span.start, start__lt=span.end)
+    found: dict[tuple[str, str], dict[int, Totals]] = defaultdict(dict)
+    for engine, queue, start, *rest in _summed(rows, "engine", "queue", "start", texts=()):
+        found[engine, queue][start] = Totals.of(rest)
+    return {queue: _along(span, pieces) for queue, pieces in found.items()}
 
 
 def by_queue(environment_id: int, span: Span, *, engine: str | None = None, queue: str | None = None) -> Table:
@@ -136,6 +142,20 @@ def by_name(environment_id: int, span: Span, *, engine: str | None = None, name:
     hours = span.hourly
     rows = _narrow(_within(ByName, environment_id, hours.start, hours.end, spans.OF_NAMES), engine, name=name)
     return _table(rows, "name", hours)
+
+
+def of_names(environment_id: int, span: Span, names: Collection[str]) -> dict[tuple[str, str], Totals]:
+    """What the tasks of each of these names came to in the whole hours of the span."""
+    hours = span.hourly
+    rows = _within(ByName, environment_id, hours.start, hours.end, spans.OF_NAMES).filter(name__in=names)
+    found = _summed(rows, "engine", "name", texts=["all_runtimes"])
+    return {(engine, name): Totals.of(rest) for engine, name, *rest in found}
+
+
+def _along(span: Span, found: Mapping[int, Totals]) -> tuple[Point, ...]:
+    moments = [spans.moment(at) for at in (*span.starts, span.end)]
+    limits = zip(span.starts, pairwise(moments), strict=True)
+    return tuple(Point(start, end, found.get(at, _NOTHING)) for at, (start, end) in limits)
 
 
 def _table(rows: QuerySet[Any], label: Literal["name", "queue"], span: Span) -> Table:

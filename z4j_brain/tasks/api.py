@@ -25,6 +25,7 @@ from z4j_brain.rbac.states import Permission
 from z4j_brain.tasks import actions, exporting, queries
 from z4j_brain.tasks.filters import ExportFilter, TaskFilter
 from z4j_brain.tasks.models import Event, Task
+from z4j_brain.tasks.waiting import Reason, waiting
 
 #: One task, pointed at: also when it was retried before, and when its agent has yet to come back.
 ONE = {"again": True, "wait": True}
@@ -120,6 +121,13 @@ class AvailabilitySerializer(serializers.Serializer[queries.Availability]):
     note = serializers.CharField()
 
 
+class WaitingSerializer(serializers.Serializer[Reason]):
+    """One thing that keeps a task from beginning: a word for programs, and a sentence with the next step."""
+
+    code = serializers.CharField()
+    text = serializers.CharField()
+
+
 class TaskDetailSerializer(TaskSerializer):
     args = OrNull()
     kwargs = OrNull()
@@ -127,15 +135,30 @@ class TaskDetailSerializer(TaskSerializer):
     traceback = OrNull()
     truncated = serializers.ListField(child=serializers.CharField(), read_only=True)
     actions = serializers.SerializerMethodField()
+    waiting = serializers.SerializerMethodField()
 
     class Meta(TaskSerializer.Meta):
-        fields = [*TaskSerializer.Meta.fields, "args", "kwargs", "result", "traceback", "truncated", "actions"]
+        fields = [
+            *TaskSerializer.Meta.fields,
+            "args",
+            "kwargs",
+            "result",
+            "traceback",
+            "truncated",
+            "actions",
+            "waiting",
+        ]
 
     @extend_schema_field(serializers.DictField(child=AvailabilitySerializer()))
     def get_actions(self, task: Task) -> dict[str, Any]:
         """What can be done to the task now, by verb."""
         found = queries.availability(self.context["actor"], task)
         return {verb: AvailabilitySerializer(availability).data for verb, availability in found.items()}
+
+    @extend_schema_field(WaitingSerializer(many=True))
+    def get_waiting(self, task: Task) -> list[dict[str, Any]]:
+        """Why it has not begun; empty when it does not wait."""
+        return [WaitingSerializer(reason).data for reason in waiting(self.context["actor"], task)]
 
 
 class EventSerializer(serializers.ModelSerializer[Event]):

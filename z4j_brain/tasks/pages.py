@@ -22,6 +22,7 @@ from z4j_brain.tasks import actions, exporting, queries, trace
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.query_string import View
 from z4j_brain.tasks.states import TaskVerb
+from z4j_brain.tasks.waiting import waiting
 
 #: Rows of a page of the list, and tasks that one question may be about.
 SHOWN, ASKED = 40, 50
@@ -85,6 +86,7 @@ def shown(request: HttpRequest, project: str, environment: str, id: int) -> Http
         "task": task,
         "can": queries.availability(actor, task),
         "worker": fleet.by_name(actor, place, task.engine, task.worker) if task.worker else None,
+        "waiting": waiting(actor, task),
     }
     return render(request, "tasks/detail.html", context)
 
