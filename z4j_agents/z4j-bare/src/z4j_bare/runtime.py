@@ -101,8 +101,9 @@ class Agent:
         with safety.guard("original"):
             boot = self._boot if self._entered == os.getpid() else self._enter()
             if boot is not None:
-                boot.writer.flush(0.5)
-                return boot.original(task_id)
+                found = boot.original(task_id)
+                # It may be on its way there.
+                return boot.original(task_id) if found is None and boot.writer.flush(0.5) else found
         return None
 
     def role(self, role: str, name: str = "") -> None:
