@@ -9,10 +9,12 @@ import time
 from pathlib import Path
 
 from arq import Retry
+from z4j_core import idempotent
 
 FOLDER = Path(os.environ["SHOP_FOLDER"])
 
 
+@idempotent
 async def ok(ctx, x):
     return x
 

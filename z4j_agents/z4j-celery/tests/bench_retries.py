@@ -1,6 +1,6 @@
 """How fast one agent sends failed Celery tasks again, which is what a bulk retry waits for.
 
-    PYTHONPATH=. .venv-z4j-celery/bin/python z4j_agents/z4j-celery/tests/bench_retries.py [--tasks 2000] [--targets 200] [--profile]
+    PYTHONPATH=. .venv-z4j-celery/bin/python z4j_agents/z4j-celery/tests/bench_retries.py [--tasks 2000] [--profile]
 
 Everything is real: Valkey, the agent with its spool, vault and journal, and an HTTP server that takes its events. The
 originals are messages that Celery has published, kept as a worker keeps what it receives. Commands of 200 targets are

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from celery import Celery
 from celery.exceptions import Ignore, Reject
+from z4j_core import idempotent
 
 FOLDER = Path(os.environ["SHOP_FOLDER"])
 
@@ -25,6 +26,7 @@ app.conf.update(
 app.conf.update(json.loads(os.environ.get("SHOP_SETTINGS", "{}")))
 
 
+@idempotent
 @app.task(name="shop.ok")
 def ok(x):
     return x

@@ -12,6 +12,7 @@ from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.results import Results
 from dramatiq.results.backends import RedisBackend
+from z4j_core import idempotent
 
 FOLDER = Path(os.environ["SHOP_FOLDER"])
 BROKER = os.environ["SHOP_BROKER"]
@@ -21,6 +22,7 @@ broker.add_middleware(Results(backend=RedisBackend(url=os.environ["SHOP_RESULTS"
 dramatiq.set_broker(broker)
 
 
+@idempotent
 @dramatiq.actor(queue_name="orders", max_retries=0, store_results=True)
 def ok(x):
     return x

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from huey import RedisHuey, SqliteHuey
+from z4j_core import idempotent
 
 FOLDER = Path(os.environ["SHOP_FOLDER"])
 REDIS = os.environ.get("SHOP_REDIS")
@@ -15,6 +16,7 @@ REDIS = os.environ.get("SHOP_REDIS")
 huey = RedisHuey("orders", url=REDIS) if REDIS else SqliteHuey("orders", filename=str(FOLDER / "huey.db"))
 
 
+@idempotent
 @huey.task()
 def ok(x):
     return x

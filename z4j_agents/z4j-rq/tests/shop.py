@@ -9,6 +9,7 @@ from pathlib import Path
 
 import z4j_rq
 from rq import Retry
+from z4j_core import idempotent
 from z4j_core.testing.recording import RecordingHost
 
 FOLDER = Path(os.environ["SHOP_FOLDER"])
@@ -19,6 +20,7 @@ class Worker(z4j_rq.Worker):
         self.z4j.install(RecordingHost(FOLDER, os.environ.get("SHOP_MODE", "redact"), self.z4j))
 
 
+@idempotent
 def ok(x):
     return x
 

@@ -12,6 +12,7 @@ from typing import Annotated
 from taskiq import Context, SimpleRetryMiddleware, TaskiqDepends
 from taskiq.exceptions import NoResultError
 from taskiq_redis import ListQueueBroker, RedisAsyncResultBackend, RedisStreamBroker
+from z4j_core import idempotent
 
 FOLDER = Path(os.environ["SHOP_FOLDER"])
 REDIS = os.environ["SHOP_REDIS"]
@@ -27,6 +28,7 @@ broker = broker.with_middlewares(SimpleRetryMiddleware(default_retry_count=3))
 
 
 @broker.task
+@idempotent
 async def ok(x):
     return x
 

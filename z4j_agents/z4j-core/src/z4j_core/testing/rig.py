@@ -1,9 +1,9 @@
 """What an adapter's test supplies: how to start the engine, send a task and look at it.
 
-The rig's app has these tasks: `ok(x)` returns; `fail(x)` raises ValueError; `flaky(times)` fails that often and is
-tried again 2 times at most, a second later; `slow(seconds)` sleeps; `die()` kills its own process; `login(user,
-password)` raises an error that holds its password; `count(name)` appends a line to the file `name` in the rig's folder;
-`hold(name)` runs until the file `name` is in that folder.
+The rig's app has these tasks: `ok(x)` returns, and is marked as idempotent; `fail(x)` raises ValueError; `flaky(times)`
+fails that often and is tried again 2 times at most, a second later; `slow(seconds)` sleeps; `die()` kills its own
+process; `login(user, password)` raises an error that holds its password; `count(name)` appends a line to the file
+`name` in the rig's folder; `hold(name)` runs until the file `name` is in that folder.
 """
 
 from __future__ import annotations

@@ -145,6 +145,7 @@ class TasksSuite(Suite):
     @proves("run")
     def test_a_worker_tells_which_tasks_it_has_and_what_they_take(self, rig: Rig) -> None:
         name = self.known(rig)
+        self.becomes(rig, rig.send("ok", 1), State.SUCCEEDED)
         self.becomes(rig, rig.send("login", "ann", "secret"), self.failed)
         rig.restart()
         online = rig.records.events(kind="worker.online")[-1]
@@ -152,6 +153,7 @@ class TasksSuite(Suite):
         assert told[name]["params"] == [["name", "e", True]]
         login = next(task for known, task in told.items() if known.endswith("login"))
         assert login["params"] == [["user", "e", True], ["password", "e", True]], "what the engine gives is left out"
+        assert [known for known in told if told[known].get("idempotent")] == [name.replace("count", "ok")]
         assert not [known for known in told if HELLO_NAME.fullmatch(known)]
 
     def known(self, rig: Rig) -> str:
