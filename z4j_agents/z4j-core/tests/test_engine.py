@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
+import pytest
 from z4j_core import safety
 from z4j_core.engine import Answer, Engine, Target, attach, verb
 from z4j_core.safety import guard, guarded
@@ -43,6 +45,48 @@ def test_a_verb_that_raises_is_answered_with_failed_and_tells_no_data():
     assert answer.outcome == Outcome.FAILED
     assert "hunter2" not in answer.detail
     assert "ConnectionError" in answer.detail
+
+
+class Knowing(Engine):
+    """`there`: what it knows of the task that a retry makes."""
+
+    name = "knowing"
+
+    def __init__(self, there, error=None):
+        self.there, self.error, self.sent = there, error, 0
+
+    def retry(self, target, params):
+        self.sent += 1
+        if self.error is not None:
+            raise self.error
+        return Answer(Outcome.DONE, new_task_id=target.new_task_id())
+
+    def landed(self, target):
+        if isinstance(self.there, Exception):
+            raise self.there
+        return self.there
+
+
+@pytest.mark.parametrize(
+    ("there", "outcome", "sent"),
+    [
+        (True, Outcome.DONE, 0),
+        (False, Outcome.DONE, 1),
+        (None, Outcome.UNKNOWN, 0),
+        (ConnectionError("redis://:hunter2@cache"), Outcome.UNKNOWN, 0),
+    ],
+)
+def test_a_retry_that_was_cut_off_is_sent_again_only_when_it_certainly_was_not_sent(there, outcome, sent):
+    engine = Knowing(there)
+    answer = engine.act("retry", replace(TARGET, again=True), {})
+    assert (answer.outcome, engine.sent) == (outcome, sent)
+    assert outcome == Outcome.DONE or TARGET.new_task_id() in answer.detail
+    assert "hunter2" not in answer.detail
+
+
+@pytest.mark.parametrize(("there", "outcome"), [(True, Outcome.DONE), (False, Outcome.FAILED), (None, Outcome.FAILED)])
+def test_a_retry_whose_answer_was_lost_is_done_when_its_task_is_there(there, outcome):
+    assert Knowing(there, TimeoutError()).act("retry", TARGET, {}).outcome == outcome
 
 
 def test_a_command_delivered_twice_means_the_same_new_task():

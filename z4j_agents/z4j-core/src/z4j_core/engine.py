@@ -324,25 +324,33 @@ class Engine:
         if why := self.obstacle(verb):
             return Answer(Outcome.UNSUPPORTED, why)
         try:
-            known = self._resolved(verb, target) if target.again and verb in MAKES else None
+            known = self._resolved(target) if target.again and verb in MAKES else None
             return known or getattr(self, verb)(target, params)
         except Exception as error:
             safety.record(f"{self.name}.{verb}", error)
+            # The broker may have taken the task before its answer was lost.
+            if verb in MAKES and self._has_landed(target):
+                return self._sent(target)
             return Answer(Outcome.FAILED, f"{type(error).__name__} while asking {self.name} to {verb}.")
 
-    def _resolved(self, verb: str, target: Target) -> Answer | None:
+    def _resolved(self, target: Target) -> Answer | None:
         """What became of a task that somebody may have made before. None: nobody has, and it may be made."""
-        landed, task_id = None, target.new_task_id()
-        with safety.guard(f"{self.name}.landed"):
-            landed = self.landed(target)
+        landed = self._has_landed(target)
         if landed is None:
-            return Answer(Outcome.UNKNOWN, _UNKNOWN.format(task_id))
-        if not landed:
-            return None
+            return Answer(Outcome.UNKNOWN, _UNKNOWN.format(target.new_task_id()))
+        return self._sent(target) if landed else None
+
+    def _has_landed(self, target: Target) -> bool | None:
+        with safety.guard(f"{self.name}.landed"):
+            return self.landed(target)
+        return None
+
+    def _sent(self, target: Target) -> Answer:
+        """It is there. Whoever sent it may not have come to tell of it."""
+        task_id = target.new_task_id()
+        told = {"name": target.name, "queue": target.queue, "retry_of": target.task_id}
+        event = {"kind": Kind.TASK_ENQUEUED, "engine": self.name, "task_id": task_id, "source": Source.ACTION}
         if self.host is not None:
-            # Whoever sent it may not have come to tell of it.
-            told = {"name": target.name, "queue": target.queue, "retry_of": target.task_id}
-            event = {"kind": Kind.TASK_ENQUEUED, "engine": self.name, "task_id": task_id, "source": Source.ACTION}
             self.host.emit({**event, **{name: value for name, value in told.items() if value}})
         return Answer(Outcome.DONE, new_task_id=task_id)
 
