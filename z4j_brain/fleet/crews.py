@@ -21,8 +21,10 @@ from z4j_brain.stats.spans import Span
 
 #: How long a worker that is gone stands on the page by itself.
 LATELY = timedelta(hours=1)
-#: Workers of one group that the page shows, the busiest first, and of those that are gone.
-SHOWN, GONE = 12, 20
+#: Workers of one group that the page shows, the busiest first; of all groups together, if these are few; and groups.
+SHOWN, TOGETHER, GROUPS = 12, 24, 15
+#: Workers that are gone.
+GONE = 10
 #: What "longer than usual" is taken from, and how long a task must run to be called so at all.
 USUAL, LONG = "24h", timedelta(seconds=10)
 #: What workers may be grouped by, and how that is read off one of them.
@@ -66,14 +68,14 @@ class Hand:
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """Workers that answer and have something in common. `behind`: how long newer code runs on their engine already."""
+    """Workers that answer and have something in common. `newer`: when newer code began to run on their engine."""
 
     key: str
     hands: tuple[Hand, ...]
     count: int
     since: datetime | None
     newest: bool = False
-    behind: timedelta | None = None
+    newer: datetime | None = None
 
 
 def crews(workers: Iterable[Worker], by: str, usual: Usual) -> list[Crew]:
@@ -81,7 +83,9 @@ def crews(workers: Iterable[Worker], by: str, usual: Usual) -> list[Crew]:
     groups: dict[str, list[Worker]] = defaultdict(list)
     for worker in workers:
         groups[BY[by](worker)].append(worker)
-    made = [_crew(key, group, usual, _newer(group, groups) if by == "code" else None) for key, group in groups.items()]
+    each = max(1, min(SHOWN, TOGETHER // max(min(len(groups), GROUPS), 1)))
+    newer = {key: _newer(group, groups) if by == "code" else None for key, group in groups.items()}
+    made = [_crew(key, group, usual, newer[key], each) for key, group in groups.items()]
     if by != "code":
         return sorted(made, key=lambda crew: (crew.key == "", crew.key))
     made.sort(key=lambda crew: (bool(crew.key), crew.since or EPOCH), reverse=True)
@@ -128,14 +132,13 @@ def of(workers: QuerySet[Worker], by: str, key: str) -> QuerySet[Worker]:
     return workers.filter(facts__code=key) if key else workers.filter(facts__code__isnull=True)
 
 
-def _crew(key: str, group: Sequence[Worker], usual: Usual, newer: datetime | None) -> Crew:
+def _crew(key: str, group: Sequence[Worker], usual: Usual, newer: datetime | None, each: int) -> Crew:
     busiest = sorted(group, key=lambda worker: (-len(worker.running), worker.name))
-    behind = None if newer is None else max(timezone.now() - newer, timedelta())
-    return Crew(key, hands(busiest[:SHOWN], usual), len(group), _since(group), behind=behind)
+    return Crew(key, hands(busiest[:each], usual), len(group), _since(group), newer=newer)
 
 
 def _as_newest(crew: Crew) -> Crew:
-    return Crew(crew.key, crew.hands, crew.count, crew.since, newest=crew.behind is None, behind=crew.behind)
+    return Crew(crew.key, crew.hands, crew.count, crew.since, newest=crew.newer is None, newer=crew.newer)
 
 
 def _since(group: Iterable[Worker]) -> datetime | None:

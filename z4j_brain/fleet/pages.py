@@ -25,8 +25,8 @@ from z4j_brain.rbac.models import Environment
 from z4j_brain.stats import figures
 from z4j_brain.stats.view import View, told
 
-#: Rows of a page, and queues that are looked at for what wants a word above the table.
-SHOWN, DEEPEST = 30, 8
+#: Queues and workers of a page, and queues that are looked at for what wants a word above the table.
+QUEUES, WORKERS, DEEPEST = 25, 20, 8
 #: Outlooks that want a word, gravest first, and how many words there are at most.
 GRAVE, WORDS = (Outlook.UNSERVED, Outlook.FILLS, Outlook.STANDS), 2
 
@@ -37,7 +37,7 @@ def queues(request: HttpRequest, project: str, environment: str) -> HttpResponse
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
     here = queries.queues(actor, place)
-    page = keyset.page(here, request.GET.get("cursor"), SHOWN, order="name")
+    page = keyset.page(here, request.GET.get("cursor"), QUEUES, order="name")
     deepest = list(here.order_by("-depth", "name")[:DEEPEST])
     found = flows.flows(actor, place, list({queue.pk: queue for queue in [*page.results, *deepest]}.values()))
     by_key = {flow.queue.pk: flow for flow in found}
@@ -112,7 +112,8 @@ def _grouped(place: Environment, lately: list[Worker], by: str) -> dict[str, Any
     groups: list[Crew] = crews.crews((one for one in lately if one.state == Presence.ONLINE), by, usual)
     gone = [worker for worker in lately if worker.state != Presence.ONLINE]
     return {
-        "groups": groups,
+        "groups": groups[: crews.GROUPS],
+        "more_groups": max(len(groups) - crews.GROUPS, 0),
         "gone": crews.hands(gone[: crews.GONE], {}),
         "gone_count": len(gone),
         "lost": sum(len(worker.running) for worker in gone if worker.state == Presence.SILENT),
@@ -123,7 +124,7 @@ def _listed(request: HttpRequest, actor: Actor, place: Environment, by: str) -> 
     rows, order = crews.gone(actor, place), "-heartbeat_at"
     if by:
         rows, order = crews.of(queries.online(actor, place), by, request.GET[by].replace("\0", "")), "name"
-    page = keyset.page(rows, request.GET.get("cursor"), SHOWN, order=order)
+    page = keyset.page(rows, request.GET.get("cursor"), WORKERS, order=order)
     found = crews.hands(page.results, crews.usual(place, page.results))
     return {"page": page, "hands": found, "key": request.GET.get(by, "") if by else ""}
 

@@ -22,6 +22,7 @@ from z4j_brain.tasks.states import TaskState
 WAITS = frozenset({TaskState.SCHEDULED, TaskState.QUEUED, TaskState.RECEIVED, TaskState.RETRYING})
 #: The newest operations among which a rate limit is looked for.
 ASKED = 500
+_GRAVE = frozenset({"paused", "no_worker", "busy", "worker_gone"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Reason:
     page: str = ""
     key: int | None = None
     step: str = ""
+
+    @property
+    def is_grave(self) -> bool:
+        """Will it stay so until somebody does something?"""
+        return self.code in _GRAVE
 
 
 def waiting(actor: Actor, task: Task) -> list[Reason]:
