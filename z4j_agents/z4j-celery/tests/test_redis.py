@@ -54,6 +54,20 @@ def test_what_workers_hold_is_told_apart_by_what_it_waits_for(rig):
     rig.records.ask("cancel", Target(later, "later", 1))
 
 
+def test_a_retry_is_sent_once_whoever_else_sends_it_and_with_its_priority(rig):
+    suite.test_a_retry_that_two_carry_out_without_knowing_of_each_other_runs_once(rig)
+    first = rig.send("count", "urgent", priority=6)
+    suite.becomes(rig, first, State.SUCCEEDED)
+    target = Target(first, "urgent-1", 1)
+    with suite_paused(rig):
+        for _ in range(2):
+            rig.records.ask("retry", target)
+        listed = [
+            event for event in rig.records.read("peek", rig.queue, 10) if event["task_id"] == target.new_task_id()
+        ]
+        assert [event["priority"] for event in listed] == [6]
+
+
 def test_each_task_that_is_thrown_away_is_told(rig):
     with suite_paused(rig):
         sent = [rig.send("count", "thrown", priority=priority) for priority in (0, 6)]

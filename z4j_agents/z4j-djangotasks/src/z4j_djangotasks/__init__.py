@@ -6,7 +6,6 @@ A project lists `z4j_django` in INSTALLED_APPS. All tasks are seen; what `django
 from __future__ import annotations
 
 import atexit
-import functools
 import importlib.util
 import os
 import signal
@@ -15,21 +14,20 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from datetime import datetime
 from importlib.metadata import version
 from typing import Any, ClassVar, Final, cast
 from uuid import UUID
 
 from django.apps import apps
 from django.conf import settings
-from django.db import connection
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 from z4j_core.engine import Advice, Answer, Engine, Host, Target, emulated, verb
 from z4j_core.redaction import Parameters
 from z4j_core.safety import guard, guarded
-from z4j_core.wire import Error, Kind, Outcome, QueueFacts, Reason, Source
+from z4j_core.wire import Kind, Outcome, QueueFacts, Reason, Source
+
+from z4j_djangotasks import rows
 
 ENGINE: Final = "djangotasks"
 WORKER: Final = "db_worker"
@@ -55,19 +53,6 @@ def __getattr__(name: str) -> Any:
     greet = lambda: "hello"  # noqa: E731 (a name of its own, which is where it is found again)
     greet.__name__ = greet.__qualname__ = name
     return importlib.import_module(LIBRARY).task(greet)
-
-
-def _closing(method: Any) -> Any:
-    """Asked in the agent's thread, whose database connection is nobody else's and is not kept."""
-
-    @functools.wraps(method)
-    def closed(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return result if isinstance(result := method(*args, **kwargs), Answer) else list(result)
-        finally:
-            connection.close()
-
-    return closed
 
 
 class DjangoTasksEngine(Engine):
@@ -123,7 +108,7 @@ class DjangoTasksEngine(Engine):
 
     @guarded("djangotasks.enqueued")
     def _task_enqueued(self, task_result: Any = None, **_: Any) -> None:
-        due = _micros(task_result.task.run_after)
+        due = rows.micros(task_result.task.run_after)
         self._emit(Kind.TASK_ENQUEUED, task_result, eta=due, **self._arguments(task_result))
 
     @guarded("djangotasks.started")
@@ -135,7 +120,7 @@ class DjangoTasksEngine(Engine):
     @guarded("djangotasks.finished")
     def _task_finished(self, task_result: Any = None, **_: Any) -> None:
         kind = _ENDS[str(task_result.status)]
-        run = self._running.pop(str(task_result.id), {}).get("started") or _micros(task_result.started_at)
+        run = self._running.pop(str(task_result.id), {}).get("started") or rows.micros(task_result.started_at)
         took = (time.time_ns() // 1000 - run) / 1000 if run else None
         end: dict[str, Any] = {"run": run, "worker": self._worker, "runtime_ms": took}
         if kind is Kind.TASK_SUCCEEDED:
@@ -144,7 +129,7 @@ class DjangoTasksEngine(Engine):
         else:
             # Told while the exception is being handled.
             error = sys.exc_info()[1]
-            end["error"] = self.host.redactor.error(error, Reason.EXCEPTION) if error else _error(task_result)
+            end["error"] = self.host.redactor.error(error, Reason.EXCEPTION) if error else rows.error(task_result)
         self._emit(kind, task_result, **end)
 
     def _emit(self, kind: Kind, task_result: Any, **more: Any) -> None:
@@ -168,23 +153,28 @@ class DjangoTasksEngine(Engine):
             return "" if WORKER in sys.argv else "This process is not a worker."
         return "" if apps.is_installed("django_tasks_db") else "Only tasks that a database keeps can be reached."
 
+    @rows.closing
+    def landed(self, target: Target) -> bool:
+        """Its row is there from the moment it is sent, for days."""
+        return rows.row(target.new_task_id()) is not None
+
     @emulated(note="enqueues a new task with the arguments of the row in the database")
-    @_closing
+    @rows.closing
     def retry(self, target: Target, params: Mapping[str, Any]) -> Answer:
         return self._again(target, None)
 
     @emulated(note="enqueues a new task of the same name with other arguments")
-    @_closing
+    @rows.closing
     def retry_with(self, target: Target, params: Mapping[str, Any]) -> Answer:
         return self._again(target, {"args": params.get("args", []), "kwargs": params.get("kwargs", {})})
 
     @emulated(note="a waiting task only: its row is deleted; a running one cannot be stopped")
-    @_closing
+    @rows.closing
     def cancel(self, target: Target, params: Mapping[str, Any]) -> Answer:
-        row = _row(target.task_id)
+        row = rows.row(target.task_id)
         if row is None or row.status in _ENDS:
             return Answer(Outcome.ALREADY_FINAL, "It has ended, or its row is gone.")
-        if not _rows().filter(pk=row.pk, status="READY").delete()[0]:
+        if not rows.rows().filter(pk=row.pk, status="READY").delete()[0]:
             return Answer(Outcome.UNSUPPORTED, "It runs already, and Django's tasks cannot be stopped.")
         self._emit(Kind.TASK_CANCELLED, row.task_result, source=Source.ACTION)
         return Answer(Outcome.DONE, "Its row was deleted; it will not run.")
@@ -198,14 +188,14 @@ class DjangoTasksEngine(Engine):
         return Answer(Outcome.REQUESTED, "It ends when its task is done.")
 
     @verb(note="enqueues a task of ours in the database")
-    @_closing
+    @rows.closing
     def hello(self, target: Target, params: Mapping[str, Any]) -> Answer:
         kept = (name for name, one in settings.TASKS.items() if one.get("BACKEND", "").endswith(".DatabaseBackend"))
         like = {"task_path": f"{__name__}.hello", "backend_name": next(kept, "default")}
         return self._enqueue(target, like | {"queue_name": params.get("queue") or "default", "args_kwargs": _NOTHING})
 
     def _again(self, target: Target, given: dict[str, Any] | None) -> Answer:
-        row = _row(target.task_id)
+        row = rows.row(target.task_id)
         if row is None:
             return Answer(Outcome.ARGS_UNAVAILABLE, "The task's row is no longer in the database.")
         like = {name: getattr(row, name) for name in ("task_path", "backend_name", "queue_name", "priority")}
@@ -214,17 +204,17 @@ class DjangoTasksEngine(Engine):
     def _enqueue(self, target: Target, like: dict[str, Any], retry_of: str = "") -> Answer:
         """A row of our own making, so that its id is the same each time the command is delivered."""
         task_id = target.new_task_id()
-        row, made = _rows().get_or_create(id=UUID(task_id), defaults={**like, "run_after": None})
+        row, made = rows.rows().get_or_create(id=UUID(task_id), defaults={**like, "run_after": None})
         if made:
             told = row.task_result
             self._emit(Kind.TASK_ENQUEUED, told, **self._arguments(told), retry_of=retry_of, source=Source.ACTION)
         return Answer(Outcome.DONE, new_task_id=task_id)
 
     @verb(note="counts the rows in the database")
-    @_closing
+    @rows.closing
     def queues(self) -> Iterable[QueueFacts]:
-        ready, due = Q(status="READY"), ~Q(run_after__gt=timezone.now(), run_after__lt=_at_once())
-        counted = _rows().filter(status__in=("READY", "RUNNING")).order_by().values("queue_name").annotate(
+        ready, due = Q(status="READY"), ~Q(run_after__gt=timezone.now(), run_after__lt=rows.at_once())
+        counted = rows.rows().filter(status__in=("READY", "RUNNING")).order_by().values("queue_name").annotate(
             depth=Count("pk", filter=ready & due),
             delayed=Count("pk", filter=ready & ~due),
             in_flight=Count("pk", filter=~ready),
@@ -233,20 +223,20 @@ class DjangoTasksEngine(Engine):
         named = {queue for one in settings.TASKS.values() for queue in one.get("QUEUES", ["default"])}
         empty = {"depth": 0, "delayed": 0, "in_flight": 0, "oldest": None}
         for queue, row in (dict.fromkeys(named, empty) | {row.pop("queue_name"): row for row in counted}).items():
-            facts = {"name": queue, "exact": True, **row, "oldest": _micros(row["oldest"])}
+            facts = {"name": queue, "exact": True, **row, "oldest": rows.micros(row["oldest"])}
             yield cast(QueueFacts, {name: value for name, value in facts.items() if value is not None})
 
     @verb(note="reads the rows in the database")
-    @_closing
+    @rows.closing
     def peek(self, queue: str, limit: int) -> Iterable[Mapping[str, Any]]:
-        for row in _rows().filter(status="READY", queue_name=queue).order_by("enqueued_at")[:limit]:
+        for row in rows.rows().filter(status="READY", queue_name=queue).order_by("enqueued_at")[:limit]:
             with guard("djangotasks.peek"):
                 yield self._told(row, Kind.TASK_ENQUEUED)
 
     @verb(note="reads the rows in the database; one that says RUNNING proves nothing")
-    @_closing
+    @rows.closing
     def lookup(self, targets: Sequence[Target]) -> Iterable[Mapping[str, Any]]:
-        for row in filter(None, (_row(target.task_id) for target in targets)):
+        for row in filter(None, (rows.row(target.task_id) for target in targets)):
             kind = Kind.TASK_ENQUEUED if row.status == "READY" else _ENDS.get(row.status)
             with guard("djangotasks.lookup"):
                 if kind is not None:
@@ -254,11 +244,14 @@ class DjangoTasksEngine(Engine):
 
     def _told(self, row: Any, kind: Kind) -> dict[str, Any]:
         told = row.task_result
-        more: dict[str, Any] = {"ts": _micros(row.finished_at or row.enqueued_at), "eta": _micros(row.run_after)}
+        more: dict[str, Any] = {
+            "ts": rows.micros(row.finished_at or row.enqueued_at),
+            "eta": rows.micros(row.run_after),
+        }
         if kind is Kind.TASK_SUCCEEDED:
             more["result"] = self.host.redactor.value(row.return_value)[0]
         elif kind is Kind.TASK_FAILED:
-            more["error"] = _error(told)
+            more["error"] = rows.error(told)
         return self._event(kind, told, **self._arguments(told), **more, source=Source.RECONCILE)
 
     @verb(note="reads TASKS in the settings")
@@ -272,29 +265,3 @@ class DjangoTasksEngine(Engine):
 def _signals() -> Iterable[tuple[str, Any]]:
     module = importlib.import_module(f"{LIBRARY}.signals")
     return [(name, getattr(module, name)) for name in ("task_enqueued", "task_started", "task_finished")]
-
-
-def _rows() -> Any:
-    return apps.get_model("django_tasks_database", "DBTaskResult").objects
-
-
-def _at_once() -> datetime:
-    """What stands for no time to wait for: the end of time."""
-    return cast(datetime, importlib.import_module("django_tasks_db.models").get_date_max())
-
-
-def _row(task_id: str) -> Any:
-    with suppress(ValueError):  # an id of another backend, or of nobody
-        return _rows().filter(pk=UUID(task_id)).first()
-    return None
-
-
-def _error(task_result: Any) -> Error:
-    """From the stored result: its type alone, since nobody knows what its traceback holds."""
-    kind = task_result.errors[-1].exception_class_path.rpartition(".")[2] if task_result.errors else ""
-    return Error(type=kind, message="", reason=Reason.EXCEPTION)
-
-
-def _micros(moment: datetime | None) -> int | None:
-    """Microseconds since the epoch."""
-    return None if moment is None or moment.year == 9999 else round(moment.timestamp() * 1_000_000)

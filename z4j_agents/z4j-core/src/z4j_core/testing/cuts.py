@@ -39,3 +39,18 @@ class CutsSuite(QueuesSuite):
         assert row["retry_of"] == first
         self.becomes(rig, rig.send("ok", 1), State.SUCCEEDED)
         assert len((rig.folder / name).read_text().splitlines()) == 2
+
+    @proves("retry")
+    def test_a_retry_that_two_carry_out_without_knowing_of_each_other_runs_once(self, rig: Rig) -> None:
+        """As on two hosts, of which one was slow: the brain had given the command to the other meanwhile."""
+        if not self.can_tell:
+            return
+        rig.ensure()
+        first = rig.send("count", "raced")
+        self.becomes(rig, first, State.SUCCEEDED)
+        target = Target(first, "command-raced", 1)
+        answers = [rig.records.ask("retry", target) for _ in range(2)]
+        assert [answer.outcome for answer in answers] == [Outcome.DONE, Outcome.DONE]
+        self.becomes(rig, target.new_task_id(), State.SUCCEEDED)
+        self.becomes(rig, rig.send("ok", 1), State.SUCCEEDED)
+        assert len((rig.folder / "raced").read_text().splitlines()) == 2
