@@ -8,7 +8,7 @@ import threading
 import time
 
 import z4j_bare
-from z4j_core import safety
+from z4j_core import registered, safety
 from z4j_core.engine import Engine
 
 QUIET = """
@@ -221,6 +221,28 @@ def test_a_worker_reports_itself_and_what_may_be_asked_of_it(make_agent, brain, 
     gone = beat["accepted"] + beat["duplicate"] + beat["rejected"] + sum(beat["dropped"].values())
     assert beat["created"] == gone + beat["spooled"]
     assert {event["worker"] for event in events if event["kind"].startswith("worker.")} == {"w@h"}
+
+
+def test_a_worker_tells_its_tasks_once_when_it_comes_online(make_agent, brain, wait_for, monkeypatch):
+    monkeypatch.setattr("z4j_bare.heartbeat.EVERY", 0.3)
+
+    class Toy(Engine):
+        name = "toy"
+
+        def worker(self):
+            return {"host": "h", "pid": 1, "queues": ["q"], "running": []}
+
+        def tasks(self):
+            yield registered.describe("shop.charge", lambda order, retries=3: None)
+
+    agent = make_agent()
+    agent.add(Toy())
+    agent.role("worker", "w@h")
+    wait_for(lambda: "worker.heartbeat" in brain.kinds())
+    told = {event["kind"]: event["data"] for event in brain.stored.values() if event["kind"].startswith("worker.")}
+    params = [["order", "e", True], ["retries", "e", False]]
+    assert told["worker.online"]["tasks"] == [{"name": "shop.charge", "params": params}]
+    assert "tasks" not in told["worker.heartbeat"]
 
 
 def test_after_stop_another_event_starts_a_boot_of_its_own(make_agent, brain, wait_for):
