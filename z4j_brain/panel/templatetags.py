@@ -43,9 +43,12 @@ SLOT, MAX_SLOTS = 15, 24
 @lru_cache(maxsize=1024)
 def icon(name: str, extra: str = "") -> SafeString:
     """A symbol of static/vendor/lucide/icons.svg; `extra` holds more classes."""
-    classes = f"i {extra}".strip()
-    sprite = static("vendor/lucide/icons.svg")
-    return format_html('<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>', classes, sprite, name)
+    return format_html('<svg class="{}" {}', f"i {extra}".strip(), _symbol(name))
+
+
+def _symbol(name: str) -> SafeString:
+    """The rest of an icon, behind its class."""
+    return format_html('aria-hidden="true"><use href="{}#{}"/></svg>', static("vendor/lucide/icons.svg"), name)
 
 
 @register.simple_tag
@@ -211,7 +214,9 @@ def initials(name: str) -> str:
 
 
 def _marked(hue: str, symbol: str, label: str, extra: str) -> SafeString:
-    return format_html('<span class="{}">{}{}</span>', f"state {hue} {extra}".rstrip(), icon(symbol), label)
+    """Its icon needs no class of its own: there are many on a page."""
+    classes = f"state {hue} {extra}".rstrip()
+    return format_html('<span class="{}"><svg {}{}</span>', classes, _symbol(symbol), label)
 
 
 def _moment(moment: datetime, form: str) -> str:
