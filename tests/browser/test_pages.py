@@ -80,7 +80,11 @@ def stage(brain):
     ids = {name: worker.listed(f"{name}/")[0]["id"] for name in ("queues", "workers")}
     known = {"engine": "capabilities/?engine=celery", "overview": "?since=24h"}
     known |= {"queue": f"queues/{ids['queues']}", "worker": f"workers/{ids['workers']}"}
-    return known | {"task": f"tasks/{row}", "act": f"tasks/cancel/?task={row}", "operation": f"operations/{operation}"}
+    return known | {
+        "task": f"tasks/{row}",
+        "act": f"operations/new/task.cancel/?target={row}",
+        "operation": f"operations/{operation}",
+    }
 
 
 @pytest.fixture

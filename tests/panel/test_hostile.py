@@ -21,7 +21,7 @@ READ = {
     "queues": ("cursor",),
     "connect": ("with",),
     "jump": ("q",),
-    "task-retry": ("task",),
+    "ask": ("target", "q", "since", "rate", "operation"),
 }
 
 
@@ -32,7 +32,8 @@ def olive(client, cast):
 
 
 def address(page):
-    return reverse(page, kwargs={"project": "harbor", "environment": "production"})
+    more = {"action": "task.retry"} if page == "ask" else {}
+    return reverse(page, kwargs={"project": "harbor", "environment": "production", **more})
 
 
 @pytest.mark.parametrize("garbage", GARBAGE)
@@ -47,8 +48,9 @@ def test_no_garbage_in_a_form_is_answered_with_a_5xx(olive, cast, garbage):
     task = rows.task(cast.production)
     forms = [
         ("connect", {"name": garbage}),
-        ("task-retry", {"task": garbage}),
-        ("task-retry", {"task": task.pk, "reason": garbage}),
+        ("ask", {"target": garbage}),
+        ("ask", {"target": task.pk, "reason": garbage}),
+        ("ask", {"target": task.pk, "preview": garbage, "confirm": garbage, "args": garbage}),
     ]
     for page, form in forms:
         assert olive.post(address(page), form).status_code < 500, form

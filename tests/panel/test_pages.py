@@ -19,7 +19,8 @@ MEMBERS = ("olive", "adam", "oscar", "vera", "audrey")
 OUTSIDE = ("home", "account_login", "account_logout", "set-up", "source")
 INSIDE = [pattern.name for pattern in urls.inside]
 #: What a GET answers to a member where it is no page.
-NO_PAGE = {"key-revoke": 405, "jump": 302}
+NO_PAGE = {"key-revoke": 405, "operation-steer": 405, "jump": 302}
+POSTED = [page for page, status in NO_PAGE.items() if status == 405]
 
 
 @pytest.fixture
@@ -35,10 +36,13 @@ def address(cast, task):
     ids = {"queue": rows.queue(cast.production, dead=2).pk, "worker": cast.production.workers.get().pk}
     ids |= {"task": task.pk, "operation": operation.pk, "key-revoke": cast.agent_key().pk}
 
+    more = {"ask": {"action": "task.retry"}, "operation-steer": {"verb": "pause"}}
+
     def address(page):
         place = {"project": "harbor", "environment": "production"}
-        path = reverse(page, kwargs=place | ({"id": ids[page]} if page in ids else {}))
-        return f"{path}?task={task.pk}" if page.startswith("task-") else path
+        known = {"id": ids[page.partition("-")[0]]} if page.startswith("operation-") else {}
+        path = reverse(page, kwargs=place | known | more.get(page, {}) | ({"id": ids[page]} if page in ids else {}))
+        return f"{path}?target={task.pk}" if page == "ask" else path
 
     return address
 
@@ -60,17 +64,18 @@ def test_the_panel_has_no_other_addresses():
 @pytest.mark.parametrize("page", INSIDE)
 @pytest.mark.parametrize("who", MEMBERS)
 def test_a_member_sees_every_page(page, who, address, as_):
-    assert as_(who).get(address(page)).status_code == NO_PAGE.get(page, 200)
+    looks_only = page == "ask" and who in ("vera", "audrey")
+    assert as_(who).get(address(page)).status_code == (403 if looks_only else NO_PAGE.get(page, 200))
 
 
-@pytest.mark.parametrize("page", [page for page in INSIDE if page != "key-revoke"])
+@pytest.mark.parametrize("page", [page for page in INSIDE if page not in POSTED])
 def test_for_a_stranger_there_is_no_such_page(page, address, as_):
     answer = as_("stan").get(address(page))
     assert answer.status_code == 404
     assert "There is no such page" in answer.content.decode()
 
 
-@pytest.mark.parametrize("page", ["home", "source", *(page for page in INSIDE if page != "key-revoke")])
+@pytest.mark.parametrize("page", ["home", "source", *(page for page in INSIDE if page not in POSTED)])
 def test_nobody_is_asked_to_sign_in_and_led_back(page, address, client):
     path = address(page) if page in INSIDE else reverse(page)
     answer = client.get(path)
@@ -81,14 +86,18 @@ def test_nobody_is_asked_to_sign_in_and_led_back(page, address, client):
 def test_who_may_not_act_has_no_button_and_is_refused(address, task, as_):
     client = as_("vera")
     assert "Retry 1 task" not in client.get(address("task")).content.decode()
-    assert client.post(address("task-retry"), {"task": task.pk}).status_code == 403
+    assert client.post(address("ask"), {"target": task.pk}).status_code == 403
     assert not Operation.objects.exclude(actor_name="oscar").exists()
 
 
 def test_a_retry_leads_back_to_the_task_and_is_told_there(address, task, as_):
     client = as_("oscar")
     Item.objects.update(outcome="failed", progress="settled")  # else somebody has asked for it already
-    answer = client.post(address("task-retry"), {"task": task.pk, "reason": "the relay is back"}, follow=True)
+    answer = client.post(
+        address("ask"),
+        {"target": task.pk, "at_once": "1", "reason": "the relay is back"},
+        follow=True,
+    )
     told = answer.content.decode()
     assert answer.redirect_chain[-1][0] == address("task")
     assert "Retry requested" in told
@@ -97,7 +106,7 @@ def test_a_retry_leads_back_to_the_task_and_is_told_there(address, task, as_):
 
 def test_a_task_of_another_environment_is_not_acted_on(cast, address, as_):
     elsewhere = rows.task(cast.island)
-    assert as_("olive").post(address("task-retry"), {"task": elsewhere.pk}).status_code == 400
+    assert as_("olive").post(address("ask"), {"target": elsewhere.pk}).status_code == 400
 
 
 def test_what_cannot_be_done_keeps_its_place_and_says_why(address, as_):

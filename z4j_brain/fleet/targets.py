@@ -15,6 +15,7 @@ from z4j_brain.fleet.filters import QueueFilter, RegisteredFilter, WorkerFilter
 from z4j_brain.fleet.models import Queue, Registered, Worker
 from z4j_brain.fleet.verbs import QUEUE, REGISTERED, WORKER
 from z4j_brain.lib import signature
+from z4j_brain.lib.ids import numbers
 from z4j_brain.lib.listing import StrictFilterSet
 from z4j_brain.operations import queries as operations
 from z4j_brain.operations.serving import Serving, obstacle
@@ -36,6 +37,9 @@ class _Rows:
     model: ClassVar[type[Model]]
     filters: ClassVar[type[StrictFilterSet]]
 
+    def of_address(self, query: Mapping[str, str]) -> dict[str, str]:
+        return dict(query)
+
     def select(self, environment: Environment, actor: Actor, given: Mapping[str, Any], most: int) -> list[str]:
         told = {name: ",".join(value) if isinstance(value, list) else str(value) for name, value in given.items()}
         narrowed = self.filters(told, self._here(environment), environment=environment).narrowed()
@@ -54,7 +58,7 @@ class _Rows:
         return self.model._default_manager.filter(environment=environment)
 
     def _of(self, environment: Environment | int, ids: Collection[str]) -> QuerySet[Any]:
-        return self._here(environment).filter(pk__in=[int(pk) for pk in ids if pk.isascii() and pk.isdigit()])
+        return self._here(environment).filter(pk__in=numbers(ids))
 
 
 class Queues(_Rows):

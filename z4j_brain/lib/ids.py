@@ -1,10 +1,14 @@
-"""Identifiers that sort by time."""
+"""Identifiers: those that sort by time, and those of rows as people write them."""
 
 from __future__ import annotations
 
 import os
 import time
 import uuid
+from collections.abc import Iterable
+
+#: Of the largest id of a row there are 19.
+_DIGITS = 19
 
 
 def uuid7() -> uuid.UUID:
@@ -17,3 +21,8 @@ def uuid7() -> uuid.UUID:
     value = (value & ~(0xF << 76)) | (0x7 << 76)
     value = (value & ~(0x3 << 62)) | (0x2 << 62)
     return uuid.UUID(int=value)
+
+
+def numbers(ids: Iterable[str]) -> list[int]:
+    """Those of the ids that a row can have."""
+    return [int(pk) for pk in ids if pk.isascii() and pk.isdigit() and len(pk) < _DIGITS]

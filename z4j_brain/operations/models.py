@@ -52,6 +52,15 @@ class Operation(models.Model):
         return self.action.rpartition(".")[2]
 
     @property
+    def words(self) -> str:
+        """Its verb, as it stands at the beginning of a sentence."""
+        return self.verb.replace("_", " ").capitalize()
+
+    @property
+    def is_going(self) -> bool:
+        return self.state in (OperationState.PENDING, OperationState.RUNNING)
+
+    @property
     def not_tried(self) -> int:
         """Targets that were left out, or taken back before they were sent."""
         return self.settled - self.succeeded - self.failed

@@ -54,11 +54,30 @@ class Options(forms.Form):
         help_text="Seconds that an agent which does not answer now has to come back; 600 unless told otherwise.",
     )
     wait = forms.NullBooleanField(
-        label="Wait for agents", required=False, help_text="Keep what no agent could do now until one comes back."
+        label="If no agent answers",
+        required=False,
+        widget=forms.Select(choices=[("", "as usual"), ("true", "wait until one does"), ("false", "leave it out")]),
+        help_text="As usual: wait for targets that were named, leave out those that a filter found.",
     )
     again = forms.BooleanField(
         label="Again", required=False, help_text="Also what was retried already; it then runs once more."
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            kind = "select" if isinstance(field.widget, forms.Select) else "input"
+            field.widget.attrs.setdefault("class", kind)
+            field.widget.attrs |= {"id": f"option-{name}", "autocomplete": "off"}
+
+    @property
+    def own(self) -> list[forms.BoundField]:
+        """What the verb itself needs to know."""
+        return [self[name] for name in self.fields if name not in PACE]
+
+    @property
+    def pace(self) -> list[forms.BoundField]:
+        return [self[name] for name in PACE if not isinstance(self.fields[name].widget, forms.CheckboxInput)]
 
     @property
     def agreed(self) -> dict[str, Any]:

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from urllib.parse import urlencode
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from z4j_brain.audit import queries as audit
 from z4j_brain.lib import keyset
-from z4j_brain.operations import queries
+from z4j_brain.lib.problem import Problem
+from z4j_brain.operations import actions, queries, question, verbs
+from z4j_brain.operations.models import Operation
+from z4j_brain.operations.question import Question
 from z4j_brain.operations.states import ItemOutcome
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment
+from z4j_brain.rbac.states import Permission
 
 SHOWN = 50
+#: What a dialog about one target has said beforehand: also if it was retried, also if its agent has yet to come back.
+ONE = {"again": True, "wait": True}
+STEERING = {"pause": actions.pause, "resume": actions.resume, "cancel": actions.cancel, "undo": actions.undo}
 
 
 @require_GET
@@ -45,8 +59,106 @@ def shown(request: HttpRequest, project: str, environment: str, id: UUID) -> Htt
         "environment": place,
         "operation": operation,
         "shares": queries.shares(operation),
+        "verb": verbs.find(operation.action),
+        "may_steer": rbac.may(actor, Permission.MANAGE_OPERATIONS, place),
+        "unsent": queries.unsent(operation),
+        "followers": list(operation.followers.order_by("-id")[:10]),
+        "ran_on": queries.ran_on(operation),
+        "left_out": sum(one["count"] for one in operation.plan.get("excluded", ())),
+        "agreed": _agreed(operation),
+        "failed_again": _failed_again(operation),
+        "now": timezone.now(),
         "outcome": outcome,
         "page": keyset.page(items, request.GET.get("cursor"), SHOWN, order="id"),
         "touches": audit.touched(place, "operation", [str(operation.pk)]),
     }
     return render(request, "operations/detail.html", context)
+
+
+def _agreed(operation: Operation) -> list[tuple[str, str]]:
+    """How it is to go about it, in words."""
+    options = operation.options
+    told = [
+        ("Pace", f"{options['rate']:g} a second" if options.get("rate") else ""),
+        ("Order", f"{options['order']} first" if options.get("order") else ""),
+        ("Stop after", f"{options['stop_after']} failures" if options.get("stop_after") else ""),
+        ("Delay", f"{options['delay']} s" if options.get("delay") else ""),
+        ("Again", "also what was retried already" if options.get("again") else ""),
+    ]
+    return [(name, value) for name, value in told if value]
+
+
+def _failed_again(operation: Operation) -> str:
+    """Where the same is asked for what went wrong."""
+    verb = verbs.find(operation.action)
+    if not operation.finished_at or not operation.failed or verb is None or verb.kind == "engine":
+        return ""
+    place = operation.environment
+    address = reverse("ask", args=[place.project.slug, place.slug, verb.name])
+    return f"{address}?{urlencode({'operation': str(operation.pk), 'outcome': 'failed'})}"
+
+
+@require_GET
+@login_required
+def export(request: HttpRequest, project: str, environment: str, id: UUID) -> HttpResponse:
+    """What became of each target, as a file."""
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    operation = queries.detail(actor, place, id)
+    sheet = io.StringIO()
+    csv.writer(sheet, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerows(queries.table(operation))
+    answer = HttpResponse(sheet.getvalue(), content_type="text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="operation-{operation.pk}.csv"'
+    return answer
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def ask(request: HttpRequest, project: str, environment: str, action: str) -> HttpResponse:
+    """GET says what would happen, POST does it."""
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    verb = verbs.find(action)
+    if verb is None:
+        raise Http404
+    rbac.require(actor, verb.permission, place)
+    if request.method == "GET":
+        return _asked(request, place, question.ask(place, actor, verb, request.GET))
+    given, more = request.POST.copy(), ONE if "at_once" in request.POST else {}
+    for name in ("at_once", "look"):
+        given.pop(name, None)
+    if "look" in request.POST:
+        given.pop("preview", None)
+        return _asked(request, place, question.ask(place, actor, verb, given))
+    asked, operation = question.answer(place, actor, verb, given, more)
+    if operation is None and more:  # what a dialog could not settle, the page asks
+        given.pop("reason", None)
+        errors, reason, asked = asked.errors, asked.reason, question.ask(place, actor, verb, given)
+        asked.errors, asked.reason = errors, reason
+    if operation is None:
+        return _asked(request, place, asked, 400)
+    if more and verb.kind == "task":
+        return redirect("task", project=project, environment=environment, id=int(request.POST["target"]))
+    return redirect("operation", project=project, environment=environment, id=operation.pk)
+
+
+def _asked(request: HttpRequest, place: Environment, asked: Question, status: int = 200) -> HttpResponse:
+    crumbs = [{"page": f"{asked.kind.name}s", "title": asked.kind.plural.capitalize()}]
+    known = asked.kind.name in ("task", "queue", "worker")
+    context = {"title": asked.title, "crumbs": crumbs if known else [], "environment": place, "question": asked}
+    return render(request, "operations/ask.html", context, status=status)
+
+
+@require_POST
+@login_required
+def steer(request: HttpRequest, project: str, environment: str, id: UUID, verb: str) -> HttpResponse:
+    """Pause, resume, cancel or take back an operation."""
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    operation = queries.detail(actor, place, id)
+    try:
+        told = STEERING[verb](operation, actor=actor, reason=request.POST.get("reason", "").strip()[:500])
+    except Problem as problem:  # it has ended meanwhile: the page says so
+        messages.warning(request, problem.detail)
+        told = operation
+    return redirect("operation", project=project, environment=environment, id=told.pk)

@@ -108,6 +108,14 @@ class Plan:
         return float(self.options.get("delay") or 0) + able / pace
 
     @property
+    def milliseconds(self) -> float:
+        return self.seconds * 1000
+
+    @property
+    def left_count(self) -> int:
+        return sum(one.left_out is not None for one in self.candidates)
+
+    @property
     def confirm(self) -> int | None:
         """The number that has to be typed before it is done; None where none has to be."""
         return sum(one.size for one in self.able) if self.verb.typed else None
@@ -115,7 +123,9 @@ class Plan:
     @property
     def told(self) -> dict[str, Any]:
         """What an operation keeps of it."""
-        excluded = [{"code": one.code.value, "count": one.count, "text": one.text} for one in self.excluded]
+        excluded = [
+            {"code": one.code.value, "label": one.label, "count": one.count, "text": one.text} for one in self.excluded
+        ]
         by = {facet: {share.value: share.count for share in shares} for facet, shares in self.by.items()}
         return {"matching": self.matching, "able": len(self.able), "excluded": excluded, "by": by}
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Count, QuerySet
 from django.http import Http404
 
+from z4j_brain.lib.sheet import harmless
 from z4j_brain.operations.models import IdempotencyKey, Item, Operation
-from z4j_brain.operations.states import ItemOutcome
+from z4j_brain.operations.states import CommandState, ItemOutcome
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
@@ -50,6 +52,27 @@ def shares(operation: Operation) -> list[Share]:
     rows = items(operation).order_by().values_list("outcome").annotate(number=Count("pk"))
     found = [Share(ItemOutcome(outcome) if outcome else None, number) for outcome, number in rows]
     return sorted(found, key=lambda share: -share.number)
+
+
+def unsent(operation: Operation) -> int:
+    """Targets that no agent has taken yet."""
+    waiting = Item.objects.filter(operation=operation, outcome=None, command__state=CommandState.QUEUED)
+    return waiting.count()
+
+
+def ran_on(operation: Operation) -> list[tuple[str, int]]:
+    """The agents that were given targets, and how many, most first."""
+    rows = items(operation).exclude(command__leased_by=None).order_by()
+    counted = rows.values_list("command__leased_by__name").annotate(number=Count("pk")).order_by("-number")
+    return [(name or "", number) for name, number in counted[:SHOWN]]
+
+
+def table(operation: Operation) -> Iterator[list[str]]:
+    """What became of each target, with a line of names first."""
+    yield ["target", "label", "outcome", "left_out", "detail", "new_task_id", "settled_at"]
+    names = ("target_id", "label", "outcome", "left_out", "detail", "new_task_id", "settled_at")
+    for row in items(operation).order_by("id").values_list(*names).iterator(chunk_size=2_000):
+        yield [harmless(cell.isoformat() if isinstance(cell, datetime) else str(cell or "")) for cell in row]
 
 
 def touching(environment: Environment, target_kind: str, target_ids: Sequence[str]) -> list[Item]:

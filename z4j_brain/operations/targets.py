@@ -57,6 +57,9 @@ class Kind(Protocol):
     plural: ClassVar[str]
     newest_first: ClassVar[bool]
 
+    def of_address(self, query: Mapping[str, str]) -> dict[str, str]:
+        """The filter behind the address of a list in the panel."""
+
     def select(self, environment: Environment, actor: Actor, given: Mapping[str, Any], most: int) -> list[str]:
         """The ids of what a filter is about, at most so many; a Problem that points at what is wrong with it."""
 

@@ -13,7 +13,7 @@ from z4j_brain.rbac.states import Permission
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """`name`: of the action. `asks`: the agent's verb. `stays`: the words on the button that asks for nothing.
+    """`name`: of the action. `asks`: the verb of agents. `done`: what it is then. `stays`: the button for no.
 
     `bound`: it is about one worker, and no other may carry it out. `undoable`: what it made can be taken back.
     `danger`: what it does cannot be taken back; then the number of what goes has to be typed (`typed`).
@@ -25,6 +25,7 @@ class Verb:
     permission: Permission
     label: str
     promise: str
+    done: str = "Done"
     stays: str = "Leave as it is"
     icon: str = ""
     options: type[Options] = Options
@@ -32,6 +33,11 @@ class Verb:
     undoable: bool = False
     danger: bool = False
     typed: bool = False
+
+    @property
+    def verb(self) -> str:
+        """As it stands in the middle of a sentence."""
+        return self.label[0].lower() + self.label[1:]
 
     @property
     def word(self) -> str:

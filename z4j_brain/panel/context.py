@@ -12,7 +12,6 @@ from django.utils.functional import SimpleLazyObject
 from z4j_brain.rbac import access
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
-from z4j_brain.tasks.states import TaskVerb
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +60,7 @@ NAVIGATION = (
 )
 
 #: Pages that stand below another one in the navigation.
-PARENTS = {"task": "tasks", "operation": "operations", "queue": "queues", "worker": "workers"}
-PARENTS |= {verb.page: "tasks" for verb in TaskVerb}
+PARENTS = {"task": "tasks", "operation": "operations", "queue": "queues", "worker": "workers", "ask": "operations"}
 
 
 def shell(request: HttpRequest) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -19,8 +20,10 @@ from z4j_brain.fleet.crews import Hand
 from z4j_brain.fleet.models import Queue
 from z4j_brain.lib import disk, words
 from z4j_brain.lib.words import DAY, HOUR, MINUTE
+from z4j_brain.operations import verbs
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.operations.states import ItemOutcome, ItemProgress, OperationState
+from z4j_brain.operations.verbs import Verb
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.states import Permission
@@ -28,7 +31,7 @@ from z4j_brain.stats import figures
 from z4j_brain.stats import queries as stats
 from z4j_brain.stats.filters import TIMES, listed
 from z4j_brain.tasks.held import held
-from z4j_brain.tasks.states import TaskState, TaskVerb
+from z4j_brain.tasks.states import TaskState
 from z4j_brain.tasks.timeline import Attempt, Station
 
 register = template.Library()
@@ -37,6 +40,12 @@ for spoken in (words.duration, words.level, words.number, words.percent):
     register.filter(spoken.__name__, spoken)
 #: Width of a slot with its gap, and how many are drawn.
 SLOT, MAX_SLOTS = 15, 24
+
+
+@register.filter
+def get(found: Mapping[str, Any], key: str) -> Any:
+    """What stands under a key that a template cannot write."""
+    return found.get(key)
 
 
 @register.simple_tag
@@ -77,9 +86,9 @@ def outcome(item: Item, extra: str = "") -> SafeString:
 
 
 @register.simple_tag
-def task_verb(operation: Operation) -> TaskVerb:
-    """What was asked for tasks, with its words."""
-    return TaskVerb(operation.verb)
+def asked_verb(operation: Operation) -> Verb | None:
+    """What was asked for, with its words; None for what this release does not know."""
+    return verbs.find(operation.action)
 
 
 @register.simple_tag

@@ -9,7 +9,7 @@ from z4j_brain.operations.serving import obstacle
 from z4j_brain.rbac.access import decide
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.states import Permission
-from z4j_brain.tasks.judging import VERDICTS
+from z4j_brain.tasks.judging import VERDICTS, WAITING
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.states import GIVEN_UP, TaskState, TaskVerb
 
@@ -17,6 +17,8 @@ VERBS = {
     TaskVerb.CANCEL: Permission.CANCEL,
     TaskVerb.REQUEUE: Permission.RETRY,
     TaskVerb.RETRY: Permission.RETRY,
+    TaskVerb.RETRY_WITH: Permission.RUN,
+    TaskVerb.MOVE: Permission.MANAGE_QUEUES,
 }
 
 
@@ -54,7 +56,9 @@ def _pending(task: Task, verb: TaskVerb) -> str:
 
 
 def _belongs(task: Task, verb: TaskVerb, offer: Offer) -> bool:
-    """A dead letter can be requeued; a failed task only where the engine keeps it as one."""
+    """A dead letter can be requeued; a failed task only where the engine keeps it as one. What waits can be moved."""
+    if verb == TaskVerb.MOVE:
+        return task.state in WAITING
     if verb != TaskVerb.REQUEUE:
         return True
     return task.state == TaskState.DEAD_LETTERED or (task.state in GIVEN_UP and offer.offered)

@@ -10,7 +10,6 @@ import csv
 import hashlib
 import io
 import logging
-import unicodedata
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -25,6 +24,7 @@ from django.utils import timezone
 
 from z4j_brain.ledger import entries
 from z4j_brain.ledger.states import Outcome, Phase
+from z4j_brain.lib.sheet import harmless
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 from z4j_brain.tasks.models import Task
@@ -40,9 +40,6 @@ FACTS = (
 #: What `view_payload` guards.
 PAYLOAD = ("error_message", "args", "kwargs", "result")
 TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
-#: What a spreadsheet takes for a formula, also behind quotes and blanks, and in wide letters.
-_FORMULA = ("=", "+", "-", "@")
-_BEFORE = " \t\r\n\v\f\"'`\u00a0\u200b\ufeff"
 
 
 class Export:
@@ -130,12 +127,6 @@ def response(request: HttpRequest, export: Export, environment: Environment, for
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
     answer["Cache-Control"] = "no-store"
     return answer
-
-
-def harmless(text: str) -> str:
-    """The text as a spreadsheet shows it and does not run it."""
-    bare = unicodedata.normalize("NFKC", text.lstrip(_BEFORE)[:1])
-    return f"'{text}" if text[:1] in ("\t", "\r") or bare in _FORMULA else text
 
 
 def _as_csv(rows: Iterable[list[Any]], names: tuple[str, ...]) -> str:

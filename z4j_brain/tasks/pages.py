@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
 
 from z4j_brain.agents import queries as agents
 from z4j_brain.fleet import queries as fleet
@@ -17,16 +16,13 @@ from z4j_brain.operations import queries as operations
 from z4j_brain.rbac import access
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
-from z4j_brain.rbac.models import Environment
-from z4j_brain.tasks import actions, exporting, queries, trace
+from z4j_brain.tasks import exporting, queries, trace, verbs
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.query_string import View
-from z4j_brain.tasks.states import TaskVerb
 from z4j_brain.tasks.waiting import waiting
 
-#: Rows of a page of the list, and tasks that one question may be about.
-SHOWN, ASKED = 40, 50
-ACTIONS = {TaskVerb.RETRY: actions.retry, TaskVerb.CANCEL: actions.cancel, TaskVerb.REQUEUE: actions.requeue}
+#: Rows of a page of the list.
+SHOWN = 40
 
 
 @require_GET
@@ -48,6 +44,7 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
         "chips": [(state, number, view.with_state(state).address) for state, number in counts.present],
         "total": page.total or counts.of(view.state),
         "is_new": not page.results and not agents.agents(actor, place).exists(),
+        "bulk": [verb for verb in verbs.BULK if verb.permission in held],
         "may": {verb: permission in held for verb, permission in queries.VERBS.items()},
     }
     return render(request, "tasks/list.html", context)
@@ -101,43 +98,4 @@ def _story(actor: Actor, task: Task) -> dict[str, Any]:
         "touches": queries.touched(task),
         "sees_payload": sees_payload,
         "trace": trace.groups(task.traceback) if sees_payload else [],
-    }
-
-
-@require_http_methods(["GET", "POST"])
-@login_required
-def act(request: HttpRequest, project: str, environment: str, *, verb: TaskVerb) -> HttpResponse:
-    """GET asks, POST does. One task leads back to it, several lead to their operation."""
-    actor = Actor.of(request)
-    place = rbac.environment(actor, project, environment)
-    wanted = (request.POST if request.method == "POST" else request.GET).getlist("task")
-    ids = [pk for pk in wanted if pk.isascii() and pk.isdigit() and len(pk) < 19]
-    found = list(queries.tasks(actor, place).filter(pk__in=ids[:ASKED]))
-    if not found:
-        return HttpResponseBadRequest("Name at least one task of this environment.")
-    if request.method == "GET":
-        return render(request, "tasks/act.html", _question(actor, place, verb, found))
-    reason = request.POST.get("reason", "").strip()[:500]
-    options = {"wait": True, "again": len(found) == 1}
-    operation = ACTIONS[verb](place, [task.pk for task in found], options, actor=actor, reason=reason)
-    if len(found) == 1:
-        return redirect("task", project=project, environment=environment, id=found[0].pk)
-    return redirect("operation", project=project, environment=environment, id=operation.pk)
-
-
-retry = partial(act, verb=TaskVerb.RETRY)
-cancel = partial(act, verb=TaskVerb.CANCEL)
-requeue = partial(act, verb=TaskVerb.REQUEUE)
-
-
-def _question(actor: Actor, place: Environment, verb: TaskVerb, found: list[Task]) -> dict[str, Any]:
-    """What a person is asked before tasks are acted on: which, and which are left out and why."""
-    judged = [(task, queries.availability(actor, task)[verb]) for task in found]
-    return {
-        "title": f"{verb.label} {len(found)} task{'s' * (len(found) > 1)}?",
-        "crumbs": [{"page": "tasks", "title": "Tasks"}],
-        "environment": place,
-        "verb": verb,
-        "judged": judged,
-        "able_count": sum(able.possible for _, able in judged),
     }

@@ -35,6 +35,10 @@ class View:
 
     @classmethod
     def from_query(cls, query: QueryDict) -> View:
+        return cls.of(query.dict())
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> View:
         typed = Box.read(query.get("q", "").replace("\0", "")[:LONGEST])
         beside = {key: str(query[key]).replace("\0", "") for key in box.COLUMNS if query.get(key)}
         found = box.understood(beside | dict(typed.qualifiers))
@@ -64,6 +68,21 @@ class View:
         """All that says which tasks, but not the place in the list."""
         parts = {"q": self.text, **self.qualifiers}
         return {key: value for key, value in parts.items() if value} | self.span.parameters
+
+    @property
+    def filter(self) -> dict[str, str]:
+        """The same tasks, as the API's list is asked for them."""
+        words = [f'{key}:"{value}"' for key, value in self.qualifiers.items() if key != "state"]
+        typed = " ".join([*words, self.text]).strip()
+        chosen = {"search": typed, "state": self.qualifiers.get("state", "")}
+        span = self.span.parameters if self.span.is_custom else {"since": self.span.since}
+        return {key: value for key, value in chosen.items() if value} | span
+
+    @property
+    def every_query(self) -> str:
+        """An address of all these tasks that names its time range, also the usual one."""
+        span = {} if self.span.is_custom else {"since": self.span.since}
+        return urlencode(self.parameters | span)
 
     @property
     def query(self) -> str:

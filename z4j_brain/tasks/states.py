@@ -68,11 +68,18 @@ class TaskVerb(models.TextChoices):
     CANCEL = "cancel", "Cancel"
     REQUEUE = "requeue", "Requeue"
     RETRY = "retry", "Retry"
+    RETRY_WITH = "retry_with", "Retry with changes"
+    MOVE = "move", "Move to another queue"
 
     @property
-    def page(self) -> str:
-        """The address at which it is asked for."""
-        return f"task-{self.value}"
+    def asks_first(self) -> bool:
+        """It cannot be asked for without more words: it has a page, not a dialog."""
+        return self in (TaskVerb.RETRY_WITH, TaskVerb.MOVE)
+
+    @property
+    def action(self) -> str:
+        """The action that it is asked for by."""
+        return f"task.{self.value}"
 
     @property
     def icon(self) -> str:
@@ -84,48 +91,15 @@ class TaskVerb(models.TextChoices):
         return _VERBS[self][1]
 
     @property
-    def done(self) -> str:
-        return _VERBS[self][2]
-
-    @property
     def stays(self) -> str:
         """The button that asks for nothing, of one task."""
-        return _VERBS[self][3]
-
-    @property
-    def all_stay(self) -> str:
-        """The button that asks for nothing, of several."""
-        return _VERBS[self][4]
-
-    @property
-    def promise(self) -> str:
-        """What becomes of the tasks it is asked for."""
-        return _VERBS[self][5]
+        return _VERBS[self][2]
 
 
 _VERBS = {
-    TaskVerb.RETRY: (
-        "rotate-cw",
-        "r",
-        "Retried",
-        "Keep as it is",
-        "Keep as they are",
-        "Each becomes a new task with the same arguments in the same queue, linked to the old one.",
-    ),
-    TaskVerb.CANCEL: (
-        "",
-        "c",
-        "Cancelled",
-        "Let it run",
-        "Let them run",
-        "Queued tasks are dropped when a worker reaches them, running ones are stopped. The worker confirms each.",
-    ),
-    TaskVerb.REQUEUE: (
-        "undo-2",
-        "u",
-        "Requeued",
-        "Leave it there",
-        "Leave them there",
-        "What the engine gave up and still keeps goes back into its queue, under its own id.",
-    ),
+    TaskVerb.RETRY: ("rotate-cw", "r", "Keep as it is"),
+    TaskVerb.RETRY_WITH: ("rotate-cw", "", "Keep as it is"),
+    TaskVerb.CANCEL: ("", "c", "Let it run"),
+    TaskVerb.REQUEUE: ("undo-2", "u", "Leave it there"),
+    TaskVerb.MOVE: ("arrow-right", "", "Leave it there"),
 }

@@ -14,6 +14,7 @@ from z4j_brain.agents import queries as agents
 from z4j_brain.fleet import queries as fleet
 from z4j_brain.lib import signature
 from z4j_brain.lib.bulk import batched
+from z4j_brain.lib.ids import numbers
 from z4j_brain.operations import queries as operations
 from z4j_brain.operations.models import Operation
 from z4j_brain.operations.serving import Serving
@@ -27,6 +28,7 @@ from z4j_brain.rbac.states import Permission
 from z4j_brain.tasks import judging, pagination
 from z4j_brain.tasks.filters import TaskFilter
 from z4j_brain.tasks.models import Task
+from z4j_brain.tasks.query_string import View
 from z4j_brain.tasks.states import TERMINAL
 from z4j_brain.tasks.verbs import ENGINE, KIND
 
@@ -34,7 +36,6 @@ from z4j_brain.tasks.verbs import ENGINE, KIND
 STEP = 1_000
 #: Verbs that make another task of it.
 _COPYING = ("retry", "retry_with")
-LARGEST_ID = 2**63 - 1
 
 
 class _Row(NamedTuple):
@@ -59,6 +60,9 @@ class Tasks:
     plural: ClassVar[str] = "tasks"
     newest_first: ClassVar[bool] = True
 
+    def of_address(self, query: Mapping[str, str]) -> dict[str, str]:
+        return View.of(query).filter
+
     def select(self, environment: Environment, actor: Actor, given: Mapping[str, Any], most: int) -> list[str]:
         told = {name: _told(value) for name, value in given.items()}
         narrowing = TaskFilter(told, environment=environment).narrowing()
@@ -74,14 +78,14 @@ class Tasks:
         here = Task.objects.filter(environment=environment)
         return {
             str(pk)
-            for step in batched(_numbers(ids), STEP)
+            for step in batched(numbers(ids), STEP)
             for pk in here.filter(pk__in=step).values_list("pk", flat=True)
         }
 
     def candidates(
         self, environment: Environment, actor: Actor, verb: Verb, ids: Sequence[str], options: Mapping[str, Any]
     ) -> Iterator[Candidate]:
-        rows = {str(row.id): row for step in batched(_numbers(ids), STEP) for row in _rows(environment, step)}
+        rows = {str(row.id): row for step in batched(numbers(ids), STEP) for row in _rows(environment, step)}
         judge = _Judge(environment, verb, options, list(rows.values()))
         for pk in ids:
             row = rows.get(pk)
@@ -114,6 +118,9 @@ class Engines:
     name: ClassVar[str] = ENGINE
     plural: ClassVar[str] = "engines"
     newest_first: ClassVar[bool] = False
+
+    def of_address(self, query: Mapping[str, str]) -> dict[str, str]:
+        return {}
 
     def select(self, environment: Environment, actor: Actor, given: Mapping[str, Any], most: int) -> list[str]:
         return [reach.engine for reach in agents.engines(actor, environment)][:most]
@@ -224,10 +231,6 @@ def _told(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(map(_told, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _numbers(ids: Sequence[str]) -> list[int]:
-    return [int(pk) for pk in ids if pk.isascii() and pk.isdigit() and int(pk) <= LARGEST_ID]
 
 
 def _rows(environment: Environment, pks: Sequence[int]) -> list[_Row]:

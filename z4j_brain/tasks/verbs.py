@@ -19,6 +19,7 @@ RETRY = Verb(
     Permission.RETRY,
     "Retry",
     "Each becomes a new task with the same arguments in the same queue, linked to the old one.",
+    done="Retried",
     stays="Keep as they are",
     icon="rotate-cw",
     undoable=True,
@@ -30,6 +31,7 @@ RETRY_WITH = Verb(
     Permission.RUN,
     "Retry with changes",
     "Each becomes a new task with the arguments given here, in the queue of the old one and linked to it.",
+    done="Retried",
     stays="Keep as they are",
     icon="rotate-cw",
     options=Arguments,
@@ -42,6 +44,7 @@ CANCEL = Verb(
     Permission.CANCEL,
     "Cancel",
     "Queued tasks are dropped when a worker reaches them, running ones are stopped. The worker confirms each.",
+    done="Cancelled",
     stays="Let them run",
     icon="ban",
     danger=True,
@@ -53,6 +56,7 @@ REQUEUE = Verb(
     Permission.RETRY,
     "Requeue",
     "What the engine gave up and still keeps goes back into its queue, under its own id.",
+    done="Requeued",
     stays="Leave them there",
     icon="undo-2",
 )
@@ -63,8 +67,9 @@ MOVE = Verb(
     Permission.MANAGE_QUEUES,
     "Move",
     "Each is taken out of the queue it waits in and put into another, under its own id.",
+    done="Moved",
     stays="Leave them there",
-    icon="arrow-right-left",
+    icon="arrow-right",
     options=Moving,
 )
 RUN = Verb(
@@ -74,6 +79,7 @@ RUN = Verb(
     Permission.RUN,
     "Run",
     "A new task of this name goes into its queue, with the arguments given here.",
+    done="Run",
     stays="Do not run it",
     icon="play",
     options=Running,
@@ -87,4 +93,6 @@ HELLO = Verb(
     "Send a hello",
     "A worker of each engine sends a harmless task of ours, the way of every task.",
 )
+#: What a list of tasks offers for all that is on it.
+BULK = (RETRY, RETRY_WITH, CANCEL, REQUEUE, MOVE)
 ALL = (RETRY, RETRY_WITH, CANCEL, REQUEUE, MOVE, RUN, HELLO)

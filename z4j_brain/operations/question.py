@@ -1,0 +1,166 @@
+"""What a person is asked before an operation: on what, how, and what would happen. One page for every verb.
+
+The address says all of it: the targets by name (`target=1&target=2`) or the list they were seen in (its own address),
+and the options. So a preview can be shared, gone back to, and changed by changing the form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.http import QueryDict
+
+from z4j_brain.lib.problem import Fault, Problem
+from z4j_brain.operations import asking, targets
+from z4j_brain.operations.asking import Preview, Wish
+from z4j_brain.operations.models import Operation
+from z4j_brain.operations.options import Options
+from z4j_brain.operations.targets import Kind
+from z4j_brain.operations.verbs import Verb
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment
+
+#: More than that many targets, and the panel has their number typed.
+MANY = 500
+#: Of the form, and of nothing else.
+_OURS = frozenset({"target", "preview", "reason", "confirm", "csrfmiddlewaretoken", "cursor"})
+
+
+@dataclass(slots=True)
+class Question:
+    """`errors`: by the name of the field; by "" what belongs to none. `subject`: what leads to the same targets."""
+
+    verb: Verb
+    kind: Kind
+    form: Options
+    subject: list[tuple[str, str]]
+    preview: Preview | None = None
+    errors: dict[str, list[str]] = field(default_factory=dict)
+    reason: str = ""
+
+    @property
+    def able(self) -> int:
+        return len(self.preview.plan.able) if self.preview else 0
+
+    @property
+    def to_type(self) -> int | None:
+        """The number that has to be typed before it is done."""
+        if self.preview is None or not self.able:
+            return None
+        if self.preview.plan.confirm is not None:
+            return self.preview.plan.confirm
+        return self.able if self.able > MANY else None
+
+    @property
+    def noun(self) -> str:
+        return self.kind.name if self.able == 1 else self.kind.plural
+
+    @property
+    def title(self) -> str:
+        return f"{self.verb.label} {self.able:,} {self.noun}?" if self.preview else self.verb.label
+
+    @property
+    def pace_is_open(self) -> bool:
+        return any(bound.value() not in (None, "", False) for bound in self.form.pace) or bool(
+            self.errors.keys() & {bound.name for bound in self.form.pace}
+        )
+
+
+def ask(environment: Environment, actor: Actor, verb: Verb, query: QueryDict) -> Question:
+    """The question as an address puts it. What is wrong stands next to its field; without it there is no preview."""
+    question = _question(verb, query)
+    question.reason = query.get("reason", "").strip()[:500]
+    try:
+        wish = asking.read(environment, actor, _asked(question, query))
+        question.preview = asking.preview(environment, actor, wish)
+    except Problem as problem:
+        if any(name in query for name in question.form.fields):
+            question.errors = _by_field(problem)
+        elif not _is_of_options(problem):
+            question.errors = {"": [problem.detail]} if not problem.errors else _by_field(problem)
+    return question
+
+
+def answer(
+    environment: Environment, actor: Actor, verb: Verb, given: QueryDict, more: Mapping[str, Any]
+) -> tuple[Question, Operation | None]:
+    """The operation, or the question once more with what is wrong about the answer. `more`: options beside the form."""
+    question = _question(verb, given)
+    question.reason = given.get("reason", "").strip()[:500]
+    try:
+        asked = _asked(question, given)
+        wish = asking.read(environment, actor, asked | {"options": {**asked["options"], **more}})
+        if more:  # a single target, in a dialog that has said all there is to say
+            return question, asking.run(environment, actor, wish, question.reason)
+        question.preview = asking.preview(environment, actor, wish)
+        confirm = _typed(given.get("confirm", ""))
+        question.errors = _left_open(environment, question, confirm)
+        if question.errors:
+            return question, None
+        wish = Wish(verb, wish.options, wish.ids, wish.subject, question.preview.snapshot)
+        return question, asking.run(environment, actor, wish, question.reason, question.preview.snapshot.confirm)
+    except Problem as problem:
+        question.errors = _by_field(problem)
+        return question, None
+
+
+def _question(verb: Verb, query: QueryDict) -> Question:
+    form = verb.options({name: query[name] for name in verb.options.base_fields if name in query})
+    subject = [("target", pk) for pk in query.getlist("target")]
+    if not subject:
+        beside = set(verb.options.base_fields) | _OURS
+        subject = [(name, query[name]) for name in query if name not in beside]
+    return Question(verb, targets.kind(verb.kind), form, subject)
+
+
+def _asked(question: Question, query: QueryDict) -> dict[str, Any]:
+    asked: dict[str, Any] = {"action": question.verb.name, "options": dict(question.form.data)}
+    named = [pk for name, pk in question.subject if name == "target"]
+    if preview := query.get("preview"):
+        return asked | {"preview": _uuid(preview)}
+    if named:
+        return asked | {"targets": named}
+    given = dict(question.subject)
+    filter_ = given if "operation" in given else question.kind.of_address(given)
+    return asked | ({"filter": filter_} if filter_ else {"all": True})
+
+
+def _left_open(environment: Environment, question: Question, confirm: int | None) -> dict[str, list[str]]:
+    errors: dict[str, list[str]] = {}
+    if environment.reason_required and not question.reason:
+        errors["reason"] = ["Say why, for whoever reads it later. This environment asks for it."]
+    if question.to_type is not None and confirm != question.to_type:
+        errors["confirm"] = [f"Type {question.to_type}: so many {_what(question)}."]
+    return errors
+
+
+def _what(question: Question) -> str:
+    return "messages go" if question.verb.typed else f"{question.kind.plural} are meant"
+
+
+def _typed(text: str) -> int | None:
+    digits = text.replace(",", "").replace(" ", "").strip()
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        return UUID(int=0)
+
+
+def _is_of_options(problem: Problem) -> bool:
+    return bool(problem.errors) and all(fault["pointer"].startswith("#/options/") for fault in problem.errors)
+
+
+def _by_field(problem: Problem) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for fault in problem.errors or [Fault(pointer="", detail=problem.detail)]:
+        pointer = fault["pointer"]
+        own = pointer.startswith(("#/options/", "#/reason", "#/confirm"))
+        found.setdefault(pointer.rpartition("/")[2] if own else "", []).append(fault["detail"])
+    return found
