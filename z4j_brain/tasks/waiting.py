@@ -21,7 +21,7 @@ from z4j_brain.tasks.states import TaskState
 
 WAITS = frozenset({TaskState.SCHEDULED, TaskState.QUEUED, TaskState.RECEIVED, TaskState.RETRYING})
 #: The newest operations among which a rate limit is looked for.
-ASKED = 500
+ASKED = 1_000
 _GRAVE = frozenset({"paused", "no_worker", "busy", "worker_gone"})
 
 
@@ -131,8 +131,8 @@ def _taken(task: Task, queue: Queue | None, taking: Sequence[Worker]) -> Iterato
         yield Reason("unmeasured", text, "workers", step="Workers")
     busy, slots = sum(len(worker.running) for worker in taking), sum(worker.size for worker in taking)
     if slots and busy >= slots:
-        text = f"{_slots(taking).capitalize()} on the {plural(len(taking), 'worker')} of "
-        text += f"{task.queue}; the longest is {_longest(taking)}. Add slots or workers, or find what keeps them."
+        text = f"All slots that serve {task.queue} are busy: {busy:,} of {slots:,} on {plural(len(taking), 'worker')}. "
+        text += f"The longest runs {_longest(taking)}. Add slots or workers, or find what keeps them."
         yield Reason("busy", text, *link)
     elif (
         queue is not None and not queue.is_stale and queue.exact and queue.is_empty and queue.measured_at > task.last_at
@@ -146,7 +146,8 @@ def _taken(task: Task, queue: Queue | None, taking: Sequence[Worker]) -> Iterato
 
 def _limited(task: Task) -> Iterator[Reason]:
     """A rate limit that was set from here. What the code itself sets, its worker does not tell."""
-    asked = Operation.objects.filter(environment=task.environment_id).order_by("-id").values("pk")[:ASKED]
+    newest = Operation.objects.filter(environment=task.environment_id).order_by("-id").values("pk")[:ASKED]
+    asked = Operation.objects.filter(pk__in=newest, action="worker.rate_limit").values("pk")
     limits = Command.objects.filter(operation__in=asked, engine=task.engine, verb="rate_limit", params__name=task.name)
     limit = limits.filter(items__outcome=ItemOutcome.DONE).select_related("operation").order_by("-created_at").first()
     rate = str(limit.params.get("rate") or "0") if limit else "0"
