@@ -118,7 +118,7 @@ def test_every_slot_is_busy(tell, worker, queue, why):
     tell("task.enqueued")
 
     assert why()["busy"].startswith(
-        "4 of 4 slots are busy on the 2 workers of emails; the longest is shop.pay, for 6 min"
+        "All slots that serve emails are busy: 4 of 4 on 2 workers. The longest runs shop.pay"
     )
 
 
