@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET
 from z4j_brain.agents import matrix
 from z4j_brain.agents.queries import reach_of
 from z4j_brain.agents.states import Presence
-from z4j_brain.fleet import crews, flows, queries
+from z4j_brain.fleet import crews, flows, menus, queries
 from z4j_brain.fleet.crews import BY, Crew
 from z4j_brain.fleet.flows import Flow, Outlook
 from z4j_brain.fleet.models import Worker
@@ -46,6 +46,7 @@ def queues(request: HttpRequest, project: str, environment: str) -> HttpResponse
         "environment": place,
         "page": page,
         "flows": [by_key[queue.pk] for queue in page.results],
+        "menus": menus.of_queues(actor, place, page.results),
         "grave": _grave(found),
         "totals": queries.totals(actor, place),
     }
@@ -73,6 +74,7 @@ def queue(request: HttpRequest, project: str, environment: str, id: int) -> Http
         "flow": flow,
         "queue": found,
         "strip": flows.strip(flow),
+        "menu": menus.of_queues(actor, place, [found])[found.pk],
         "here": urlencode({"queue": found.name, "engine": found.engine}),
         "hands": crews.hands(takers, crews.usual(place, takers)),
     }
@@ -141,6 +143,7 @@ def worker(request: HttpRequest, project: str, environment: str, id: int) -> Htt
         "crumbs": [{"page": "workers", "title": "Workers"}],
         "environment": place,
         "worker": found,
+        "menu": menus.of_worker(actor, place, found),
         "runs": crews.runs(found, crews.usual(place, [found])),
         "lines": matrix.lines([reach]) if reach else [],
         "abilities": matrix.Ability,

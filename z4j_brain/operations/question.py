@@ -112,7 +112,7 @@ def _question(verb: Verb, query: QueryDict) -> Question:
     subject = [("target", pk) for pk in query.getlist("target")]
     if not subject:
         beside = set(verb.options.base_fields) | _OURS
-        subject = [(name, query[name]) for name in query if name not in beside]
+        subject = [(name, str(query[name])) for name in query if name not in beside]
     return Question(verb, targets.kind(verb.kind), form, subject)
 
 

@@ -35,7 +35,7 @@ class View:
 
     @classmethod
     def from_query(cls, query: QueryDict) -> View:
-        return cls.of(query.dict())
+        return cls.of({key: str(query[key]) for key in query})
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> View:
