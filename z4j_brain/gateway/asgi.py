@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,7 +21,7 @@ from z4j_brain.gateway import bearer, parser
 from z4j_brain.gateway.admission import Admission, Full, Greedy, Place
 from z4j_brain.gateway.waiting import Waiter, room
 from z4j_brain.gateway.writer import Busy, Desk, reader, writer
-from z4j_brain.lib import canonical, drain, keys
+from z4j_brain.lib import drain, keys
 from z4j_brain.lib.batch import ParsedBatch
 from z4j_brain.lib.problem import CONTENT_TYPE, Problem, refuse_when_low, store_away, unavailable
 from z4j_brain.operations import outbox
@@ -192,7 +193,7 @@ def _lease(waiter: Waiter, authorization: str) -> list[wire.Signed]:
     agent: Agent | None = queries.of_boot(key.environment_id, waiter.boot)
     waiter.know(agent)
     commands = outbox.lease(agent, LEASED_AT_ONCE) if agent else []
-    return [keys.ring().sign_command(canonical.encode(command)) for command in commands]
+    return [keys.ring().sign_command(json.dumps(command, allow_nan=False).encode()) for command in commands]
 
 
 class _Gone(Exception):
