@@ -22,7 +22,7 @@ from z4j_brain.lib.bulk import on_postgres
 from z4j_brain.tasks.models import Task
 
 #: Rows that one find looks at: side by side in the table along all tasks, scattered over it along another index.
-BUDGET, SCATTERED = 2_000, 1_000
+BUDGET, SCATTERED = 2_000, 700
 #: Of several ways, each looks at so many at least.
 LEAST = 50
 #: With more ways than that, PostgreSQL takes longer to plan each by itself than to walk it.
