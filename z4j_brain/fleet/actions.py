@@ -36,6 +36,8 @@ def pause(
 ) -> Operation:
     """Have every worker take nothing more from these queues, until they are resumed."""
     operation = launch.start(verbs.PAUSE, environment, queue_ids, options, given, actor, reason, record, claim)
+    if options and verbs.ONLY in options:  # these follow a wish that was there before
+        return operation
     _of(environment, operation).update(paused_at=timezone.now(), paused_by=actor.name[:255], paused_reason=reason[:500])
     return operation
 
@@ -54,7 +56,9 @@ def resume(
 ) -> Operation:
     """Have every worker take from these queues again."""
     operation = launch.start(verbs.RESUME, environment, queue_ids, options, given, actor, reason, record, claim)
-    _of(environment, operation).update(paused_at=None, paused_by=None, paused_reason=None)
+    # Also where no worker is left that could be told: else the next one would be told to pause.
+    here = Queue.objects.filter(environment=environment, pk__in=[int(pk) for pk in queue_ids])
+    here.update(paused_at=None, paused_by=None, paused_reason=None)
     return operation
 
 

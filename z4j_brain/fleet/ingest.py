@@ -18,6 +18,7 @@ from z4j_brain.fleet.registered import Known
 from z4j_brain.lib import nudge
 from z4j_brain.lib.batch import ParsedEvent
 from z4j_brain.lib.bulk import EPOCH, MAX_TIME, micros
+from z4j_brain.operations import outbox
 from z4j_brain.stats.states import Grain
 
 MAX_QUEUES = 100
@@ -179,6 +180,8 @@ def _is_past(worker: Worker, agent: Agent, data: dict[str, Any]) -> bool:
 
 
 def _describe(worker: Worker, agent: Agent, data: dict[str, Any]) -> None:
+    if worker.agent_id not in (None, agent.pk):
+        outbox.readdress(worker.agent_id, agent)
     worker.agent = agent
     worker.host = _text(data.get("host"), 255) or worker.host
     worker.engine_version = _text(data.get("version"), 64) or worker.engine_version

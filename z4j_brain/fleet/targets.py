@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
+from django.db import connection
 from django.db.models import Model, QuerySet
 
 from z4j_brain.agents import queries as agents
@@ -13,11 +15,12 @@ from z4j_brain.agents.queries import Offer
 from z4j_brain.fleet import queries
 from z4j_brain.fleet.filters import QueueFilter, RegisteredFilter, WorkerFilter
 from z4j_brain.fleet.models import Queue, Registered, Worker
-from z4j_brain.fleet.verbs import QUEUE, REGISTERED, WORKER
+from z4j_brain.fleet.verbs import ONLY, QUEUE, REGISTERED, WORKER
 from z4j_brain.lib import signature
 from z4j_brain.lib.ids import numbers
 from z4j_brain.lib.listing import StrictFilterSet
 from z4j_brain.operations import queries as operations
+from z4j_brain.operations.models import Operation
 from z4j_brain.operations.serving import Serving, obstacle
 from z4j_brain.operations.states import LeftOut
 from z4j_brain.operations.targets import Candidate, Resolved
@@ -41,7 +44,9 @@ class _Rows:
         return dict(query)
 
     def select(self, environment: Environment, actor: Actor, given: Mapping[str, Any], most: int) -> list[str]:
-        told = {name: ",".join(value) if isinstance(value, list) else str(value) for name, value in given.items()}
+        told = {
+            name: ",".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in given.items()
+        }
         narrowed = self.filters(told, self._here(environment), environment=environment).narrowed()
         return [str(pk) for pk in narrowed.order_by("pk").values_list("pk", flat=True)[:most]]
 
@@ -60,6 +65,11 @@ class _Rows:
     def _of(self, environment: Environment | int, ids: Collection[str]) -> QuerySet[Any]:
         return self._here(environment).filter(pk__in=numbers(ids))
 
+    def _held(self, environment: Environment, ids: Collection[str]) -> QuerySet[Any]:
+        """In a transaction they are locked: of two who ask the same of them, the second sees what the first did."""
+        found = self._of(environment, ids).order_by("pk")
+        return found.select_for_update(of=("self",)) if connection.in_atomic_block else found
+
 
 class Queues(_Rows):
     """A queue is paused and resumed on each worker that takes from it, and purged by one of them."""
@@ -72,20 +82,18 @@ class Queues(_Rows):
     def candidates(
         self, environment: Environment, actor: Actor, verb: Verb, ids: Sequence[str], options: Options
     ) -> Iterator[Candidate]:
-        rows = {str(queue.pk): queue for queue in self._of(environment, ids)}
-        takers = _takers(environment) if verb.bound else {}
+        rows = {str(queue.pk): queue for queue in self._held(environment, ids)}
+        takers = _takers(environment, options.get(ONLY)) if verb.bound else {}
         serving = Serving(environment, verb, pks={queue.agent_id for queue in rows.values() if queue.agent_id})
-        asked = operations.asked_already(environment, verb.name, ids)
+        asked = operations.asked_already(environment, (verb.name,), ids)
         for pk in ids:
             queue = rows.get(pk)
             if queue is None:
                 yield Candidate(pk, pk, "", left_out=LeftOut.GONE, why=_GONE)
-            elif pk in asked:
-                yield _left(queue, pk, (LeftOut.ALREADY_ASKED, f"{asked[pk].actor_name} has asked for it already."))
             elif not verb.bound:
-                yield _by_one(queue, serving, options)
+                yield _asked(asked, pk, _by_one(queue, serving, options))
             elif workers := takers.get((queue.engine, queue.name)):
-                yield from (_on(queue, worker, verb) for worker in workers)
+                yield from (_asked(asked, pk, _on(queue, worker, verb)) for worker in workers)
             else:
                 why = f"No worker that answers takes from {queue.name}."
                 yield _left(queue, pk, (LeftOut.NOBODY_TAKES, why))
@@ -105,19 +113,17 @@ class Workers(_Rows):
     def candidates(
         self, environment: Environment, actor: Actor, verb: Verb, ids: Sequence[str], options: Options
     ) -> Iterator[Candidate]:
-        rows = {str(worker.pk): worker for worker in self._of(environment, ids).select_related("agent")}
-        asked = operations.asked_already(environment, verb.name, ids)
+        rows = {str(worker.pk): worker for worker in self._held(environment, ids).select_related("agent")}
+        asked = operations.asked_already(environment, (verb.name,), ids)
         for pk in ids:
             worker = rows.get(pk)
             if worker is None:
                 yield Candidate(pk, pk, "", left_out=LeftOut.GONE, why=_GONE)
                 continue
             verdict = _of_worker(worker, verb)
-            if pk in asked:
-                verdict = LeftOut.ALREADY_ASKED, f"{asked[pk].actor_name} has asked for it already."
             waits = verdict is not None and verdict[0] == LeftOut.AGENT_OFFLINE and bool(options.get("wait"))
             facets = {"engine": worker.engine, "code": worker.code}
-            yield Candidate(
+            found = Candidate(
                 pk,
                 worker.name,
                 worker.engine,
@@ -128,6 +134,7 @@ class Workers(_Rows):
                 at=worker.started_at,
                 waits=waits,
             )
+            yield _asked(asked, pk, found)
 
     def resolve(self, environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
         return {str(row.pk): Resolved(str(row.pk), "", worker=row.name) for row in self._of(environment_id, ids)}
@@ -168,13 +175,24 @@ class Registrations(_Rows):
         return {str(row.pk): Resolved(str(row.pk), "", name=row.name) for row in self._of(environment_id, ids)}
 
 
-def _takers(environment: Environment) -> dict[tuple[str, str], list[Worker]]:
-    """The workers that answer, by engine and the queues they take from."""
+def _takers(environment: Environment, only: Collection[int] | None) -> dict[tuple[str, str], list[Worker]]:
+    """The workers that answer, by engine and the queues they take from; `only`: none but these."""
     found: dict[tuple[str, str], list[Worker]] = defaultdict(list)
     for worker in queries.answering(environment):
+        if only is not None and worker.pk not in only:
+            continue
         for name in {*worker.queues, *worker.paused}:
             found[worker.engine, name].append(worker)
     return found
+
+
+def _asked(asked: Mapping[tuple[str, str], Operation], pk: str, found: Candidate) -> Candidate:
+    """Left out, where somebody has asked the same and is still waiting for it."""
+    before = asked.get((pk, found.part))
+    if before is None:
+        return found
+    why = f"{before.actor_name} has asked for it already, in operation {before.pk}."
+    return replace(found, left_out=LeftOut.ALREADY_ASKED, why=why, waits=False)
 
 
 def _by_one(queue: Queue, serving: Serving, options: Options) -> Candidate:

@@ -7,6 +7,8 @@ from z4j_brain.operations.verbs import Verb
 from z4j_brain.rbac.states import Permission
 
 QUEUE, WORKER, REGISTERED = "queue", "worker", "registered"
+#: Workers, where not all that take from a queue are meant; nobody but the brain itself chooses so.
+ONLY = "workers"
 
 PAUSE = Verb(
     "queue.pause",

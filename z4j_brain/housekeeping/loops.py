@@ -15,6 +15,7 @@ from collections.abc import Callable
 from django.db import InterfaceError, OperationalError, connection
 
 from z4j_brain.agents import ingest as agents
+from z4j_brain.fleet import holds
 from z4j_brain.fleet import ingest as fleet
 from z4j_brain.housekeeping import retention
 from z4j_brain.lib import disk, drain, nudge
@@ -30,6 +31,7 @@ DUTIES: tuple[tuple[Callable[[], None], float], ...] = (
     (expiry.prune, 60.0),
     (agents.prune, 60.0),
     (fleet.prune, 60.0),
+    (holds.keep, 15.0),
     (partitions.ensure, 3600.0),
     (disk.keep_reserve, 5.0),
     (retention.prepare, 60.0),

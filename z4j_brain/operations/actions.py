@@ -91,7 +91,7 @@ def _locked(operation: Operation, record: Record) -> Operation:
     record.params({"operation": str(operation.pk)})
     record.nudge(operation.environment_id, "operation", [str(operation.pk)])
     # Commands before their operation: the order in which everybody locks them.
-    list(_waiting(operation).select_for_update(of=("self",)).values_list("pk", flat=True))
+    list(_going(operation).select_for_update(of=("self",)).values_list("pk", flat=True))
     return Operation.objects.select_for_update(of=("self",)).select_related("environment__project").get(pk=operation.pk)
 
 
@@ -99,14 +99,21 @@ def _waiting(operation: Operation) -> QuerySet[Command]:
     return Command.objects.filter(operation=operation, state=CommandState.QUEUED).order_by("id")
 
 
+def _going(operation: Operation) -> QuerySet[Command]:
+    states = (CommandState.QUEUED, CommandState.LEASED)
+    return Command.objects.filter(operation=operation, state__in=states).order_by("id")
+
+
 def _postpone(operation: Operation, stood: timedelta) -> None:
-    _waiting(operation).update(expires_at=F("expires_at") + stood)
+    _going(operation).update(expires_at=F("expires_at") + stood)
     nudge.wake_on_commit(operation.environment_id)
 
 
 def _withdraw(operation: Operation, actor: Actor) -> Operation:
     waiting = list(_waiting(operation).values_list("pk", flat=True))
     Command.objects.filter(pk__in=waiting).update(state=CommandState.WITHDRAWN, settled_at=timezone.now())
+    for command in Command.objects.filter(pk__in=waiting, fence__gt=0).order_by("id"):
+        outcomes.doubt(command, "An agent took it and had not answered when the rest was taken back.")
     Item.objects.filter(command__in=waiting, outcome=None).update(
         progress=ItemProgress.SETTLED,
         outcome=ItemOutcome.CANCELLED,

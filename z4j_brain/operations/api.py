@@ -18,7 +18,9 @@ from z4j_brain.operations import actions, asking, plan, queries, targets
 from z4j_brain.operations.idempotency import Claim, Taken
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.operations.states import ItemOutcome, LeftOut, OperationState
+from z4j_brain.rbac import access
 from z4j_brain.rbac.door import Door, StrictSerializer
+from z4j_brain.rbac.states import Permission
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key", str, OpenApiParameter.HEADER, description="Under one key one operation, for 24 hours."
@@ -44,6 +46,7 @@ class OperationSerializer(serializers.ModelSerializer[Operation]):
     """
 
     actor = ActorSerializer(source="*", read_only=True)
+    options = serializers.SerializerMethodField()
     entry = serializers.UUIDField(source="entry_id", allow_null=True, read_only=True)
 
     class Meta:
@@ -71,6 +74,12 @@ class OperationSerializer(serializers.ModelSerializer[Operation]):
             "expires_at",
             "finished_at",
         ]
+
+    @extend_schema_field({"type": "object", "additionalProperties": {}})
+    def get_options(self, operation: Operation) -> dict[str, Any]:
+        """How it goes about it. Arguments are null for whoever may not see those of tasks."""
+        hidden = () if self.context.get("sees_payload") else ("args", "kwargs")
+        return {name: None if name in hidden else value for name, value in operation.options.items()}
 
 
 class OperationDetailSerializer(OperationSerializer):
@@ -260,13 +269,17 @@ class OperationView(mixins.ListModelMixin, mixins.RetrieveModelMixin, AskingDoor
     def get_object(self) -> Operation:
         return queries.detail(self.actor, self.environment, self.kwargs["pk"])
 
+    def get_serializer_context(self) -> dict[str, Any]:
+        sees = Permission.VIEW_PAYLOAD in access.permissions(self.actor, self.environment)
+        return {**super().get_serializer_context(), "sees_payload": sees}
+
     @extend_schema(request=AskSerializer, responses={202: OperationSerializer}, parameters=[IDEMPOTENCY_KEY])
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Ask for an action on any number of targets. They are frozen as they match now, or as a preview found them."""
         asked = self.valid(AskSerializer)
 
         def run(claim: Claim | None) -> Operation:
-            wish = asking.read(self.environment, self.actor, asked)
+            wish = asking.read(self.environment, self.actor, asked, in_earnest=True)
             return asking.run(self.environment, self.actor, wish, asked["reason"], asked["confirm"], claim)
 
         return self.ask(run)

@@ -13,11 +13,12 @@ from django.http import Http404
 from z4j_brain.agents import queries as agents
 from z4j_brain.lib.listing import invalid
 from z4j_brain.lib.problem import Fault, Problem
+from z4j_brain.operations import launch, plan, queries, snapshots, targets, verbs
 from z4j_brain.operations import options as choices
-from z4j_brain.operations import plan, queries, snapshots, targets, verbs
 from z4j_brain.operations.idempotency import Claim
 from z4j_brain.operations.models import Operation, Snapshot
 from z4j_brain.operations.plan import Plan
+from z4j_brain.operations.states import ItemOutcome
 from z4j_brain.operations.verbs import Verb
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.action import REGISTRY
@@ -40,6 +41,12 @@ class Wish:
     @property
     def subject(self) -> Mapping[str, Any] | None:
         return self.snapshot.filter if self.snapshot else self.given
+
+    @property
+    def kept(self) -> Mapping[str, Any]:
+        """What led to the targets, as a preview remembers it."""
+        subject = self.subject
+        return {_NAMED: list(self.ids[: launch.NAMED])} if subject is None else subject
 
 
 class Behind(NamedTuple):
@@ -77,13 +84,19 @@ class Preview:
         return self.snapshot.created_at + snapshots.KEPT
 
 
-def read(environment: Environment, actor: Actor, asked: Mapping[str, Any]) -> Wish:
+#: What is kept of targets that were chosen by name, in place of a filter.
+_NAMED = "ids"
+
+
+def read(environment: Environment, actor: Actor, asked: Mapping[str, Any], *, in_earnest: bool = False) -> Wish:
     """The wish behind `action`, one of `filter`, `targets`, `all` and `preview`, and `options`. A Problem points at
-    what is wrong with it.
+    what is wrong with it. `in_earnest`: it is to be done, so that a refusal goes on record.
     """
     verb = verbs.find(asked["action"])
     if verb is None:
         raise invalid([Fault(pointer="#/action", detail=f"One of {', '.join(verbs.names())}.")])
+    if in_earnest and not rbac.may(actor, verb.permission, environment):
+        REGISTRY[verb.name].run(environment, (), actor=actor, reason=asked.get("reason", ""))
     rbac.require(actor, verb.permission, environment)
     given = [name for name in ("filter", "targets", "all", "preview") if asked.get(name) not in (None, False)]
     if len(given) != 1:
@@ -101,7 +114,8 @@ def _of_preview(environment: Environment, actor: Actor, verb: Verb, options: dic
     if snapshot is None:
         detail = "There is no such preview of yours for this action, or its hour is over. Preview once more."
         raise Problem(422, "preview_gone", "The preview is gone", detail, [Fault(pointer="#/preview", detail=detail)])
-    return Wish(verb, options, tuple(snapshot.ids), snapshot=snapshot)
+    usual = {"wait": True} if _NAMED in snapshot.filter else {}
+    return Wish(verb, usual | options, tuple(snapshot.ids), snapshot=snapshot)
 
 
 def _of_targets(environment: Environment, verb: Verb, options: dict[str, Any], named: Sequence[Any]) -> Wish:
@@ -150,15 +164,22 @@ def _selected(environment: Environment, actor: Actor, verb: Verb, given: Mapping
         raise invalid([Fault(pointer="operation", detail="There is no such operation here.")]) from None
     if operation.target_kind != verb.kind:
         raise invalid([Fault(pointer="operation", detail=f"Its targets are of the kind {operation.target_kind}.")])
-    outcomes = given.get("outcome") or queries.FAILED
-    return queries.ended_as(operation, [outcomes] if isinstance(outcomes, str) else list(outcomes))
+    return queries.ended_as(operation, _outcomes(given.get("outcome") or queries.FAILED))
+
+
+def _outcomes(given: Any) -> list[str]:
+    wanted = given if isinstance(given, list) else [given]
+    known = [*ItemOutcome.values, queries.FAILED]
+    if all(isinstance(one, str) and one in known for one in wanted):
+        return wanted
+    raise invalid([Fault(pointer="outcome", detail=f"Any of {', '.join(known)}.")])
 
 
 def preview(environment: Environment, actor: Actor, wish: Wish) -> Preview:
     """Judge every target, change nothing, and remember which they are."""
     kind = targets.kind(wish.verb.kind)
     agreed = plan.make(kind, environment, actor, wish.verb, wish.ids, wish.options)
-    kept = snapshots.keep(environment, actor, wish.verb.name, wish.subject or {}, wish.ids, agreed.confirm)
+    kept = snapshots.keep(environment, actor, wish.verb.name, wish.kept, wish.ids, agreed.confirm)
     engines = sorted({one.engine for one in agreed.candidates})
     notes = [Note(engine, agents.reach(environment, engine).offer(wish.verb.asks).note) for engine in engines]
     told = tuple(note for note in notes if note.text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -20,8 +21,11 @@ MAX_LEASES = 3
 KEYS_KEPT = timedelta(hours=24)
 #: How long a paused operation waits for whoever paused it.
 PAUSED = timedelta(hours=24)
-#: How long events may take to tell of what an agent could not be sure of.
+#: How long events may take to tell of what an agent could not be sure of, or never answered for.
 DOUBTED = timedelta(minutes=15)
+_DOUBTS = (ItemOutcome.UNKNOWN, ItemOutcome.EXPIRED, ItemOutcome.SET_ASIDE)
+#: Items that are settled in one statement.
+STEP = 1_000
 
 
 def expire(now: datetime | None = None) -> None:
@@ -35,21 +39,21 @@ def expire(now: datetime | None = None) -> None:
     if stranded := _stranded(now):
         with transaction.atomic():
             _free(stranded)
-    if due := list(_due(now).values_list("pk", flat=True)[:ROUND]):
+    for pk in list(_due(now).values_list("pk", flat=True)[:ROUND]):
         with transaction.atomic():
-            _expire_operations(due)
+            _expire_operation(pk, now)
 
 
 def reconsider(now: datetime | None = None) -> None:
     """Settle anew what nobody knew of, once events tell that it took place."""
     since = (now or timezone.now()) - DOUBTED
-    doubted = Item.objects.filter(outcome=ItemOutcome.UNKNOWN, settled_at__gte=since).exclude(command=None)
-    for command in {item.command for item in doubted.select_related("command__operation")[:ROUND]}:
-        if command is not None:
-            with transaction.atomic():
-                rows = doubted.select_for_update(of=("self",)).filter(command=command).order_by("id")
-                if found := outbox.arrived(command.operation.target_kind, command, list(rows)):
-                    outcomes.finish(found)
+    doubted = Item.objects.filter(outcome__in=_DOUBTS, settled_at__gte=since)
+    commands = Command.objects.filter(fence__gt=0, pk__in=doubted.values("command")).select_related("operation")
+    for command in commands.order_by("-id")[:ROUND]:
+        with transaction.atomic():
+            rows = doubted.select_for_update(of=("self",)).filter(command=command).order_by("id")
+            if found := outbox.arrived(command.operation.target_kind, command, list(rows)):
+                outcomes.finish(found)
 
 
 def _due(now: datetime) -> QuerySet[Operation]:
@@ -61,7 +65,12 @@ def _due(now: datetime) -> QuerySet[Operation]:
 
 def _expire_leases(leases: QuerySet[Command], now: datetime) -> None:
     for command in _locked(leases):
-        if command.fence < MAX_LEASES and command.expires_at > now:
+        if command.operation.cancelled_at:
+            command.state = CommandState.WITHDRAWN
+            outcomes.doubt(
+                command, "An agent took it and did not answer; since it was taken back, it is not sent again."
+            )
+        elif command.fence < MAX_LEASES and command.expires_at > now:
             command.state = CommandState.QUEUED
             nudge.wake_on_commit(command.environment_id)
         elif command.fence >= MAX_LEASES:
@@ -89,21 +98,33 @@ def _free(stranded: dict[UUID, int]) -> None:
         nudge.wake_on_commit(environment_id)
 
 
-def _expire_operations(pks: list[UUID]) -> None:
-    of_these = Command.objects.filter(operation__in=pks)
-    for command in _locked(of_these.filter(state__in=(CommandState.QUEUED, CommandState.LEASED))):
-        command.state = CommandState.EXPIRED
-        command.save(update_fields=["state"])
-    leases = dict(of_these.values_list("pk", "fence"))
-    items = list(Item.objects.select_for_update().filter(operation__in=pks, outcome=None).order_by("id"))
-    for item in items:
-        if item.progress == ItemProgress.REQUESTED:
-            outcomes.end(item, ItemOutcome.UNCONFIRMED, item.detail)
-        elif item.command_id and leases[item.command_id]:
-            outcomes.end(item, ItemOutcome.EXPIRED, "An agent took it and did not answer in time.")
-        else:
-            outcomes.end(item, ItemOutcome.NO_AGENT, "No agent that can do this asked for work in time.")
-    outcomes.finish(items)
+def _expire_operation(pk: UUID, now: datetime) -> None:
+    """Its time is up, unless somebody is at work on it, or has just given it more: nothing here waits for a lock, so
+    that the order in which others take theirs does not matter. What they keep from us now is ours the next time.
+    """
+    if not list(_skipping(_due(now).filter(pk=pk)).values_list("pk", flat=True)):
+        return
+    commands = Command.objects.filter(operation=pk)
+    going = commands.filter(state__in=(CommandState.QUEUED, CommandState.LEASED))
+    taken = list(_skipping(going).order_by("id").values_list("pk", flat=True))
+    commands.filter(pk__in=taken).update(state=CommandState.EXPIRED)
+    while items := list(_skipping(_overdue(pk))[:STEP]):
+        for item in items:
+            _end(item)
+        outcomes.finish(items)
+
+
+def _overdue(pk: UUID) -> QuerySet[Item]:
+    return Item.objects.filter(operation=pk, outcome=None).select_related("command").order_by("id")
+
+
+def _end(item: Item) -> None:
+    if item.progress == ItemProgress.REQUESTED:
+        outcomes.end(item, ItemOutcome.UNCONFIRMED, item.detail)
+    elif item.command is not None and item.command.fence:
+        outcomes.end(item, ItemOutcome.EXPIRED, "An agent took it and did not answer in time.")
+    else:
+        outcomes.end(item, ItemOutcome.NO_AGENT, "No agent that can do this asked for work in time.")
 
 
 def prune(now: datetime | None = None) -> None:
@@ -114,5 +135,10 @@ def prune(now: datetime | None = None) -> None:
 
 def _locked(commands: QuerySet[Command]) -> QuerySet[Command]:
     """Some of these commands, locked; what another process is at work on is left to it."""
-    skip = connection.features.has_select_for_update_skip_locked
-    return commands.select_for_update(skip_locked=skip).order_by("id")[:ROUND]
+    return _skipping(commands.select_related("operation")).order_by("id")[:ROUND]
+
+
+def _skipping(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Locked, without those that somebody else has locked."""
+    skips = connection.features.has_select_for_update_skip_locked
+    return rows.select_for_update(skip_locked=skips, of=("self",))

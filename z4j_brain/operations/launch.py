@@ -6,6 +6,7 @@ Actions call `start` in their transaction; nothing of it is seen by agents befor
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,8 @@ from django.http import Http404
 from django.utils import timezone
 
 from z4j_brain.lib import nudge
+from z4j_brain.lib.listing import invalid
+from z4j_brain.lib.problem import Fault
 from z4j_brain.operations import options as choices
 from z4j_brain.operations import outbox, plan, targets
 from z4j_brain.operations.idempotency import Claim
@@ -64,6 +67,7 @@ def start(
     if not chosen or (given is None and len(kind.known(environment, chosen)) < len(set(chosen))):
         raise Http404("There is no such target here.")
     agreed = plan.make(kind, environment, actor, verb, list(dict.fromkeys(chosen)), options or {})
+    _demand_fit(agreed)
     operation = _begin(environment, agreed, {"ids": chosen[:NAMED]} if given is None else given, actor, reason, record)
     operation.parent, operation.relation = parent, relation
     operation.save(force_insert=True)
@@ -77,6 +81,12 @@ def start(
 def _demand_reason(environment: Environment, reason: str) -> None:
     if environment.reason_required and not reason.strip():
         raise ValidationError({"reason": ["This environment asks for a reason: say why, for whoever reads it later."]})
+
+
+def _demand_fit(agreed: Plan) -> None:
+    """Arguments that not one of the targets takes are a mistake, not an operation."""
+    if all(one.left_out == LeftOut.WRONG_ARGUMENTS for one in agreed.candidates):
+        raise invalid([Fault(pointer="#/options/args", detail=agreed.candidates[0].why)])
 
 
 def _begin(
@@ -100,7 +110,7 @@ def _begin(
         halt_at=options.get("stop_after"),
         next_at=begins if options.get("delay") or options.get("rate") else None,
         entry_id=record.entry_id,
-        expires_at=begins + waits + timedelta(seconds=2 * agreed.seconds),
+        expires_at=begins + waits + timedelta(seconds=2 * agreed.sending),
     )
 
 
@@ -147,10 +157,16 @@ def _tell(operation: Operation, agreed: Plan, environment: Environment, record: 
     named = {"targets": ids} if len(ids) <= NAMED else {}
     digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()
     options = {name: value for name, value in operation.options.items() if name not in agreed.verb.options.params}
-    record.params({"operation": str(operation.pk), "total": len(ids), "sha256": digest, "options": options, **named})
+    told = {"operation": str(operation.pk), "total": len(ids), "sha256": digest, "options": _exact(options)}
+    record.params(told | named)
     given = {name: operation.options[name] for name in agreed.verb.options.params if name in operation.options}
-    record.private({"given": given} if given else {})
+    record.private({"given": _exact(given)} if given else {})
     record.nudge(environment.pk, "operation", [str(operation.pk)])
+
+
+def _exact(options: Mapping[str, Any]) -> str:
+    """As text: what people give has fractions and names in any language, which canonical JSON has no form for."""
+    return json.dumps(dict(options), sort_keys=True, ensure_ascii=False)
 
 
 def pending(operation: Operation) -> OperationState:

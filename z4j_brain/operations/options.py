@@ -82,28 +82,52 @@ class Options(forms.Form):
     @property
     def agreed(self) -> dict[str, Any]:
         """What was chosen, without what was left open."""
-        return {name: value for name, value in self.cleaned_data.items() if value not in (None, "", False)}
+        return {name: value for name, value in self.cleaned_data.items() if not _is_open(value)}
 
 
 PACE = tuple(Options.base_fields)
+#: How a form, a program or a person says yes, no, and neither.
+_YES_OR_NO = frozenset({"true", "false", "on", "off", "1", "0", "2", "3", "unknown", ""})
+
+
+def _is_open(value: Any) -> bool:
+    """Nothing was chosen. A nought is a choice."""
+    return value is None or value is False or value == ""
 
 
 def read(form: type[Options], given: Mapping[str, Any], pointer: str = "#/options") -> dict[str, Any]:
     """The options as they were given, checked; a problem of status 400 that points at each that is wrong."""
-    filled = form(dict(given))
     faults = [
-        Fault(pointer=f"{pointer}/{name}", detail="Unknown option.") for name in given if name not in filled.fields
+        Fault(pointer=f"{pointer}/{name}", detail=detail)
+        for name, value in given.items()
+        if (detail := _strange(form.base_fields.get(name), value))
     ]
+    if faults:
+        raise invalid(faults)
+    filled = form(dict(given))
     if not filled.is_valid():
         faults += [
             Fault(pointer=f"{pointer}/{name}".removesuffix("/__all__"), detail=str(error))
             for name, errors in filled.errors.items()
             for error in errors
         ]
-    if faults:
         raise invalid(faults)
     agreed = filled.agreed
     return agreed | ({"wait": False} if filled.cleaned_data.get("wait") is False else {})
+
+
+def _strange(field: forms.Field | None, value: Any) -> str:
+    """What is wrong with a value before its field looks at it: forms expect what a browser sends."""
+    if field is None:
+        return "Unknown option."
+    if isinstance(field, forms.JSONField):
+        return ""
+    if isinstance(value, list | dict):
+        return "One value, not several."
+    if isinstance(field, forms.BooleanField | forms.NullBooleanField):
+        known = value is None or str(value).lower() in _YES_OR_NO
+        return "" if known else "true or false."
+    return "Not true or false." if isinstance(value, bool) else ""
 
 
 def params(form: type[Options], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,6 +40,8 @@ SLACK = timedelta(seconds=2)
 _CONFIRMED_BY = {"cancel": "cancelled"}
 #: Verbs that make a task whose id follows from the command: whether they took effect, events can tell.
 _MAKING = frozenset({"retry", "retry_with", "run"})
+#: Verbs that nobody repeats: cut off in one, only the agent that had it can know how far it came.
+_ONCE = frozenset({"purge"})
 #: What a worker that has come back under its name is still to be told. A restart it has just had.
 _OUTLIVING = frozenset({"pause", "resume", "rate_limit", "time_limit", "autoscale"})
 _GOING = (OperationState.PENDING, OperationState.RUNNING)
@@ -95,13 +97,19 @@ def _may_go(command: Command, now: datetime) -> bool:
 
 
 def _claim(command: Command, agent: Agent, now: datetime) -> bool:
-    """Take the command, unless another brain, with the same row before its eyes, was quicker."""
+    """Take the command, unless another brain, with the same row before its eyes, was quicker, or it was paused."""
     fence = command.fence
     command.state, command.leased_by = CommandState.LEASED, agent
     command.fence, command.lease_expires_at = fence + 1, now + LEASE
+    theirs = {"audience": agent, "bound": True} if command.verb in _ONCE else {}
+    going = Command.objects.filter(pk=command.pk, state=CommandState.QUEUED, fence=fence, operation__state__in=_GOING)
     return bool(
-        Command.objects.filter(pk=command.pk, state=CommandState.QUEUED, fence=fence).update(
-            state=command.state, leased_by=agent, fence=command.fence, lease_expires_at=command.lease_expires_at
+        going.update(
+            state=command.state,
+            leased_by=agent,
+            fence=command.fence,
+            lease_expires_at=command.lease_expires_at,
+            **theirs,
         )
     )
 
@@ -111,6 +119,8 @@ def _dispatch(command: Command, agent: Agent) -> wire.Command | None:
     operation = Operation.objects.select_related("environment__project").get(pk=command.operation_id)
     Operation.objects.filter(pk=operation.pk, state=OperationState.PENDING).update(state=OperationState.RUNNING)
     if command.fence > 1 and not _without_arrived(command):
+        return None
+    if not (goals := _targets(command, operation)):
         return None
     told = {"command": str(command.pk), "agent": str(agent.pk)}
     outcomes.record(Phase.DISPATCH, operation, Outcome.ALLOWED, SYSTEM, told)
@@ -128,20 +138,33 @@ def _dispatch(command: Command, agent: Agent) -> wire.Command | None:
         fence=command.fence,
         issued=micros(timezone.now()) or 0,
         expires=micros(command.expires_at) or 0,
-        targets=_targets(command, operation),
+        targets=goals,
         params=command.params,
     )
 
 
 def _targets(command: Command, operation: Operation) -> list[wire.Target]:
-    waiting = dict(Item.objects.filter(command=command, outcome=None).values_list("target_id", "pk"))
-    found = targets.resolve(operation.target_kind, operation.environment_id, waiting)
+    """What is still to be done, as the agent knows it. What is no longer kept here is settled."""
+    waiting = list(Item.objects.filter(command=command, outcome=None).order_by("id"))
+    found = targets.resolve(operation.target_kind, operation.environment_id, {item.target_id for item in waiting})
+    if gone := [item for item in waiting if item.target_id not in found]:
+        for item in gone:
+            outcomes.end(item, ItemOutcome.NOT_FOUND, "It was no longer kept when its turn came.")
+        outcomes.finish(gone)
+        if len(gone) == len(waiting):
+            _close(command)
     return [
         wire.Target(
-            item=waiting[pk], task_id=one.task_id, name=one.name, queue=one.queue, worker=one.worker, vault=one.vault
+            item=item.pk, task_id=one.task_id, name=one.name, queue=one.queue, worker=one.worker, vault=one.vault
         )
-        for pk, one in found.items()
+        for item in waiting
+        if (one := found.get(item.target_id))
     ]
+
+
+def _close(command: Command) -> None:
+    """Nothing of it is left to do."""
+    Command.objects.filter(pk=command.pk).update(state=CommandState.SETTLED, settled_at=timezone.now())
 
 
 def _without_arrived(command: Command) -> bool:
@@ -152,12 +175,14 @@ def _without_arrived(command: Command) -> bool:
     if found := arrived(command.operation.target_kind, command, items):
         outcomes.finish(found)
     if len(found) == len(items):
-        Command.objects.filter(pk=command.pk).update(state=CommandState.SETTLED, settled_at=timezone.now())
+        _close(command)
     return len(found) < len(items)
 
 
 def arrived(kind: str, command: Command, items: list[Item]) -> list[Item]:
     """Those of the items whose new task has been heard of: they were carried out, whatever became of the agent."""
+    if command.verb not in _MAKING:
+        return []
     known = targets.resolve(kind, command.environment_id, [item.target_id for item in items])
     ids = {
         item.pk: Target(known[item.target_id].task_id, str(command.pk), item.pk).new_task_id()
@@ -173,8 +198,11 @@ def arrived(kind: str, command: Command, items: list[Item]) -> list[Item]:
 
 
 def readdress(old: UUID, new: Agent) -> None:
-    """A worker has come back under its name: what is still valid and was meant for it is given to its new agent."""
-    rows = Command.objects.filter(audience_id=old, state=CommandState.QUEUED, bound=True, verb__in=_OUTLIVING)
+    """A worker has come back under its name: what is still valid and was meant for it is given to its new agent, also
+    what the old one has taken and does not answer any more.
+    """
+    going = (CommandState.QUEUED, CommandState.LEASED)
+    rows = Command.objects.filter(audience_id=old, state__in=going, bound=True, verb__in=_OUTLIVING)
     if rows.update(audience=new):
         nudge.wake_on_commit(new.environment_id)
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from z4j_brain.ledger import entries
 from z4j_brain.ledger.states import Outcome, Phase
 from z4j_brain.lib import nudge
-from z4j_brain.operations.models import Item, Operation
+from z4j_brain.operations.models import Command, Item, Operation
 from z4j_brain.operations.states import ItemOutcome, ItemProgress, OperationState
 from z4j_brain.rbac.actor import SYSTEM, Actor
 
@@ -37,6 +37,15 @@ def finish(items: list[Item], actor: Actor = SYSTEM) -> None:
         outcomes = {item.target_id: str(item.outcome) for item in items[:_NAMED] if item.operation_id == pk}
         done = all(item.outcome == ItemOutcome.DONE for item in items if item.operation_id == pk)
         record(Phase.RESULT, sum_up(pk), result(done), actor, {"outcomes": outcomes})
+
+
+def doubt(command: Command, detail: str) -> None:
+    """What an agent took and never answered for: nobody knows, until events tell."""
+    items = list(Item.objects.select_for_update().filter(command=command, outcome=None).order_by("id"))
+    for item in items:
+        if item.progress != ItemProgress.REQUESTED:
+            end(item, ItemOutcome.UNKNOWN, detail)
+    finish([item for item in items if item.outcome])
 
 
 def result(done: bool) -> Outcome:

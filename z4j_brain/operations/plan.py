@@ -101,11 +101,14 @@ class Plan:
         return able[::step][: SAMPLES - 1] + able[-1:] if len(able) > SAMPLES else able
 
     @property
+    def sending(self) -> float:
+        """How long it takes to send them, roughly, from the first to the last."""
+        return len(self.able) / min(float(self.options.get("rate") or USUAL_PACE), USUAL_PACE)
+
+    @property
     def seconds(self) -> float:
-        """How long it takes to send them, roughly."""
-        able = len(self.able)
-        pace = min(float(self.options.get("rate") or USUAL_PACE), USUAL_PACE)
-        return float(self.options.get("delay") or 0) + able / pace
+        """How long it takes until all are sent, roughly."""
+        return float(self.options.get("delay") or 0) + self.sending
 
     @property
     def milliseconds(self) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import Http404
 
 from z4j_brain.lib.sheet import harmless
@@ -105,12 +105,27 @@ def ended_as(operation: Operation, wanted: Collection[str]) -> list[str]:
     return list(dict.fromkeys(rows.values_list("target_id", flat=True)))
 
 
-def asked_already(environment: Environment, action: str, target_ids: Sequence[str]) -> dict[str, Operation]:
-    """Targets of which an operation that goes on asks the same, and that operation."""
+def asked_already(
+    environment: Environment, actions: Collection[str], target_ids: Sequence[str]
+) -> dict[tuple[str, str], Operation]:
+    """Targets, with their part, of which an operation that goes on asks one of these, and that operation."""
     rows = Item.objects.filter(
-        target_id__in=target_ids, outcome=None, operation__environment=environment, operation__action=action
-    ).select_related("operation")
-    return {item.target_id: item.operation for item in rows}
+        target_id__in=target_ids, outcome=None, operation__environment=environment, operation__action__in=actions
+    )
+    found = list(rows.values_list("target_id", "part", "operation_id"))
+    known = Operation.objects.in_bulk({operation_id for _, _, operation_id in found})
+    return {(target_id, part): known[operation_id] for target_id, part, operation_id in found}
+
+
+def remade(environment: Environment, actions: Collection[str], target_ids: Sequence[str]) -> dict[str, str]:
+    """Targets of which one of these actions has made a task, and its id: perhaps no event has told of it yet."""
+    rows = Item.objects.filter(
+        target_id__in=target_ids,
+        outcome=ItemOutcome.DONE,
+        operation__environment=environment,
+        operation__action__in=actions,
+    ).exclude(new_task_id="")
+    return dict(rows.order_by("id").values_list("target_id", "new_task_id"))
 
 
 def without_arguments(environment: Environment, target_ids: Sequence[str]) -> dict[str, str]:
@@ -121,6 +136,20 @@ def without_arguments(environment: Environment, target_ids: Sequence[str]) -> di
     return dict(rows.order_by("id").values_list("target_id", "detail"))
 
 
+def maker(environment: Environment, target_id: str, task_id: str) -> Operation | None:
+    """The operation that made the task with this id of its engine's out of a target."""
+    rows = Item.objects.filter(target_id=target_id, operation__environment=environment, new_task_id=task_id)
+    item = rows.select_related("operation").order_by("-id").first()
+    return item.operation if item else None
+
+
 def of_key(owner: str, key: str) -> IdempotencyKey | None:
     """What somebody has already asked for under this Idempotency-Key."""
     return IdempotencyKey.objects.select_related("operation").filter(owner=owner, key=key).first()
+
+
+def told(environment: Environment, action: str, target_id: str, since: datetime) -> set[str]:
+    """The parts of a target of which somebody has asked this since then, or waits for it."""
+    lately = Q(outcome=None) | Q(operation__created_at__gte=since)
+    rows = Item.objects.filter(lately, target_id=target_id, operation__environment=environment)
+    return set(rows.filter(operation__action=action).values_list("part", flat=True))

@@ -9,9 +9,11 @@ class TasksConfig(AppConfig):
 
     def ready(self) -> None:
         from z4j_brain.operations import targets, verbs
-        from z4j_brain.tasks.targets import Engines, Tasks
+        from z4j_brain.tasks import actions  # noqa: F401 - known by their names from now on
+        from z4j_brain.tasks.targets import Engines, Runs, Tasks
         from z4j_brain.tasks.verbs import ALL
 
         targets.register(Tasks())
         targets.register(Engines())
+        targets.register(Runs())
         verbs.register(*ALL)

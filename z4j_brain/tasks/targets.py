@@ -12,6 +12,7 @@ from django.db import connection
 
 from z4j_brain.agents import queries as agents
 from z4j_brain.fleet import queries as fleet
+from z4j_brain.fleet.targets import Registrations
 from z4j_brain.lib import signature
 from z4j_brain.lib.bulk import batched
 from z4j_brain.lib.ids import numbers
@@ -30,12 +31,15 @@ from z4j_brain.tasks.filters import TaskFilter
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.query_string import View
 from z4j_brain.tasks.states import TERMINAL
-from z4j_brain.tasks.verbs import ENGINE, KIND
+from z4j_brain.tasks.verbs import ENGINE, KIND, RETRY, RETRY_WITH
 
 #: Tasks that are read in one query.
 STEP = 1_000
-#: Verbs that make another task of it.
+#: Characters of an engine's name.
+_ENGINE = 32
+#: Verbs that make another task of it, and their actions: who asks for one has as good as asked for the other.
 _COPYING = ("retry", "retry_with")
+_COPIES = (RETRY.name, RETRY_WITH.name)
 
 
 class _Row(NamedTuple):
@@ -93,7 +97,7 @@ class Tasks:
             yield judge.candidate(row) if row else gone
 
     def resolve(self, environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
-        rows = Task.objects.filter(environment_id=environment_id, pk__in=[int(pk) for pk in ids])
+        rows = Task.objects.filter(environment_id=environment_id, pk__in=numbers(ids))
         return {
             str(pk): Resolved(str(pk), task_id, name, queue, vault=vault, final=state if state in TERMINAL else "")
             for pk, task_id, name, queue, vault, state in rows.values_list(
@@ -126,7 +130,7 @@ class Engines:
         return [reach.engine for reach in agents.engines(actor, environment)][:most]
 
     def known(self, environment: Environment, ids: Sequence[str]) -> set[str]:
-        return set(ids)
+        return {engine for engine in ids if 0 < len(engine) <= _ENGINE}
 
     def candidates(
         self, environment: Environment, actor: Actor, verb: Verb, ids: Sequence[str], options: Mapping[str, Any]
@@ -142,6 +146,13 @@ class Engines:
 
     def of_engine(self, environment: Environment, task_ids: Sequence[str]) -> list[str]:
         return []
+
+
+class Runs(Registrations):
+    """Task names that workers know: what came of running one is a task."""
+
+    def arrived(self, environment_id: int, engine: str, task_ids: Collection[str]) -> set[str]:
+        return arrived(environment_id, engine, task_ids)
 
 
 def arrived(environment_id: int, engine: str, task_ids: Collection[str]) -> set[str]:
@@ -160,12 +171,17 @@ class _Judge:
         self._runners = fleet.agents_of(environment, running)
         vaults = {row.vault for row in rows} if verb.asks in _COPYING else set()
         self._serving = Serving(environment, verb, vaults, set(self._runners.values()))
-        self._asked: dict[str, Operation] = {}
+        self._asked: dict[tuple[str, str], Operation] = {}
         self._retried: dict[tuple[str, str], str] = {}
+        self._remade: dict[str, str] = {}
         for step in batched(rows, STEP):
-            self._asked |= operations.asked_already(environment, verb.name, [str(row.id) for row in step])
+            ids = [str(row.id) for row in step]
+            self._asked |= operations.asked_already(
+                environment, _COPIES if verb.asks in _COPYING else (verb.name,), ids
+            )
             if verb.asks in _COPYING and not options.get("again"):
                 self._retried |= retried(environment, [row.task_id for row in step])
+                self._remade |= operations.remade(environment, _COPIES, ids)
         self._denied: dict[str, str] = {}
         if verb.asks in _COPYING:
             for step in batched(rows, STEP):
@@ -195,12 +211,12 @@ class _Judge:
     def _verdict(self, row: _Row) -> judging.Verdict:
         if verdict := self._judge(row):
             return verdict
-        if operation := self._asked.get(str(row.id)):
+        if operation := self._asked.get((str(row.id), "")):
             return (
                 LeftOut.ALREADY_ASKED,
                 f"{operation.actor_name} has asked for it already, in operation {operation.pk}.",
             )
-        if again := self._retried.get((row.engine, row.task_id)):
+        if again := self._retried.get((row.engine, row.task_id)) or self._remade.get(str(row.id)):
             return LeftOut.ALREADY_RETRIED, f"Retried already, as {again}. Say “again” to run it once more."
         if verdict := self._serving.obstacle(row.engine):
             return verdict
