@@ -1,7 +1,8 @@
-"""Writes docs/reference/ from the code: wire, settings, permissions, engines, API. With --check it only compares."""
+"""Writes docs/reference/ from the code: wire, settings, permissions, engines, commands, API. --check only compares."""
 
 from __future__ import annotations
 
+import argparse
 import ast
 import csv
 import dataclasses
@@ -23,6 +24,7 @@ from z4j_core import wire
 from z4j_core.verbs import WORDS, Support
 
 from z4j_brain.rbac.states import ROLE_PERMISSIONS, Permission, Role
+from z4j_brain.remote import arguments
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
@@ -36,6 +38,7 @@ def main() -> int:
         "settings.md": HEAD + settings(),
         "permissions.md": HEAD + permissions(),
         "engines.md": HEAD + engines(),
+        "command-line.md": HEAD + command_line(),
         "openapi.yaml": YAML_HEAD + openapi(),
     }
     stale = [name for name, text in pages.items() if not _same(FOLDER / name, text)]
@@ -259,6 +262,50 @@ def _notes(name: str, facts: dict[str, Any]) -> str:
     return (
         f"## {name}\n\nNeeds {', '.join(f'`{need}`' for need in facts['needs'])}.\n\n{_table(['', '', 'note'], rows)}"
     )
+
+
+# ── The command line ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def command_line() -> str:
+    """What can be asked of a brain from outside, as its parsers have it."""
+    text = """# The command line
+
+These ask a brain over its REST API: [how](../how-to/command-line.md). What runs a brain is `z4j serve`, `z4j web` and
+`z4j housekeeping`; `z4j help` names the other commands of a brain.
+
+Exit codes: 0 done, 1 failed or refused, 2 not understood, 3 partly done, 130 interrupted.
+"""
+    shared = {one.dest for one in _options(arguments.Command("", "", "", ()))}
+    everywhere = _options_table(_options(arguments.Command("", "", "", ())))
+    parts = [text, f"## With every command\n\n{everywhere}\n"]
+    for command in arguments.COMMANDS:
+        own = [one for one in _options(command) if one.dest not in shared]
+        places = " ".join(_place(one) for one in own if not one.option_strings)
+        words = f"z4j {command.group} {command.verb} {places}".rstrip()
+        parts.append(f"## {words}\n\n{command.promise}\n\n{_options_table(own)}\n")
+    return "\n".join(parts)
+
+
+def _options(command: arguments.Command) -> list[argparse.Action]:
+    return [one for one in command.parser()._actions if one.dest != "help"]
+
+
+def _place(option: argparse.Action) -> str:
+    name = str(option.metavar)
+    return {"*": f"[{name} ...]", "+": f"{name} [{name} ...]"}.get(str(option.nargs), name)
+
+
+def _options_table(options: list[argparse.Action]) -> str:
+    rows = [[f"`{_spelling(one)}`", str(one.help).replace("|", "\\|")] for one in options]
+    return _table(["", ""], rows)
+
+
+def _spelling(option: argparse.Action) -> str:
+    if not option.option_strings:
+        return str(option.metavar)
+    takes = "" if option.nargs == 0 else option.metavar or "\\|".join(map(str, option.choices or ()))
+    return f"{option.option_strings[0]} {takes}".rstrip()
 
 
 # ── The API ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,14 +1,16 @@
-"""The command `z4j`: `z4j serve` runs the brain, `z4j web` and `z4j housekeeping` its parts; the rest is Django's."""
+"""The command `z4j`: `z4j serve` runs the brain, `z4j web` and `z4j housekeeping` its parts; `z4j tasks` and `z4j bulk`
+ask a brain that runs somewhere; the rest is Django's.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from pkgutil import resolve_name
 
-import django
-from django.core.management import execute_from_command_line
-from django.utils.module_loading import import_string
+from z4j_brain.remote import command as remote
+from z4j_brain.remote.arguments import GROUPS
 
 #: What each of our own commands runs, and what it says of itself.
 ROLES = {
@@ -19,12 +21,15 @@ ROLES = {
 
 
 def main() -> None:
+    if sys.argv[1:2] and sys.argv[1] in GROUPS:
+        remote.main()
     os.umask(0o077)  # the database, the keys and whatever else is written here concern nobody else
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "z4j_brain.settings")
     if sys.argv[1:2] and sys.argv[1] in ROLES:
         run(sys.argv[1], sys.argv[2:])
     else:
-        execute_from_command_line(sys.argv)
+        # By name: it takes a while to load, and who asks a brain elsewhere has no use for it.
+        resolve_name("django.core.management:execute_from_command_line")(sys.argv)
 
 
 def run(role: str, arguments: list[str]) -> None:
@@ -35,9 +40,9 @@ def run(role: str, arguments: list[str]) -> None:
     for name, value in vars(parser.parse_args(arguments)).items():
         if value is not None:
             os.environ[f"Z4J_{name.upper()}"] = str(value)
-    django.setup()
+    resolve_name("django:setup")()
     # By name, since it imports models: they need the settings, and the settings need the lines above.
-    import_string(f"z4j_brain.server.{role}")()
+    resolve_name(f"z4j_brain.server:{role}")()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The command line that asks a brain somewhere else: an address, a token, and the REST API. Standard library only."""

@@ -1,0 +1,184 @@
+"""The commands, their options, and what they say of themselves. docs/reference/command-line.md is written from here."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+#: The first word of a command, and what its commands are about.
+GROUPS = {
+    "tasks": "List tasks, show one, run some again, stop some.",
+    "bulk": "Ask for an action on any number of targets, and steer what was asked for.",
+}
+_EXITS = "Exit code: 0 done, 1 failed or refused, 2 not understood, 3 partly done, 130 interrupted."
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: its two words, what it promises, and who adds which options."""
+
+    group: str
+    verb: str
+    promise: str
+    options: tuple[Callable[[argparse.ArgumentParser], object], ...]
+
+    def parser(self) -> argparse.ArgumentParser:
+        parser = argparse.ArgumentParser(
+            prog=f"z4j {self.group} {self.verb}", description=self.promise, epilog=_EXITS, allow_abbrev=False
+        )
+        for add in (*self.options, _everywhere):
+            add(parser)
+        return parser
+
+
+def _everywhere(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("which brain, and how it is told").add_argument
+    add("--url", metavar="URL", help="address of the brain (Z4J_URL)")
+    add("--token-file", metavar="FILE", help="file with the token in it (Z4J_TOKEN_FILE; the token itself: Z4J_TOKEN)")
+    add("--environment", metavar="PROJECT/ENV", help="the environment (Z4J_PROJECT and Z4J_ENVIRONMENT)")
+    add(
+        "--timeout", type=_positive, default=60.0, metavar="SECONDS", help="silence after which a call is given up (60)"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", dest="form", action="store_const", const="json", help="JSON, also on a terminal")
+    form.add_argument("--table", dest="form", action="store_const", const="table", help="a table, also in a pipe")
+    parser.set_defaults(form="")
+
+
+def _filters(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    group = parser.add_argument_group("which")
+    add = group.add_argument
+    add("--state", action="append", default=[], metavar="STATE", help="in this state; several times: in any of them")
+    add("--name", action="append", default=[], metavar="NAME", help="of this name")
+    add("--queue", action="append", default=[], metavar="QUEUE", help="of this queue")
+    add("--since", metavar="SPAN", help="ended since then, or not ended: 15m, 1h, 6h, 24h, 7d")
+    add(
+        "--filter",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="KEY=VALUE",
+        help="any filter of the list in the API, such as engine=..., runtime_ms__gte=500, search=...",
+    )
+    return group
+
+
+def _targets(parser: argparse.ArgumentParser) -> None:
+    _filters(parser).add_argument(
+        "--all", action="store_true", help="everything there is of that kind, in place of a filter"
+    )
+    parser.add_argument("ids", nargs="*", metavar="ID", help="targets one by one; a task also by its engine's id")
+
+
+def _ids(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ids", nargs="+", metavar="ID", help="a task, by its id here or by its engine's")
+
+
+def _action(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", metavar="ACTION", help="such as task.retry (or just retry), queue.purge")
+
+
+def _operation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("operation", type=_uuid, metavar="OPERATION", help="the id of the operation")
+
+
+def _one(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", help="the task, by its id here or by its engine's")
+
+
+def _limit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--limit", type=_count, default=50, metavar="N", help="at most so many, newest first (50)")
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("how").add_argument
+    add("--rate", type=float, metavar="N", help="at most so many targets a second")
+    add("--stop-after", type=int, metavar="N", help="pause after so many failures")
+    add("--order", choices=["oldest", "newest"], help="which go first (oldest)")
+    add("--delay", type=int, metavar="SECONDS", help="wait before the first is sent; until then all can be undone")
+    add("--again", action="store_true", help="also what was retried already")
+    add("--wait", action="store_true", help="keep what no agent can do now until one comes back")
+    add(
+        "--option",
+        action="append",
+        default=[],
+        type=_pair,
+        metavar="KEY=VALUE",
+        help="any other option of the action, JSON or text: queue=slow, args=[1]",
+    )
+
+
+def _reason(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why; it stays with the record")
+
+
+def _asking(parser: argparse.ArgumentParser) -> None:
+    _options(parser)
+    _reason(parser)
+    add = parser.add_argument
+    add("--confirm", type=int, metavar="N", help="the number that has to be typed when what goes cannot come back")
+    add("--dry-run", action="store_true", help="only say what would happen, as `bulk preview` does")
+    _consent(parser)
+
+
+def _consent(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--no-watch", action="store_true", help="do not wait for the end")
+
+
+COMMANDS = (
+    Command("tasks", "list", "Tasks, newest first.", (_filters, _limit)),
+    Command("tasks", "show", "One task, with what can be done about it, and why it waits.", (_one,)),
+    Command("tasks", "retry", "Run tasks again, each as a new task with the original arguments.", (_ids, _asking)),
+    Command("tasks", "cancel", "Stop tasks, or keep them from starting.", (_ids, _asking)),
+    Command("bulk", "preview", "What an action would do. Nothing changes.", (_action, _targets, _options)),
+    Command("bulk", "run", "Preview an action, ask, do it, and follow it to its end.", (_action, _targets, _asking)),
+    Command("bulk", "watch", "Follow an operation to its end.", (_operation,)),
+    Command("bulk", "pause", "Hand out nothing more of an operation until it is resumed.", (_operation, _reason)),
+    Command("bulk", "resume", "Go on with an operation that is paused.", (_operation, _reason)),
+    Command("bulk", "cancel", "Take back what no agent has taken yet.", (_operation, _reason)),
+    Command(
+        "bulk", "undo", "Take back what has not left, and cancel what it enqueued.", (_operation, _reason, _consent)
+    ),
+)
+
+
+def find(words: Sequence[str]) -> Command | None:
+    return next((one for one in COMMANDS if [one.group, one.verb] == list(words[:2])), None)
+
+
+def usage(group: str = "") -> str:
+    """The commands of a group, or of all."""
+    told = [one for one in COMMANDS if group in ("", one.group)]
+    lines = [f"  z4j {one.group} {one.verb:<8} {one.promise}" for one in told]
+    return "\n".join([GROUPS.get(group, "Ask a brain."), "", *lines, "", f"More: z4j {told[0].group} VERB --help"])
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    return key, value
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no operation's id") from None
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 100_000:
+        raise argparse.ArgumentTypeError("from 1 to 100,000")
+    return number
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 3600:
+        raise argparse.ArgumentTypeError("from 0 to 3600 seconds")
+    return number
