@@ -43,7 +43,7 @@ def pack(message: Any, body: Any, facts: Mapping[str, Any]) -> bytes:
 
 
 def dump(packed: Mapping[str, Any]) -> bytes:
-    return json.dumps(packed, default=_encode).encode()
+    return _JSON.encode(packed).encode()
 
 
 def unpack(blob: bytes) -> dict[str, Any]:
@@ -111,6 +111,10 @@ def _encode(value: object) -> dict[str, str]:
     if isinstance(value, Decimal):
         return {"$decimal": str(value)}
     raise TypeError(f"A header of type {type(value).__name__} cannot be kept.")
+
+
+#: Made once: it is asked for every task that is received. What came off a broker goes round in no circle.
+_JSON: Final = json.JSONEncoder(default=_encode, check_circular=False)
 
 
 def _decode(value: dict[str, Any]) -> Any:
