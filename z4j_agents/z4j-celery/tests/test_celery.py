@@ -211,7 +211,7 @@ def test_the_celery_command_tells_what_is_installed(rig):
     told = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "shop", "z4j"], cwd=HERE, capture_output=True, text=True, check=True
     )
-    assert "retry, retry_with, cancel" in told.stdout
+    assert "retry, retry_with, run, cancel" in told.stdout
     assert "z4j-bare" in told.stdout
 
 
