@@ -111,6 +111,14 @@ def reach(environment: Environment, engine: str) -> Reach:
     return Reach(engine, frozenset(vaults - {""}), tuple(voices))
 
 
+def keeps(environment: Environment, engine: str, vault: str) -> bool:
+    """Does a worker agent that answers keep what is in this vault?"""
+    if not vault:
+        return False
+    rows = answering(environment).filter(role=AgentRole.WORKER, vault=vault).values_list("engines", flat=True)[:ASKED]
+    return any(entry.get("name") == engine for engines in rows for entry in engines)
+
+
 def offer_of(agent: Agent, engine: str, verb: str) -> Offer:
     """What one agent says to a verb of an engine."""
     told = next((entry for entry in agent.engines if entry.get("name") == engine), None)

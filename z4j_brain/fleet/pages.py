@@ -12,16 +12,17 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from z4j_brain.agents import matrix
-from z4j_brain.agents.queries import reach_of
+from z4j_brain.agents.queries import reach, reach_of
 from z4j_brain.agents.states import Presence
 from z4j_brain.fleet import crews, flows, menus, queries
 from z4j_brain.fleet.crews import BY, Crew
 from z4j_brain.fleet.flows import Flow, Outlook
 from z4j_brain.fleet.models import Worker
-from z4j_brain.lib import keyset
+from z4j_brain.lib import keyset, signature
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
+from z4j_brain.rbac.states import Permission
 from z4j_brain.stats import figures
 from z4j_brain.stats.view import View, told
 
@@ -151,3 +152,30 @@ def worker(request: HttpRequest, project: str, environment: str, id: int) -> Htt
         "neighbours": queries.on_host(actor, place, found.host) if found.host else [],
     }
     return render(request, "fleet/worker.html", context)
+
+
+@require_GET
+@login_required
+def registered(request: HttpRequest, project: str, environment: str) -> HttpResponse:
+    """The tasks that workers know, each to be run with arguments of somebody's own."""
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    text = request.GET.get("q", "").replace("\0", "").strip()[:512]
+    rows = queries.registrations(actor, place)
+    page = keyset.page(
+        rows.filter(name__icontains=text) if text else rows, request.GET.get("cursor"), REGISTERED, order="name"
+    )
+    offers = {one.engine: reach(place, one.engine).offer("run") for one in page.results}
+    context = {
+        "title": "Run a task",
+        "crumbs": [{"page": "tasks", "title": "Tasks"}],
+        "environment": place,
+        "text": text,
+        "page": page,
+        "rows": [
+            (one, signature.text(one.params) if one.params is not None else "", offers[one.engine])
+            for one in page.results
+        ],
+        "may_run": rbac.may(actor, Permission.RUN, place),
+    }
+    return render(request, "fleet/registered.html", context)

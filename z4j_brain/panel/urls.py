@@ -22,6 +22,7 @@ inside = [
     path("tasks/", tasks.listed, name="tasks"),
     path("tasks/export/", tasks.export, name="task-export"),
     path("tasks/words/", tasks.words, name="task-words"),
+    path("tasks/run/", fleet.registered, name="registered"),
     path("tasks/<int:id>/", tasks.shown, name="task"),
     path("operations/", operations.listed, name="operations"),
     path("operations/new/<str:action>/", operations.ask, name="ask"),

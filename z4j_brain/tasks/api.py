@@ -22,7 +22,7 @@ from z4j_brain.operations.models import Operation
 from z4j_brain.rbac import access
 from z4j_brain.rbac.door import Door
 from z4j_brain.rbac.states import Permission
-from z4j_brain.tasks import actions, exporting, queries
+from z4j_brain.tasks import actions, exporting, queries, replay
 from z4j_brain.tasks.filters import ExportFilter, TaskFilter
 from z4j_brain.tasks.models import Event, Task
 from z4j_brain.tasks.waiting import Reason, waiting
@@ -128,6 +128,14 @@ class WaitingSerializer(serializers.Serializer[Reason]):
     text = serializers.CharField()
 
 
+class ReplaySerializer(serializers.Serializer[replay.Line]):
+    """`tone` bad: in the way of a retry; doubt: think of it first; good: all right."""
+
+    code = serializers.CharField()
+    tone = serializers.ChoiceField(choices=replay.Tone.choices)
+    text = serializers.CharField()
+
+
 class TaskDetailSerializer(TaskSerializer):
     args = OrNull()
     kwargs = OrNull()
@@ -135,6 +143,7 @@ class TaskDetailSerializer(TaskSerializer):
     traceback = OrNull()
     truncated = serializers.ListField(child=serializers.CharField(), read_only=True)
     actions = serializers.SerializerMethodField()
+    replay = serializers.SerializerMethodField()
     waiting = serializers.SerializerMethodField()
 
     class Meta(TaskSerializer.Meta):
@@ -146,8 +155,14 @@ class TaskDetailSerializer(TaskSerializer):
             "traceback",
             "truncated",
             "actions",
+            "replay",
             "waiting",
         ]
+
+    @extend_schema_field(ReplaySerializer(many=True))
+    def get_replay(self, task: Task) -> list[Any]:
+        """What to know before it is retried, the gravest first."""
+        return [ReplaySerializer(line).data for line in replay.verdict(task)]
 
     @extend_schema_field(serializers.DictField(child=AvailabilitySerializer()))
     def get_actions(self, task: Task) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from z4j_brain.operations import queries as operations
 from z4j_brain.rbac import access
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
-from z4j_brain.tasks import exporting, queries, trace, verbs
+from z4j_brain.tasks import exporting, queries, replay, trace, verbs
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.query_string import View
 from z4j_brain.tasks.waiting import waiting
@@ -44,6 +44,7 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
         "chips": [(state, number, view.with_state(state).address) for state, number in counts.present],
         "total": page.total or counts.of(view.state),
         "is_new": not page.results and not agents.agents(actor, place).exists(),
+        "may_run": verbs.RUN.permission in held,
         "bulk": [verb for verb in verbs.BULK if verb.permission in held],
         "may": {verb: permission in held for verb, permission in queries.VERBS.items()},
     }
@@ -82,6 +83,7 @@ def shown(request: HttpRequest, project: str, environment: str, id: int) -> Http
         "environment": place,
         "task": task,
         "can": queries.availability(actor, task),
+        "replay": replay.verdict(task) if task.is_final else [],
         "worker": fleet.by_name(actor, place, task.engine, task.worker) if task.worker else None,
         "waiting": waiting(actor, task),
     }
