@@ -30,6 +30,8 @@ from z4j_brain.stats.view import View, told
 QUEUES, WORKERS, DEEPEST = 25, 20, 8
 #: Outlooks that want a word, gravest first, and how many words there are at most.
 GRAVE, WORDS = (Outlook.UNSERVED, Outlook.FILLS, Outlook.STANDS), 2
+#: Names of tasks on a page.
+REGISTERED = 50
 
 
 @require_GET
