@@ -116,6 +116,8 @@ class RQEngine(Actions, Queues):
             return
         self.hooks.received(job, self.rq_worker.name)
         self.limit(job)
+        if self.functions is not None:
+            self.functions.took(name_of(job))
         # Told here, before the fork: a horse may die before it has said a word.
         run = self.hooks.started(job, self.rq_worker.name)
         self.current[job.id] = {"task_id": job.id, "name": name_of(job), "started": run}

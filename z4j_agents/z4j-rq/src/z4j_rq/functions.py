@@ -33,6 +33,12 @@ class Functions:
         for key, value in self._state.items(SEEN):
             self._seen[key.removeprefix(SEEN)] = json.loads(value)
 
+    @guarded("rq.known")
+    def took(self, name: str) -> None:
+        """In the worker, before it forks: what another process wrote down need not be written down again."""
+        if name and name not in self._seen and (value := self._state.get(SEEN + name)) is not None:
+            self._seen[name] = json.loads(value)
+
     @guarded("rq.function")
     def ran(self, job: Job) -> None:
         """In the process that runs it, which has imported the function."""
