@@ -27,7 +27,7 @@ from z4j_brain.stats import figures
 from z4j_brain.stats.view import View, told
 
 #: Queues and workers of a page, and queues that are looked at for what wants a word above the table.
-QUEUES, WORKERS, DEEPEST = 25, 20, 8
+QUEUES, WORKERS, DEEPEST = 20, 20, 8
 #: Outlooks that want a word, gravest first, and how many words there are at most.
 GRAVE, WORDS = (Outlook.UNSERVED, Outlook.FILLS, Outlook.STANDS), 2
 #: Names of tasks on a page.
