@@ -38,6 +38,7 @@ def main() -> int:
         "settings.md": HEAD + settings(),
         "permissions.md": HEAD + permissions(),
         "engines.md": HEAD + engines(),
+        "actions.md": HEAD + actions(),
         "command-line.md": HEAD + command_line(),
         "openapi.yaml": YAML_HEAD + openapi(),
     }
@@ -306,6 +307,35 @@ def _spelling(option: argparse.Action) -> str:
         return str(option.metavar)
     takes = "" if option.nargs == 0 else option.metavar or "\\|".join(map(str, option.choices or ()))
     return f"{option.option_strings[0]} {takes}".rstrip()
+
+
+# ── The actions ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def actions() -> str:
+    """What can be asked of tasks, queues, workers and registered tasks, as the apps register it."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = os.environ | {"Z4J_DATA_DIR": folder, "DJANGO_SETTINGS_MODULE": "z4j_brain.settings"}
+        command = [sys.executable, "tools/actions.py"]
+        path = {"PYTHONPATH": str(ROOT)}
+        found = subprocess.run(command, cwd=ROOT, env=settings | path, check=True, stdout=subprocess.PIPE, text=True)
+    told = json.loads(found.stdout)
+    text = """# Actions
+
+What `POST /api/v1/<project>/<environment>/operations/` takes as `action`, and `.../operations/preview/` before it. Each
+becomes an operation: its targets are frozen and judged, sent in commands of up to 200, and settled one by one.
+[How](../how-to/bulk.md). Which engine can do what, [its own table](engines.md) says.
+
+## Options of every action
+"""
+    parts = [text, _table(["option", "needed", ""], told["pace"]), ""]
+    for name, one in told["actions"].items():
+        facts = [f"Targets: {one['kind']}s.", f"Permission: `{one['permission']}`."]
+        facts += ["It can be taken back."] if one["undoable"] else []
+        facts += ["`confirm` has to be the number that the preview says."] if one["typed"] else []
+        parts.append(f"## `{name}`\n\n{one['promise']} {' '.join(facts)}\n")
+        parts += [_table(["option", "needed", ""], one["options"]), ""] if one["options"] else []
+    return "\n".join(parts)
 
 
 # ── The API ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -37,7 +37,10 @@ class Options(forms.Form):
         label="Stop after", required=False, min_value=1, max_value=1_000_000, help_text="Pauses after so many failures."
     )
     order = forms.ChoiceField(
-        label="Order", required=False, choices=[(OLDEST, "oldest first"), (NEWEST, "newest first")]
+        label="Order",
+        required=False,
+        choices=[(OLDEST, "oldest first"), (NEWEST, "newest first")],
+        help_text="Which go first: oldest or newest.",
     )
     delay = forms.IntegerField(
         label="Delay",
