@@ -16,6 +16,7 @@ SEEDS = [
     ("Apps import downwards only", "agents/seed.py", "def hidden():\n    from z4j_brain.operations import models"),
     ("Apps import downwards only", "gateway/seed.py", "from z4j_brain.panel import context"),
     ("Apps import downwards only", "billing/__init__.py", ""),
+    ("Apps import downwards only", "remote/seed.py", "from z4j_brain.lib import problem"),
     ("Apps never import the files that put them together", "lib/seed.py", "from z4j_brain import urls"),
     ("Actions and ingest never import a door", "tasks/ingest.py", "from z4j_brain.tasks import pages"),
     ("Queries never import who writes", "tasks/queries.py", "from z4j_brain.rbac import actions"),

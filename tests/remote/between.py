@@ -9,8 +9,8 @@ from threading import Thread
 
 from tests.brain import Brain
 
-#: What may happen to a request: the brain does it and nobody hears of it; it is asked to come later; all is well.
-LOST, LATER = "lost", "later"
+#: What may happen to a request: the brain does it and nobody hears of it; it is to come later; a proxy knows no brain.
+LOST, LATER, AWAY = "lost", "later", "away"
 
 
 class Between(ThreadingHTTPServer):
@@ -43,6 +43,9 @@ class _Handler(BaseHTTPRequestHandler):
             mishap = self.server.mishaps.pop(0) if self.server.mishaps else ""
         if mishap == LATER:
             self._answer(429, b'{"title": "Too many", "status": 429}', "0")
+            return
+        if mishap == AWAY:
+            self._answer(502, b"<h1>Bad gateway</h1>")
             return
         sent = {name: self.headers[name] for name in ("Authorization", "Idempotency-Key") if name in self.headers}
         if body:

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from tests.remote.between import LATER, LOST, between
+from tests.remote.between import AWAY, LATER, LOST, between
 from tests.remote.conftest import Agent, Shell, unpainted
 
 
@@ -125,7 +125,7 @@ def test_a_lost_answer_makes_no_second_operation(brain, shell, agent):
     [pk] = agent.fails("lost-1")
     agent.works()
 
-    with between(brain, LATER, LOST, LOST) as way:
+    with between(brain, LATER, LOST, AWAY) as way:
         said = shell("tasks", "retry", pk, "--yes", Z4J_URL=way.url)
 
     assert said.code == 0 and said.document["succeeded"] == 1

@@ -10,6 +10,7 @@ from threading import Thread
 
 import pytest
 
+from tests import wire as sent
 from tests.remote.conftest import unpainted
 from tests.store import ROOT
 from z4j_brain.remote.terminal import plain
@@ -53,6 +54,15 @@ def test_one_task_is_shown_by_its_engines_id_with_what_can_be_done(shell, agent)
     assert by_engine.document["id"] == by_ours.document["id"] == pk
     assert by_engine.document["actions"]["retry"]["possible"]
     assert "Refused: by the bank" in table.out and "can retry" in table.out
+
+
+def test_an_id_that_two_engines_use_is_no_name(shell, agent):
+    agent.fails("twin")
+    agent.say({"kind": "task.failed", "ts": sent.now(), "engine": "rq", "task_id": "twin", "attempt": 0})
+
+    said = shell("tasks", "show", "twin")
+
+    assert said.code == 2 and "Several tasks have this id" in said.problem["detail"]
 
 
 @pytest.mark.parametrize(

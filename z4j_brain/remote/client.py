@@ -6,7 +6,7 @@ import http.client
 import json
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.error import HTTPError
@@ -15,13 +15,15 @@ from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Re
 from uuid import uuid4
 
 from z4j_brain.remote.place import Place
-from z4j_brain.remote.trouble import answered, refused, unreachable
+from z4j_brain.remote.trouble import Trouble, answered, refused, unreachable
 
 #: Times that one call is tried, and the longest that is waited before another.
 TRIES = 6
 LONGEST_REST = 30.0
 #: Answers that mean "not now": nothing was done, and the same may be asked again.
 _NOT_NOW = frozenset({429, 503})
+#: What a proxy says while the brain behind it is away. Whether the request got there is not known.
+_AWAY = frozenset({502, 504})
 #: The first request under the same Idempotency-Key is still being answered.
 _IN_PROGRESS = "in_progress"
 MAX_ANSWER = 64 * 1024 * 1024
@@ -37,10 +39,13 @@ class _NoRedirect(HTTPRedirectHandler):
 
 @dataclass(slots=True)
 class Client:
-    """Asks one brain about one environment. `timeout`: seconds of silence after which a call is given up."""
+    """Asks one brain about one environment. `timeout`: seconds of silence after which a call is given up. `waits` is
+    told why, before a call is made once more.
+    """
 
     place: Place
     timeout: float = 60.0
+    waits: Callable[[str], object] = str
     _opener: OpenerDirector = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,13 +82,14 @@ class Client:
                 return self._answer(request)
             except HTTPError as error:
                 document = _problem(error)
-                not_now = error.code in _NOT_NOW or document.get("code") == _IN_PROGRESS
-                if rest is None or not not_now:
-                    raise answered(error.code, document) from None
+                if rest is None or not _is_passing(error.code, document, again=again):
+                    raise _ended(error.code, document) from None
+                self.waits("The brain asks for a moment ...")
                 time.sleep(_wanted(error.headers.get("Retry-After"), rest))
             except (OSError, http.client.HTTPException) as error:
                 if rest is None or not again or _is_final(error):
                     raise unreachable(f"{self.place.url} does not answer: {_words(error)}.") from None
+                self.waits("No answer, once more ...")
                 time.sleep(rest)
         raise AssertionError("the last try returns or raises")
 
@@ -110,10 +116,17 @@ def _rests(number: int) -> Iterator[float]:
 
 
 def _wanted(header: str | None, usual: float) -> float:
-    try:
-        return min(max(float(header or usual), 0.1), LONGEST_REST)
-    except ValueError:  # a date: no brain says one, a proxy might
-        return usual
+    if header and header.isascii() and header.isdigit():  # else a date: no brain says one, a proxy might
+        return min(max(float(header), 0.1), LONGEST_REST)
+    return usual
+
+
+def _is_passing(status: int, document: Mapping[str, Any], *, again: bool) -> bool:
+    return status in _NOT_NOW or (again and (status in _AWAY or document.get("code") == _IN_PROGRESS))
+
+
+def _ended(status: int, document: Mapping[str, Any]) -> Trouble:
+    return unreachable(str(document.get("detail", ""))) if status in _AWAY else answered(status, document)
 
 
 def _is_final(error: Exception) -> bool:
@@ -142,7 +155,7 @@ def _problem(error: HTTPError) -> dict[str, Any]:
         target = error.headers.get("Location", "elsewhere")
         detail = f"The address leads to {target}. The token is not sent there: say that address itself."
     else:
-        detail = f"It answers {error.code} {error.reason}."
+        detail = f"{error.geturl()} answers {error.code} {error.reason}."
     return {"title": "Not a brain's answer", "status": error.code, "detail": detail, "code": "no_brain", "errors": []}
 
 

@@ -51,7 +51,7 @@ def run(words: Sequence[str]) -> int:
     terminal = Terminal(asked.form)
     try:
         where = place.find(asked.url, asked.token_file, asked.environment, os.environ)
-        return _RUNS[command.group, command.verb](Client(where, asked.timeout), terminal, asked)
+        return _RUNS[command.group, command.verb](Client(where, asked.timeout, terminal.progress), terminal, asked)
     except Trouble as trouble:
         terminal.trouble(trouble.document)
         return trouble.code

@@ -65,7 +65,8 @@ class Terminal:
         title, detail = plain(document.get("title", "Refused")), plain(document.get("detail", ""))
         errors = document.get("errors") or []
         named = [f"  {plain(fault.get('pointer', ''))}: {plain(fault.get('detail', ''))}" for fault in errors]
-        first = f"{title}: {detail}" if detail and detail != title else title
+        said = {title, *(plain(fault.get("detail", "")) for fault in errors)}
+        first = f"{title}: {detail}" if detail and detail not in said else title
         return self.say(first, *named)
 
     def progress(self, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from z4j_brain.remote.client import Client
@@ -17,6 +18,8 @@ _FINE = frozenset({"done", "left_out", "cancelled"})
 _SHOWN = 10
 #: Seconds between two looks: at once in the beginning, less often the longer it goes on.
 _SOONEST, _LATEST = 0.2, 3.0
+#: Times that the brain may fail to answer one look, each with the client's own tries.
+_PATIENCE = 5
 
 
 def follow(client: Client, terminal: Terminal, pk: str) -> int:
@@ -40,12 +43,20 @@ def follow(client: Client, terminal: Terminal, pk: str) -> int:
 def _looks(client: Client, pk: str) -> Iterator[dict[str, Any]]:
     rest = _SOONEST
     while True:
-        operation = client.get(f"operations/{pk}/")
+        operation = _look(client, pk)
         yield operation
         if operation["state"] in _ENDED or operation["halted"]:
             return
         time.sleep(rest)
         rest = min(rest * 1.2, _LATEST)
+
+
+def _look(client: Client, pk: str) -> dict[str, Any]:
+    """Over a restart of the brain, too."""
+    for _ in range(_PATIENCE - 1):
+        with suppress(Unreachable):
+            return client.get(f"operations/{pk}/")
+    return client.get(f"operations/{pk}/")
 
 
 def progress(operation: dict[str, Any]) -> str:
