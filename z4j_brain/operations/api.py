@@ -17,6 +17,7 @@ from z4j_brain.lib.problem import Problem
 from z4j_brain.operations import actions, asking, plan, queries, targets
 from z4j_brain.operations.idempotency import Claim, Taken
 from z4j_brain.operations.models import Item, Operation
+from z4j_brain.operations.options import told
 from z4j_brain.operations.states import ItemOutcome, LeftOut, OperationState
 from z4j_brain.rbac import access
 from z4j_brain.rbac.door import Door, StrictSerializer
@@ -192,9 +193,14 @@ class PreviewSerializer(serializers.Serializer[asking.Preview]):
     waiting = serializers.IntegerField(source="plan.waiting")
     behind = BehindSerializer()
     notes = NoteSerializer(many=True)
-    options = serializers.DictField(source="plan.options")
+    options = serializers.SerializerMethodField()
     confirm = serializers.IntegerField(source="plan.confirm", allow_null=True)
     reason_required = serializers.BooleanField()
+
+    @extend_schema_field({"type": "object", "additionalProperties": {}})
+    def get_options(self, preview: asking.Preview) -> dict[str, Any]:
+        """As they were understood; what is for the agents alone, by its shape."""
+        return told(preview.plan.verb.options, preview.plan.options)
 
     def get_able(self, preview: asking.Preview) -> int:
         return len(preview.plan.able)

@@ -16,7 +16,7 @@ from django.core.exceptions import ValidationError
 from django.http import Http404
 from django.utils import timezone
 
-from z4j_brain.lib import nudge
+from z4j_brain.lib import bulk, nudge
 from z4j_brain.lib.listing import invalid
 from z4j_brain.lib.problem import Fault
 from z4j_brain.operations import options as choices
@@ -35,6 +35,19 @@ from z4j_brain.rbac.models import Environment
 NAMED = 1_000
 #: Rows of one INSERT.
 BATCH = 1_000
+_ITEM = (
+    "operation",
+    "command",
+    "target_id",
+    "part",
+    "label",
+    "progress",
+    "outcome",
+    "left_out",
+    "detail",
+    "new_task_id",
+    "settled_at",
+)
 #: What an agent would have answered, where the brain knows it beforehand.
 _OUTCOMES = {
     LeftOut.ALREADY_FINAL: ItemOutcome.ALREADY_FINAL,
@@ -100,7 +113,7 @@ def _begin(
         action=agreed.verb.name,
         target_kind=agreed.verb.kind,
         filter=dict(given),
-        options=dict(options),
+        options=choices.told(agreed.verb.options, options),
         plan=agreed.told,
         reason=reason[:500],
         actor_type=actor.type,
@@ -122,8 +135,9 @@ def _write(operation: Operation, agreed: Plan) -> None:
         commands.append(command)
         ways.update({(one.id, one.part): command.pk for one in chunk})
     Command.objects.bulk_create(commands, batch_size=BATCH)
-    items = [_item(operation, one, ways.get((one.id, one.part))) for one in agreed.candidates]
-    Item.objects.bulk_create(items, batch_size=BATCH)
+    pk, now = bulk.stored_uuid(operation.pk), bulk.stored_time(bulk.micros(timezone.now()) or 0)
+    for step in bulk.batched(agreed.candidates, BATCH):
+        bulk.append(Item, _ITEM, [(pk, *_item(one, ways.get((one.id, one.part)), now)) for one in step])
     if commands:
         nudge.wake_on_commit(operation.environment_id)
 
@@ -141,13 +155,13 @@ def _command(operation: Operation, verb: Verb, first: Candidate, options: Mappin
     )
 
 
-def _item(operation: Operation, one: Candidate, command: UUID | None) -> Item:
-    item = Item(operation=operation, command_id=command, target_id=one.id, part=one.part, label=one.label[:512])
-    if one.left_out is not None:
-        item.left_out, item.detail = one.left_out, one.why[:500]
-        item.outcome = _OUTCOMES.get(one.left_out, ItemOutcome.LEFT_OUT)
-        item.progress, item.settled_at = ItemProgress.SETTLED, timezone.now()
-    return item
+def _item(one: Candidate, command: UUID | None, now: str) -> tuple[str | None, ...]:
+    """The columns of its item after the first."""
+    told = (bulk.stored_uuid(command) if command else None, one.id, one.part, one.label[:512])
+    if one.left_out is None:
+        return (*told, ItemProgress.WAITING.value, None, "", "", "", None)
+    outcome = _OUTCOMES.get(one.left_out, ItemOutcome.LEFT_OUT)
+    return (*told, ItemProgress.SETTLED.value, outcome.value, one.left_out.value, one.why[:500], "", now)
 
 
 def _tell(operation: Operation, agreed: Plan, environment: Environment, record: Record) -> None:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from django import forms
+from z4j_core.redaction import Redactor
 
 from z4j_brain.lib.listing import invalid
 from z4j_brain.lib.problem import Fault
@@ -25,6 +26,8 @@ class Options(forms.Form):
     """`params`: the fields that travel to the agent, each with the agent's name for it; all others are ours."""
 
     params: ClassVar[Mapping[str, str]] = {}
+    #: Those of them that may hold what nobody else should read: told by their shape alone, and forgotten at the end.
+    secret: ClassVar[frozenset[str]] = frozenset()
 
     rate = forms.FloatField(
         label="Rate",
@@ -131,6 +134,12 @@ def _strange(field: forms.Field | None, value: Any) -> str:
         known = value is None or str(value).lower() in _YES_OR_NO
         return "" if known else "true or false."
     return "Not true or false." if isinstance(value, bool) else ""
+
+
+def told(form: type[Options], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options as anybody may read them."""
+    shapes = Redactor()
+    return {name: shapes.value(value)[0] if name in form.secret else value for name, value in options.items()}
 
 
 def params(form: type[Options], options: Mapping[str, Any]) -> dict[str, Any]:

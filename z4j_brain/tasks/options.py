@@ -32,15 +32,27 @@ class _Json(forms.JSONField):
             raise forms.ValidationError(
                 'A list such as [1, "a"].' if self.shape is list else 'An object such as {"a": 1}.'
             )
+        if not _can_be_kept(found):
+            raise forms.ValidationError("A character in it is none that a text can have.")
         if len(repr(found)) > LONGEST:
             raise forms.ValidationError(f"At most {LONGEST:,} characters.")
         return found
+
+
+def _can_be_kept(value: Any) -> bool:
+    """No store keeps a NUL or half a character."""
+    if isinstance(value, str):
+        return not any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in value)
+    if isinstance(value, dict):
+        return all(_can_be_kept(name) and _can_be_kept(part) for name, part in value.items())
+    return not isinstance(value, list) or all(map(_can_be_kept, value))
 
 
 class Arguments(Options):
     """Arguments in place of the original ones."""
 
     params: ClassVar[Mapping[str, str]] = {"args": "args", "kwargs": "kwargs"}
+    secret: ClassVar[frozenset[str]] = frozenset({"args", "kwargs"})
 
     args = _Json(list, label="Arguments", help_text='By position, as JSON: [42, "eur"]')
     kwargs = _Json(dict, label="Keyword arguments", help_text='By name, as JSON: {"currency": "eur"}')
