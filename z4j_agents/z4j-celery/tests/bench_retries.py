@@ -13,10 +13,13 @@ import argparse
 import cProfile
 import os
 import pstats
+import subprocess
 import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from celery import Celery
@@ -29,7 +32,6 @@ from z4j_bare.runtime import Agent
 from z4j_celery import CeleryEngine, originals
 from z4j_celery.redis import RedisQueues
 from z4j_core import wire
-from z4j_core.testing.sink import listening
 
 from tests.bench import rows
 
@@ -40,13 +42,13 @@ def main() -> None:
     options.add_argument("--targets", type=int, default=200)
     options.add_argument("--profile", action="store_true")
     given = options.parse_args()
-    with tempfile.TemporaryDirectory() as folder, ValkeyServer() as server, listening() as sink:
+    with tempfile.TemporaryDirectory() as folder, ValkeyServer() as server, taking() as dsn:
         os.environ["HOME"] = folder
         app = Celery("shop", broker=f"{server.connection_url}/0", backend=f"{server.connection_url}/1")
         app.conf.task_default_queue = "orders"
         app.task(name="shop.fail")(lambda order: 1 / 0)
         app.set_current()
-        config = Config.read({"DSN": sink.dsn, "SPOOL_DIR": str(Path(folder) / "spool")}, {})
+        config = Config.read({"DSN": dsn, "SPOOL_DIR": str(Path(folder) / "spool")}, {})
         agent = Agent(config)
         engine = CeleryEngine()
         agent.add(engine)
@@ -73,6 +75,19 @@ def main() -> None:
         agent.close()
         if given.profile:
             pstats.Stats(profile, stream=sys.stdout).sort_stats("cumulative").print_stats(45)
+
+
+@contextmanager
+def taking() -> Iterator[str]:
+    """Who takes the agent's events, in a process of its own; yields the DSN that leads there."""
+    program = "import sys; from z4j_core.testing.sink import listening\nwith listening() as sink:\n    "
+    program += "print(sink.dsn, flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.kill()
 
 
 def failed(app: Celery, engine: CeleryEngine, agent: Agent, count: int) -> list[str]:
