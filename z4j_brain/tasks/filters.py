@@ -40,6 +40,7 @@ class TaskFilter(StrictFilterSet):
     since = ChoiceFilter(
         choices=[(name, words) for name, (_, words) in RANGES.items()],
         help_text="Ended since then, or not ended yet. Begins where the statistics of that range begin.",
+        error_messages={"invalid_choice": f"One of {', '.join(RANGES)}."},
     )
     after = MomentFilter(field_name="finished_at", help_text="Ended at that time or later.")
     before = MomentFilter(field_name="finished_at", help_text="Ended before that time.")
