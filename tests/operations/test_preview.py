@@ -74,7 +74,8 @@ def test_each_reason_to_leave_a_task_out_comes_with_what_to_do_about_it(preview,
     assert (told["matching"], told["able"], told["excluded_count"]) == (9, 1, 8)
     found = {one["code"]: (one["count"], one["text"]) for one in told["excluded"]}
     assert sorted(found) == [
-        "agent_offline", "already_asked", "already_retried", "args_unavailable", "not_finished", "refused", "unsupported",
+        "agent_offline", "already_asked", "already_retried", "args_unavailable", "not_finished", "refused",
+        "unsupported",
     ]  # fmt: skip
     assert found["already_retried"][0] == 2
     assert "Running, not finished" in found["not_finished"][1]
@@ -133,7 +134,7 @@ def test_arguments_that_do_not_fit_are_named_and_refused_when_they_fit_nothing(p
     assert Operation.objects.count() == 2
 
 
-def test_arguments_are_shown_only_to_those_who_may_see_them(ask, client, cast):
+def test_what_kind_of_arguments_were_given_is_shown_only_to_those_who_may_see_them(ask, client, cast):
     pay = rows.registered(cast.production)
     rows.agent(cast.production, verbs=("run",))
     made = ask("operations/", action="task.run", targets=[pay.pk], options={"args": ["secret"]})
@@ -141,7 +142,7 @@ def test_arguments_are_shown_only_to_those_who_may_see_them(ask, client, cast):
     seen = client.get(made["Location"], **cast.bearer("vera")).json()["options"]
     unseen = client.get(made["Location"], **cast.bearer("audrey")).json()["options"]
 
-    assert seen["args"] == ["secret"]
+    assert seen["args"] and "secret" not in str(seen)
     assert unseen["args"] is unseen["kwargs"] is None
 
 
@@ -243,12 +244,16 @@ def test_what_is_chosen_with_a_nought_stays_chosen(ask, cast):
     assert told.json()["options"] == {"min": 0, "max": 2}
 
 
-def test_text_that_a_store_cannot_keep_is_refused_or_made_visible(ask, cast):
+def test_text_that_a_store_cannot_keep_is_refused(ask, cast):
     pay = rows.registered(cast.production)
     rows.agent(cast.production, verbs=("run",))
 
-    for given in ({"args": ["nul\0"]}, {"args": '["nul\\u0000"]'}, {"kwargs": {"\0": 1}}):
-        assert ask("operations/", action="task.run", targets=[pay.pk], options=given).status_code in (202, 400)
+    for given in ({"args": ["nul\0"]}, {"args": '["nul\\u0000"]'}, {"kwargs": {"\0": 1}}, {"args": '[{"\\ud800": 1}]'}):
+        refused = ask("operations/", action="task.run", targets=[pay.pk], options=given)
+        assert refused.status_code == 400
+        assert refused.json()["errors"][0]["pointer"].startswith("#/options/")
+    kept = ask("operations/", action="task.run", targets=[pay.pk], options={"args": ["é\t\\u0000 🙂"]})
+    assert kept.status_code == 202
 
 
 def _ago(now, minutes):

@@ -36,7 +36,6 @@ _GONE = "It is no longer known here."
 class _Rows:
     """Rows of one model by their ids, as text."""
 
-    newest_first: ClassVar[bool] = False
     model: ClassVar[type[Model]]
     filters: ClassVar[type[StrictFilterSet]]
 

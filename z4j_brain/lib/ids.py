@@ -24,5 +24,5 @@ def uuid7() -> uuid.UUID:
 
 
 def numbers(ids: Iterable[str]) -> list[int]:
-    """Those of the ids that a row can have."""
-    return [int(pk) for pk in ids if pk.isascii() and pk.isdigit() and len(pk) < _DIGITS]
+    """Those of the ids that a row can have, in their order: who locks rows so never waits for somebody who waits."""
+    return sorted(int(pk) for pk in ids if pk.isascii() and pk.isdigit() and len(pk) < _DIGITS)

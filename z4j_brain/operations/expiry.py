@@ -70,7 +70,7 @@ def _expire_leases(leases: QuerySet[Command], now: datetime) -> None:
             outcomes.doubt(
                 command, "An agent took it and did not answer; since it was taken back, it is not sent again."
             )
-        elif command.fence < MAX_LEASES and command.expires_at > now:
+        elif command.fence < MAX_LEASES and (command.expires_at > now or _stands_still(command)):
             command.state = CommandState.QUEUED
             nudge.wake_on_commit(command.environment_id)
         elif command.fence >= MAX_LEASES:
@@ -82,6 +82,11 @@ def _expire_leases(leases: QuerySet[Command], now: datetime) -> None:
         else:
             command.state = CommandState.EXPIRED
         command.save(update_fields=["state"])
+
+
+def _stands_still(command: Command) -> bool:
+    """While its operation is paused, its time does not run out: when it goes on, it gets more."""
+    return command.operation.state == OperationState.PAUSED
 
 
 def _stranded(now: datetime) -> dict[UUID, int]:

@@ -44,6 +44,7 @@ _MAKING = frozenset({"retry", "retry_with", "run"})
 _ONCE = frozenset({"purge"})
 #: What a worker that has come back under its name is still to be told. A restart it has just had.
 _OUTLIVING = frozenset({"pause", "resume", "rate_limit", "time_limit", "autoscale"})
+_OUTCOMES = frozenset(ItemOutcome.values)
 _GOING = (OperationState.PENDING, OperationState.RUNNING)
 
 
@@ -263,7 +264,7 @@ def _answer(item: Item, result: wire.Result | None) -> None:
     item.new_task_id = result.get("new_task_id", "")
     if result["outcome"] == wire.Outcome.REQUESTED:
         item.progress, item.detail = ItemProgress.REQUESTED, result.get("detail", "")
-    elif result["outcome"] in ItemOutcome.values:
+    elif result["outcome"] in _OUTCOMES:
         outcomes.end(item, ItemOutcome(result["outcome"]), result.get("detail", ""))
     else:
         outcomes.end(item, ItemOutcome.FAILED, f"The agent answered {result['outcome']}.")

@@ -155,9 +155,13 @@ def make(
     options: Mapping[str, Any],
 ) -> Plan:
     """Judge each target. In a transaction, their rows are locked: what is heard of them comes after what is asked."""
-    if (options.get("order") == NEWEST) is not kind.newest_first:
-        ids = list(reversed(ids))
+    ids = sorted(ids, key=_age, reverse=options.get("order") == NEWEST)
     return Plan(verb, tuple(kind.candidates(environment, actor, verb, ids, options)), options)
+
+
+def _age(pk: str) -> tuple[int, str]:
+    """The longer a number, and the higher, the younger is what it belongs to."""
+    return len(pk), pk
 
 
 def paced(options: Mapping[str, Any]) -> bool:

@@ -51,11 +51,10 @@ class Candidate:
 
 
 class Kind(Protocol):
-    """One kind of target. `newest_first`: whether the ids it selects come so."""
+    """One kind of target. Of two ids, the shorter or lower is the older."""
 
     name: ClassVar[str]
     plural: ClassVar[str]
-    newest_first: ClassVar[bool]
 
     def of_address(self, query: Mapping[str, str]) -> dict[str, str]:
         """The filter behind the address of a list in the panel."""

@@ -62,7 +62,6 @@ class Tasks:
 
     name: ClassVar[str] = KIND
     plural: ClassVar[str] = "tasks"
-    newest_first: ClassVar[bool] = True
 
     def of_address(self, query: Mapping[str, str]) -> dict[str, str]:
         return View.of(query).filter
@@ -121,7 +120,6 @@ class Engines:
 
     name: ClassVar[str] = ENGINE
     plural: ClassVar[str] = "engines"
-    newest_first: ClassVar[bool] = False
 
     def of_address(self, query: Mapping[str, str]) -> dict[str, str]:
         return {}
