@@ -273,3 +273,14 @@ def test_a_target_that_was_pruned_before_its_turn_is_not_found(ask, cast):
     answer(agent, command)
     assert list(items(made).order_by("id").values_list("outcome", flat=True)) == ["done", "not_found"]
     assert Operation.objects.get().state == "partial"
+
+
+def test_a_task_that_is_run_goes_into_the_queue_that_was_asked_for(ask, cast):
+    agent = rows.agent(cast.production, verbs=("run",))
+    pay, queues = rows.registered(cast.production, name="shop.pay"), []
+    for options in ({}, {"queue": "slow"}):
+        assert ask("operations/", action="task.run", targets=[pay.pk], options=options).status_code == 202
+        [command] = outbox.lease(agent)
+        queues += [target["queue"] for target in command["targets"]]
+
+    assert queues == ["", "slow"]

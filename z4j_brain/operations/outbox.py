@@ -154,9 +154,16 @@ def _targets(command: Command, operation: Operation) -> list[wire.Target]:
         outcomes.finish(gone)
         if len(gone) == len(waiting):
             _close(command)
+    # A task that is made from its name has no queue yet: it goes into the one that was asked for.
+    chosen = str(command.params.get("queue") or "") if command.verb == "run" else ""
     return [
         wire.Target(
-            item=item.pk, task_id=one.task_id, name=one.name, queue=one.queue, worker=one.worker, vault=one.vault
+            item=item.pk,
+            task_id=one.task_id,
+            name=one.name,
+            queue=one.queue or chosen,
+            worker=one.worker,
+            vault=one.vault,
         )
         for item in waiting
         if (one := found.get(item.target_id))
