@@ -54,7 +54,6 @@ class _Row(NamedTuple):
     error_type: str
     first_at: datetime
     finished_at: datetime | None
-    cancel_requested_at: datetime | None
 
 
 class Tasks:
