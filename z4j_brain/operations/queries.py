@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
@@ -40,6 +41,11 @@ def detail(actor: Actor, environment: Environment, pk: UUID) -> Operation:
     if found is None:
         raise Http404
     return found
+
+
+def among(environment: Environment, pks: Collection[UUID]) -> dict[UUID, Operation]:
+    """These operations of an environment. For use behind a decision: it asks for no actor."""
+    return Operation.objects.filter(environment=environment).in_bulk(list(pks))
 
 
 def items(operation: Operation) -> QuerySet[Item]:
@@ -117,15 +123,27 @@ def asked_already(
     return {(target_id, part): known[operation_id] for target_id, part, operation_id in found}
 
 
-def remade(environment: Environment, actions: Collection[str], target_ids: Sequence[str]) -> dict[str, str]:
-    """Targets of which one of these actions has made a task, and its id: perhaps no event has told of it yet."""
+class Past(NamedTuple):
+    """What was asked of a target before, and what became of it; `outcome` None: that goes on."""
+
+    target_id: str
+    action: str
+    outcome: str | None
+    operation_id: UUID
+    new_task_id: str
+    detail: str
+
+
+def past(environment: Environment, target_kind: str, target_ids: Sequence[str]) -> list[Past]:
+    """What is still asked of these targets, what has made a task of them, and what found no arguments; oldest first."""
     rows = Item.objects.filter(
+        Q(outcome=None) | Q(outcome__in=(ItemOutcome.DONE, ItemOutcome.ARGS_UNAVAILABLE)),
         target_id__in=target_ids,
-        outcome=ItemOutcome.DONE,
         operation__environment=environment,
-        operation__action__in=actions,
-    ).exclude(new_task_id="")
-    return dict(rows.order_by("id").values_list("target_id", "new_task_id"))
+        operation__target_kind=target_kind,
+    )
+    told = ("target_id", "operation__action", "outcome", "operation_id", "new_task_id", "detail")
+    return [Past(*row) for row in rows.order_by("id").values_list(*told)]
 
 
 def without_arguments(environment: Environment, target_ids: Sequence[str]) -> dict[str, str]:

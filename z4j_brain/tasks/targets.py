@@ -17,9 +17,8 @@ from z4j_brain.lib import signature
 from z4j_brain.lib.bulk import batched
 from z4j_brain.lib.ids import numbers
 from z4j_brain.operations import queries as operations
-from z4j_brain.operations.models import Operation
 from z4j_brain.operations.serving import Serving
-from z4j_brain.operations.states import LeftOut
+from z4j_brain.operations.states import ItemOutcome, LeftOut
 from z4j_brain.operations.targets import Candidate, Resolved
 from z4j_brain.operations.verbs import Verb
 from z4j_brain.rbac import access
@@ -168,21 +167,31 @@ class _Judge:
         self._runners = fleet.agents_of(environment, running)
         vaults = {row.vault for row in rows} if verb.asks in _COPYING else set()
         self._serving = Serving(environment, verb, vaults, set(self._runners.values()))
-        self._asked: dict[tuple[str, str], Operation] = {}
+        self._asked: dict[str, UUID] = {}
         self._retried: dict[tuple[str, str], str] = {}
         self._remade: dict[str, str] = {}
-        for step in batched(rows, STEP):
-            ids = [str(row.id) for row in step]
-            self._asked |= operations.asked_already(
-                environment, _COPIES if verb.asks in _COPYING else (verb.name,), ids
-            )
-            if verb.asks in _COPYING and not options.get("again"):
-                self._retried |= retried(environment, [row.task_id for row in step])
-                self._remade |= operations.remade(environment, _COPIES, ids)
         self._denied: dict[str, str] = {}
-        if verb.asks in _COPYING:
-            for step in batched(rows, STEP):
-                self._denied |= operations.without_arguments(environment, [str(row.id) for row in step])
+        for step in batched(rows, STEP):
+            for one in operations.past(environment, KIND, [str(row.id) for row in step]):
+                self._remember(one)
+            if verb.asks in _COPYING:
+                self._retried |= retried(environment, [row.task_id for row in step])
+        self._asking = operations.among(environment, set(self._asked.values()))
+
+    def _remember(self, one: operations.Past) -> None:
+        same = _COPIES if self._verb.asks in _COPYING else (self._verb.name,)
+        if one.outcome is None and one.action in same:
+            self._asked[one.target_id] = one.operation_id
+        if one.outcome == ItemOutcome.DONE and one.new_task_id and one.action in _COPIES:
+            self._remade[one.target_id] = one.new_task_id
+        if one.outcome == ItemOutcome.ARGS_UNAVAILABLE:
+            self._denied[one.target_id] = one.detail
+
+    def _again(self, row: _Row) -> str | None:
+        """As what it runs once more already, unless that is what is wanted."""
+        if self._verb.asks not in _COPYING or self._options.get("again"):
+            return None
+        return self._retried.get((row.engine, row.task_id)) or self._remade.get(str(row.id))
 
     def candidate(self, row: _Row) -> Candidate:
         verdict = self._verdict(row)
@@ -208,12 +217,10 @@ class _Judge:
     def _verdict(self, row: _Row) -> judging.Verdict:
         if verdict := self._judge(row):
             return verdict
-        if operation := self._asked.get((str(row.id), "")):
-            return (
-                LeftOut.ALREADY_ASKED,
-                f"{operation.actor_name} has asked for it already, in operation {operation.pk}.",
-            )
-        if again := self._retried.get((row.engine, row.task_id)) or self._remade.get(str(row.id)):
+        if asked := self._asked.get(str(row.id)):
+            who = self._asking[asked].actor_name
+            return LeftOut.ALREADY_ASKED, f"{who} has asked for it already, in operation {asked}."
+        if again := self._again(row):
             return LeftOut.ALREADY_RETRIED, f"Retried already, as {again}. Say “again” to run it once more."
         if verdict := self._serving.obstacle(row.engine):
             return verdict
