@@ -109,7 +109,7 @@ class Cluster:
     def at(self, member: Member) -> Brain:
         """The brain as it is met at this member's door."""
         door = Brain.__new__(Brain)
-        door.__dict__ = self.brain.__dict__ | {"port": member.port}
+        door.__dict__ = self.brain.__dict__ | {"port": member.port, "url": f"http://127.0.0.1:{member.port}"}
         return door
 
     def close(self) -> None:
