@@ -167,3 +167,24 @@ def test_a_queue_that_was_resumed_while_nobody_took_from_it_is_not_paused_again(
     holds.keep()
 
     assert Item.objects.count() == 1
+
+
+@pytest.mark.parametrize("told", ["it ends", "it ends before its answer is here", "another begins in its place"])
+def test_a_worker_that_was_told_to_restart_has_done_it_once_its_process_has_ended(cast, crew, olive, told):
+    worker = crew["one"]
+    Worker.objects.filter(pk=worker.pk).update(started_at=timezone.now() - timedelta(hours=1))
+    operation = actions.restart(cast.production, [worker.pk], actor=olive)
+    [command] = outbox.lease(worker.agent)
+    offline = {"seq": 7, "kind": "worker.offline", "ts": sent.now(), "engine": "celery", "worker": worker.name}
+    steps = {
+        "answers": lambda: answer(worker.agent, command, "requested"),
+        "ends": lambda: ingest(worker.agent.key, sent.parsed(offline, boot=worker.agent.boot)),
+        "comes": lambda: comes_back(cast, worker),
+    }
+    order = {"it ends": ["answers", "ends"], "another begins in its place": ["answers", "comes"]}
+
+    for step in order.get(told, ["ends", "answers"]):
+        steps[step]()
+
+    assert Item.objects.get(operation=operation).outcome == "done"
+    assert Operation.objects.get(pk=operation.pk).state == "succeeded"

@@ -15,6 +15,7 @@ from z4j_brain.agents.states import SILENT_AFTER
 from z4j_brain.fleet import registered
 from z4j_brain.fleet.models import Depth, Queue, Registered, Worker
 from z4j_brain.fleet.registered import Known
+from z4j_brain.fleet.verbs import WORKER
 from z4j_brain.lib import nudge
 from z4j_brain.lib.batch import ParsedEvent
 from z4j_brain.lib.bulk import EPOCH, MAX_TIME, micros
@@ -160,12 +161,15 @@ def _apply(agent: Agent, event: dict[str, Any]) -> None:
     data = event.get("data") or {}
     if _is_past(worker, agent, data):
         return
+    ended = event["kind"] == Kind.WORKER_OFFLINE or _begins_anew(worker, data)
     if event["kind"] == Kind.WORKER_OFFLINE:
         worker.offline_at = timezone.now()
         worker.running = []
     else:
         _describe(worker, agent, data)
     worker.save()
+    if ended:
+        outbox.confirm(agent.environment_id, WORKER, {worker.pk: outbox.ENDED})
     nudge.on_commit(agent.environment_id, "worker", [str(worker.pk)])
 
 
@@ -177,6 +181,12 @@ def _is_past(worker: Worker, agent: Agent, data: dict[str, Any]) -> bool:
     if known is None:
         return False
     return not isinstance(started, int) or started < known
+
+
+def _begins_anew(worker: Worker, data: dict[str, Any]) -> bool:
+    """Another process under the name of one that never said that it ended."""
+    started, known = data.get("started"), micros(worker.started_at)
+    return known is not None and isinstance(started, int) and started > known
 
 
 def _describe(worker: Worker, agent: Agent, data: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from z4j_brain.fleet.verbs import ONLY, QUEUE, REGISTERED, WORKER
 from z4j_brain.lib import signature
 from z4j_brain.lib.ids import numbers
 from z4j_brain.lib.listing import StrictFilterSet
+from z4j_brain.operations import outbox
 from z4j_brain.operations import queries as operations
 from z4j_brain.operations.models import Operation
 from z4j_brain.operations.serving import Serving, obstacle
@@ -136,7 +137,10 @@ class Workers(_Rows):
             yield _asked(asked, pk, found)
 
     def resolve(self, environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
-        return {str(row.pk): Resolved(str(row.pk), "", worker=row.name) for row in self._of(environment_id, ids)}
+        return {
+            str(row.pk): Resolved(str(row.pk), "", worker=row.name, final=outbox.ENDED if row.offline_at else "")
+            for row in self._of(environment_id, ids)
+        }
 
 
 class Registrations(_Rows):

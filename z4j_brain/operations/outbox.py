@@ -36,8 +36,10 @@ ROUND = 200
 #: How far an operation may fall behind its pace and still catch up.
 SLACK = timedelta(seconds=2)
 
+#: What a worker is after its process has ended, whatever began in its place.
+ENDED = "ended"
 #: The state that shows that a verb has had its effect. Any other final state shows that it came too late.
-_CONFIRMED_BY = {"cancel": "cancelled"}
+_CONFIRMED_BY = {"cancel": "cancelled", "stop": ENDED, "restart": ENDED}
 #: Verbs that make a task whose id follows from the command: whether they took effect, events can tell.
 _MAKING = frozenset({"retry", "retry_with", "run"})
 #: Verbs that nobody repeats: cut off in one, only the agent that had it can know how far it came.
@@ -261,7 +263,7 @@ def _apply(command: Command, agent: Agent, results: list[wire.Result]) -> None:
     if requested:
         found = targets.resolve(operation.target_kind, operation.environment_id, requested)
         ended = {pk: one.final for pk, one in found.items() if one.final}
-        _confirm(operation.environment_id, ended)
+        _confirm(operation.environment_id, operation.target_kind, ended)
 
 
 def _answer(item: Item, result: wire.Result | None) -> None:
@@ -277,16 +279,17 @@ def _answer(item: Item, result: wire.Result | None) -> None:
         outcomes.end(item, ItemOutcome.FAILED, f"The agent answered {result['outcome']}.")
 
 
-def confirm(environment_id: int, states: Mapping[int, str]) -> None:
-    """Events say that these tasks have ended: settle what was requested of them, in the transaction of ingest."""
-    _confirm(environment_id, {str(pk): state for pk, state in states.items()})
+def confirm(environment_id: int, kind: str, states: Mapping[int, str]) -> None:
+    """Events say that these targets have ended: settle what was requested of them, in the transaction of ingest."""
+    _confirm(environment_id, kind, {str(pk): state for pk, state in states.items()})
 
 
-def _confirm(environment_id: int, states: Mapping[str, str]) -> None:
+def _confirm(environment_id: int, kind: str, states: Mapping[str, str]) -> None:
     items = list(
         Item.objects.select_for_update(of=("self",))
         .select_related("command")
         .filter(target_id__in=states, progress=ItemProgress.REQUESTED, operation__environment_id=environment_id)
+        .filter(operation__target_kind=kind)  # a task and a worker may have the same number
         .order_by("id")
     )
     for item in items:

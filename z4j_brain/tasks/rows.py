@@ -28,6 +28,7 @@ from z4j_brain.stats import ingest as stats
 from z4j_brain.stats.ingest import Fact
 from z4j_brain.tasks import facts, textindex
 from z4j_brain.tasks.models import Event, Task
+from z4j_brain.tasks.verbs import KIND
 
 _TIMES = frozenset(("eta", "expires", "first_at", "enqueued_at", "received_at", "started_at", "finished_at", "last_at"))
 #: What needs another form in its column, after all that does not.
@@ -184,7 +185,7 @@ def _update(
         if changed:
             bulk.update(Task, ("id", *changed), rows)
     if settled:
-        outbox.confirm(environment_id, settled)
+        outbox.confirm(environment_id, KIND, settled)
 
 
 def _refold(found: Known, keyed: list[Keyed], earlier: dict[int, list[Keyed] | None]) -> folding.Row:
