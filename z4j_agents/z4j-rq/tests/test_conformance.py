@@ -43,7 +43,7 @@ class TestRQ(EngineSuite):
 
     @proves("time_limit")
     def test_a_time_limit_ends_the_next_job_of_that_name(self, rig):
-        rig.records.ask("time_limit", Target(command="limit-1", item=1), name="shop.slow", hard=1)
+        rig.records.ask("time_limit", Target(command="limit-1", item=1), name="shop.slow", hard=0.7)
         row = self.becomes(rig, rig.send("slow", 30), State.FAILED)
         assert row["error_reason"] == "timeout"
         rig.records.ask("time_limit", Target(command="limit-2", item=1), name="shop.slow", hard=600)

@@ -121,7 +121,7 @@ class Control(Process):
             return Answer(Outcome.FAILED, f"It takes min and max, whole numbers up to {MOST}, min being no more.")
         return self._command(control.autoscale, max=high, min=low)
 
-    @verb(note="processes are replaced when their task has ended; needs worker_pool_restarts")
+    @verb(note="a process is replaced when its task has ended, an idle one after its next; needs worker_pool_restarts")
     def restart_pool(self, target: Target, params: Mapping[str, Any]) -> Answer:
         return self._command(control.pool_restart)
 

@@ -59,6 +59,7 @@ class DjangoTasksEngine(Engine):
     name: ClassVar[str] = ENGINE
     host: Any = None
     lacks: ClassVar[Mapping[str, str]] = {
+        "run": "Not offered: send it from the project's own code, or retry one of that name with other arguments.",
         "requeue": "Django's tasks have no dead letters: a failed one is kept and can be retried.",
         **dict.fromkeys(("move", "purge"), "Not offered: cancel the waiting tasks instead."),
         **dict.fromkeys(("pause", "resume"), "A worker takes no orders; start and stop workers instead."),

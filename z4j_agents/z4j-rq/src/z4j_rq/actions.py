@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import time
@@ -233,15 +234,16 @@ class Actions(Queues):
         name, seconds = str(params.get("name") or ""), params.get("hard") or params.get("soft")
         if not name or not isinstance(seconds, (int, float)) or seconds <= 0:
             return Answer(Outcome.FAILED, "It takes the name of a function and a number of seconds.")
-        self.host.state.put(LIMIT + name, json.dumps(seconds).encode())
-        return Answer(Outcome.DONE, f"{name} is ended after {seconds} s.")
+        whole = math.ceil(seconds)  # RQ sets an alarm, which knows no fractions
+        self.host.state.put(LIMIT + name, json.dumps(whole).encode())
+        return Answer(Outcome.DONE, f"{name} is ended after {whole} s.")
 
     def limit(self, job: Job) -> None:
         """Before the job's process is forked."""
         assert self.host is not None
         seconds = self.host.state.get(LIMIT + name_of(job))
         if seconds is not None:
-            job.timeout = json.loads(seconds)
+            job.timeout = math.ceil(json.loads(seconds))
 
     @emulated(
         note="how many jobs of the key that it names may run at once; the next such job brings its own limit again"
