@@ -10,7 +10,14 @@ from django.db.models import F
 from django.utils import timezone
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from z4j_core.engine import Target
 
 from tests import rows
@@ -41,7 +48,7 @@ class Steering(RuleBasedStateMachine):
         self.state = ""
 
     @initialize(
-        count=st.integers(1, 5),
+        count=st.integers(2, 6),
         options=st.sampled_from([{}, {"stop_after": 2}, {"stop_after": 1}, {"rate": 1}, {"rate": 1, "delay": 5}]),
     )
     def begin(self, count, options):
@@ -49,8 +56,17 @@ class Steering(RuleBasedStateMachine):
         ids = [task.pk for task in chosen]
         self.operation = tasks.retry(self.place, ids, options, actor=self.oscar)
 
-    @rule(agent=st.integers(0, 1))
-    def lease(self, agent):
+    @rule(order=st.sampled_from([[0], [1], [0, 1], [1, 0], [0, 0, 1]]))
+    def lease(self, order):
+        for agent in order:
+            self._lease(agent)
+
+    @rule()
+    def lease_all(self):
+        for agent in (0, 1) * 3:
+            self._lease(agent)
+
+    def _lease(self, agent):
         Operation.objects.exclude(next_at=None).update(next_at=F("next_at") - timedelta(seconds=60))
         before = Operation.objects.get(pk=self.operation.pk)
         for command in outbox.lease(self.agents[agent]):
@@ -90,8 +106,16 @@ class Steering(RuleBasedStateMachine):
     def look_again(self):
         expiry.reconsider()
 
-    @rule(steer=st.sampled_from([actions.pause, actions.resume, actions.cancel, actions.undo]))
-    def steer(self, steer):
+    @rule(steer=st.sampled_from([actions.pause, actions.resume, actions.resume]))
+    def hold_or_go_on(self, steer):
+        self._steer(steer)
+
+    @precondition(lambda self: self.taken)
+    @rule(steer=st.sampled_from([actions.cancel, actions.undo]))
+    def stop(self, steer):
+        self._steer(steer)
+
+    def _steer(self, steer):
         try:
             steer(self.operation, actor=self.oscar)
         except Problem as problem:
@@ -103,6 +127,7 @@ class Steering(RuleBasedStateMachine):
         expiry.expire()
         self.held.clear()
 
+    @precondition(lambda self: len(self.taken) > 1)
     @rule()
     def let_its_time_run_out(self):
         gone = timezone.now() - PAST
@@ -158,5 +183,5 @@ class Steering(RuleBasedStateMachine):
 
 def test_an_operation_stands_whatever_is_done_to_it(cast):
     run_state_machine_as_test(
-        lambda: Steering(cast), settings=settings(max_examples=30, stateful_step_count=20, deadline=None)
+        lambda: Steering(cast), settings=settings(max_examples=15, stateful_step_count=20, deadline=None)
     )
