@@ -151,10 +151,11 @@ def test_it_stops_by_itself_after_so_many_failures_and_goes_on_with_a_new_budget
     agent = rows.agent(cast.production)
     for _ in range(6):
         rows.task(cast.production)
-    made = ask("operations/", **RETRY, **ALL_FAILED, options={"stop_after": 2})
+    made = ask("operations/", **RETRY, **ALL_FAILED, options={"stop_after": 2, "rate": 2})
     operation = Operation.objects.get(pk=made.json()["id"])
 
     for budget in (2, 4):
+        pass_time(60)
         [command] = outbox.lease(agent)
         assert len(command["targets"]) == 2
         answer(agent, command, "failed")
@@ -165,6 +166,7 @@ def test_it_stops_by_itself_after_so_many_failures_and_goes_on_with_a_new_budget
         resumed = ask(f"operations/{operation.pk}/resume/").json()
         assert (resumed["state"], resumed["halted"]) == ("running", "")
 
+    pass_time(60)
     [command] = outbox.lease(agent)
     answer(agent, command)
     operation.refresh_from_db()
