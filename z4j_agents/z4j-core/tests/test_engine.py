@@ -84,9 +84,38 @@ def test_a_retry_that_was_cut_off_is_sent_again_only_when_it_certainly_was_not_s
     assert "hunter2" not in answer.detail
 
 
-@pytest.mark.parametrize(("there", "outcome"), [(True, Outcome.DONE), (False, Outcome.FAILED), (None, Outcome.FAILED)])
-def test_a_retry_whose_answer_was_lost_is_done_when_its_task_is_there(there, outcome):
-    assert Knowing(there, TimeoutError()).act("retry", TARGET, {}).outcome == outcome
+class ServerTimeout(Exception):
+    """As drivers derive their own: not from the errors of Python."""
+
+
+def wrapped(error, cause):
+    try:
+        raise error from cause
+    except Exception as raised:
+        return raised
+
+
+LOST = [
+    TimeoutError("redis://:hunter2@cache"),
+    OSError(104, "reset"),
+    ServerTimeout(),
+    wrapped(RuntimeError("not sent"), ConnectionResetError()),
+]
+
+
+@pytest.mark.parametrize("error", LOST)
+@pytest.mark.parametrize(("there", "outcome"), [(True, Outcome.DONE), (False, Outcome.FAILED), (None, Outcome.UNKNOWN)])
+def test_a_retry_whose_answer_was_lost_is_what_became_of_its_task_and_unknown_where_nobody_can_tell(
+    there, outcome, error
+):
+    answer = Knowing(there, error).act("retry", TARGET, {})
+    assert answer.outcome == outcome
+    assert outcome != Outcome.UNKNOWN or TARGET.new_task_id() in answer.detail
+    assert "hunter2" not in answer.detail
+
+
+def test_a_retry_that_never_came_to_be_sent_has_failed_even_where_nobody_can_tell():
+    assert Knowing(None, wrapped(TypeError(), KeyError())).act("retry", TARGET, {}).outcome == Outcome.FAILED
 
 
 def test_a_command_delivered_twice_means_the_same_new_task():

@@ -20,6 +20,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from z4j_core import safety
+from z4j_core.lost import is_lost
 from z4j_core.verbs import MAKES, READS, VERBS, Support, emulated, verb
 from z4j_core.wire import Command, Kind, Outcome, QueueFacts, Source
 from z4j_core.wire import Target as WireTarget
@@ -32,9 +33,10 @@ __all__ = ["Advice", "Answer", "Engine", "Host", "Store", "Support", "Target", "
 AGENT_GROUP: Final = "z4j.agent"
 ENGINE_GROUP: Final = "z4j.engines"
 _UNKNOWN: Final = (
-    "Who was to send it was cut off in the act, and nobody here can tell whether it was sent. It is not sent again by"
-    " itself: look for the task {}, and ask again if it does not appear."
+    "{}, and nobody here can tell whether it was sent. It is not sent again by itself: look for the task {}, and ask"
+    " again if it does not appear."
 )
+_CUT_OFF: Final = "Who was to send it was cut off in the act"
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +320,11 @@ class Engine:
         return {name: self.obstacle(name) or f"{self.name} cannot do this." for name in VERBS if name not in offered}
 
     def act(self, verb: str, target: Target, params: Mapping[str, Any]) -> Answer:
-        """Carry out one verb on one target. Never raises: what a verb raises is `failed`, by the name of its type."""
+        """Carry out one verb on one target. Never raises: what a verb raises is `failed`, by the name of its type.
+
+        A task that was to be made is `unknown` when the connection was lost over it and `landed` cannot tell: events
+        may still tell of it, and who asks for what failed once more must not make it twice.
+        """
         if verb not in VERBS or not self.defines(verb):
             return Answer(Outcome.UNSUPPORTED, self.lacks.get(verb) or f"{self.name} cannot {verb}.")
         if why := self.obstacle(verb):
@@ -328,17 +334,25 @@ class Engine:
             return known or getattr(self, verb)(target, params)
         except Exception as error:
             safety.record(f"{self.name}.{verb}", error)
+            why = f"{type(error).__name__} while asking {self.name} to {verb}"
             # The broker may have taken the task before its answer was lost.
-            if verb in MAKES and self._has_landed(target):
+            landed = self._has_landed(target) if verb in MAKES else False
+            if landed:
                 return self._sent(target)
-            return Answer(Outcome.FAILED, f"{type(error).__name__} while asking {self.name} to {verb}.")
+            if landed is None and is_lost(error):
+                return self._doubted(target, why)
+            return Answer(Outcome.FAILED, f"{why}.")
 
     def _resolved(self, target: Target) -> Answer | None:
         """What became of a task that somebody may have made before. None: nobody has, and it may be made."""
         landed = self._has_landed(target)
         if landed is None:
-            return Answer(Outcome.UNKNOWN, _UNKNOWN.format(target.new_task_id()))
+            return self._doubted(target, _CUT_OFF)
         return self._sent(target) if landed else None
+
+    @staticmethod
+    def _doubted(target: Target, why: str) -> Answer:
+        return Answer(Outcome.UNKNOWN, _UNKNOWN.format(why, target.new_task_id()))
 
     def _has_landed(self, target: Target) -> bool | None:
         with safety.guard(f"{self.name}.landed"):

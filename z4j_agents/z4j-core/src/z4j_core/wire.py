@@ -295,8 +295,8 @@ class Command(TypedDict):
 class Outcome(StrEnum):
     """What an agent answers about one target. `requested`: accepted by the engine, a later event confirms it.
 
-    `unknown`: whoever was to carry it out was cut off in the act, and nobody can tell whether it took effect. It is
-    never repeated by itself; a brain from before this outcome counts it as failed.
+    `unknown`: whoever was to carry it out was cut off in the act, or lost the broker over it, and nobody can tell
+    whether it took effect. It is never repeated by itself; a brain from before this outcome counts it as failed.
     """
 
     DONE = "done"
