@@ -34,6 +34,23 @@ class Slow(Engine):
         return Answer(wire.Outcome.DONE, "", target.new_task_id())
 
 
+class Traced(Engine):
+    """It notes each act among the statements of the journal."""
+
+    name: ClassVar[str] = "toy"
+
+    def __init__(self, journal: Journal) -> None:
+        self.seen: list[str] = []
+        journal.file.write(lambda db: db.set_trace_callback(self.seen.append))
+
+    def retry(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        self.seen.append("ACT")
+        return Answer(wire.Outcome.DONE)
+
+    def purge(self, target: Target, params: Mapping[str, Any]) -> Answer:
+        return self.retry(target, params)
+
+
 PROGRAM = """
 import json, os, sqlite3, sys
 from pathlib import Path
@@ -177,6 +194,20 @@ def test_what_must_not_happen_twice_is_not_tried_again(carry_out, brain, sent, f
     assert results[0]["outcome"] == "unknown"
     assert "nobody knows" in results[0]["detail"]
     assert sent() == before
+
+
+@pytest.mark.parametrize(("verb", "synced"), [("purge", True), ("retry", False)])
+def test_what_must_not_happen_twice_is_on_the_disk_as_begun_before_it_happens(brain, tmp_path, verb, synced):
+    """Else, after a loss of power, it would not count as begun. Of a retry the broker is asked; so it costs no sync."""
+    journal = Journal(tmp_path / "journal.db")
+    toy = Traced(journal)
+    target = {"item": 1, "task_id": "t1", "queue": "q"}
+    Executor(journal, {"toy": toy}, AllowList(["purge"])).carry_out(brain.command(BOOT, verb=verb, targets=[target]))
+    before = toy.seen[: toy.seen.index("ACT")]
+    begun = next(at for at, statement in enumerate(before) if "INTO begun" in statement)
+    assert any(statement == "COMMIT" for statement in before[begun:])
+    modes = [statement for statement in before[:begun] if "synchronous" in statement]
+    assert (modes[-1] == "PRAGMA synchronous=FULL") is synced
 
 
 def test_what_was_not_begun_is_carried_out_even_if_it_must_not_happen_twice(carry_out, brain, sent):

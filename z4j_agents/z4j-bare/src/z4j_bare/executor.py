@@ -78,7 +78,7 @@ class Executor:
             if item in results:
                 continue
             try:
-                self._journal.turn(command, ended, begins=item)
+                self._journal.turn(command, ended, begins=item, durable=command["verb"] not in REPEATABLE | MAKES)
             except Unavailable:
                 return self._all(command, Entry(0, None, results), wire.Outcome.REFUSED, _NO_JOURNAL)
             results[item] = ended = self._one(command, target, again=entry.elsewhere or item in entry.begun)

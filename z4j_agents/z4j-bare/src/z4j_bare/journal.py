@@ -60,11 +60,11 @@ class Journal:
         """On the disk when this returns: from here on the command counts as tried."""
         return self.file.write(lambda db: _start(db, command), durable=True)
 
-    def turn(self, command: wire.Command, ended: wire.Result | None, begins: int) -> None:
+    def turn(self, command: wire.Command, ended: wire.Result | None, begins: int, *, durable: bool = False) -> None:
         """One target is finished, and another is about to be carried out. With the kernel when this returns, which
-        survives the end of this process. Raises Superseded.
+        survives the end of this process. Durable: on the disk, which also survives a loss of power. Raises Superseded.
         """
-        if not self.file.write(lambda db: _turn(db, command, ended, begins)):
+        if not self.file.write(lambda db: _turn(db, command, ended, begins), durable=durable):
             raise Superseded
 
     def done(self, command: wire.Command, results: Sequence[wire.Result]) -> None:
