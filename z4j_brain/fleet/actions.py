@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from z4j_brain.fleet import verbs
 from z4j_brain.fleet.models import Queue
+from z4j_brain.lib.ids import numbers
+from z4j_brain.lib.problem import Problem
 from z4j_brain.operations import launch
 from z4j_brain.operations.idempotency import Claim
 from z4j_brain.operations.models import Operation
@@ -35,8 +37,12 @@ def pause(
     record: Record,
 ) -> Operation:
     """Have every worker take nothing more from these queues, until they are resumed."""
+    follows = bool(options and verbs.ONLY in options)  # a wish that was there before, unless it has gone meanwhile
+    held = Queue.objects.select_for_update().filter(environment=environment, pk__in=numbers(map(str, queue_ids)))
+    if follows and any(queue.paused_at is None for queue in held):
+        raise Problem(409, "not_now", "Resumed meanwhile")
     operation = launch.start(verbs.PAUSE, environment, queue_ids, options, given, actor, reason, record, claim)
-    if options and verbs.ONLY in options:  # these follow a wish that was there before
+    if follows:
         return operation
     _of(environment, operation).update(paused_at=timezone.now(), paused_by=actor.name[:255], paused_reason=reason[:500])
     return operation
@@ -57,7 +63,7 @@ def resume(
     """Have every worker take from these queues again."""
     operation = launch.start(verbs.RESUME, environment, queue_ids, options, given, actor, reason, record, claim)
     # Also where no worker is left that could be told: else the next one would be told to pause.
-    here = Queue.objects.filter(environment=environment, pk__in=[int(pk) for pk in queue_ids])
+    here = Queue.objects.filter(environment=environment, pk__in=numbers(map(str, queue_ids)))
     here.update(paused_at=None, paused_by=None, paused_reason=None)
     return operation
 

@@ -15,10 +15,11 @@ from z4j_brain.agents.queries import Offer
 from z4j_brain.fleet import queries
 from z4j_brain.fleet.filters import QueueFilter, RegisteredFilter, WorkerFilter
 from z4j_brain.fleet.models import Queue, Registered, Worker
-from z4j_brain.fleet.verbs import ONLY, QUEUE, REGISTERED, WORKER
+from z4j_brain.fleet.verbs import GROW, ONLY, PAUSE, QUEUE, REGISTERED, RESUME, SHRINK, WORKER
 from z4j_brain.lib import signature
 from z4j_brain.lib.ids import numbers
 from z4j_brain.lib.listing import StrictFilterSet
+from z4j_brain.operations import options as choices
 from z4j_brain.operations import outbox
 from z4j_brain.operations import queries as operations
 from z4j_brain.operations.models import Operation
@@ -31,6 +32,12 @@ from z4j_brain.rbac.models import Environment
 
 Options = Mapping[str, Any]
 Verdict = tuple[LeftOut, str] | None
+_OPPOSITE = {
+    PAUSE.name: (RESUME.name,),
+    RESUME.name: (PAUSE.name,),
+    GROW.name: (SHRINK.name,),
+    SHRINK.name: (GROW.name,),
+}
 _GONE = "It is no longer known here."
 
 
@@ -56,7 +63,7 @@ class _Rows:
     def arrived(self, environment_id: int, engine: str, task_ids: Collection[str]) -> set[str]:
         return set()
 
-    def of_engine(self, environment: Environment, task_ids: Sequence[str]) -> list[str]:
+    def of_engine(self, environment: Environment, made: Sequence[tuple[str, str]]) -> list[str]:
         return []
 
     def _here(self, environment: Environment | int) -> QuerySet[Any]:
@@ -85,7 +92,7 @@ class Queues(_Rows):
         rows = {str(queue.pk): queue for queue in self._held(environment, ids)}
         takers = _takers(environment, options.get(ONLY)) if verb.bound else {}
         serving = Serving(environment, verb, pks={queue.agent_id for queue in rows.values() if queue.agent_id})
-        asked = operations.asked_already(environment, (verb.name,), ids)
+        asked = _open(environment, verb, ids, options)
         for pk in ids:
             queue = rows.get(pk)
             if queue is None:
@@ -114,7 +121,7 @@ class Workers(_Rows):
         self, environment: Environment, actor: Actor, verb: Verb, ids: Sequence[str], options: Options
     ) -> Iterator[Candidate]:
         rows = {str(worker.pk): worker for worker in self._held(environment, ids).select_related("agent")}
-        asked = operations.asked_already(environment, (verb.name,), ids)
+        asked = _open(environment, verb, ids, options)
         for pk in ids:
             worker = rows.get(pk)
             if worker is None:
@@ -187,6 +194,19 @@ def _takers(environment: Environment, only: Collection[int] | None) -> dict[tupl
         for name in {*worker.queues, *worker.paused}:
             found[worker.engine, name].append(worker)
     return found
+
+
+def _open(
+    environment: Environment, verb: Verb, ids: Sequence[str], options: Options
+) -> dict[tuple[str, str], Operation]:
+    """Targets of which the very same was asked last, and is waited for. A pause between two resumes is no resume."""
+    newest = operations.asked_already(environment, (verb.name, *_OPPOSITE.get(verb.name, ())), ids)
+    wanted = choices.params(verb.options, options)
+    return {
+        one: asked
+        for one, asked in newest.items()
+        if asked.action == verb.name and choices.params(verb.options, asked.options) == wanted
+    }
 
 
 def _asked(asked: Mapping[tuple[str, str], Operation], pk: str, found: Candidate) -> Candidate:

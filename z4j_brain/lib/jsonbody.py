@@ -18,12 +18,11 @@ class StrictJSONParser(BaseParser):
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
         try:
-            return json.loads(
-                stream.read().decode("utf-8"),
-                object_pairs_hook=_once,
-                parse_constant=_refuse_constant,
-                parse_float=_finite,
-            )
+            text = stream.read().decode("utf-8")
+            found = json.loads(text, object_pairs_hook=_once, parse_constant=refuse_constant, parse_float=finite)
+            if "\\ud" in text.lower():
+                json.dumps(found, ensure_ascii=False).encode("utf-8")  # half a character cannot be encoded
+            return found
         except RecursionError:
             raise ParseError("The body is nested too deeply.") from None
         except ValueError as error:
@@ -37,11 +36,11 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _finite(text: str) -> float:
+def finite(text: str) -> float:
     if not math.isfinite(number := float(text)):
         raise ValueError("a number is out of range")
     return number
 
 
-def _refuse_constant(text: str) -> None:
+def refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is no JSON number")

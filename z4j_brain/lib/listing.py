@@ -175,9 +175,10 @@ class StrictFilterSet(filters.FilterSet):
             yield Fault(pointer=name[:64], detail=detail)
 
     def _crowded(self) -> Iterable[Fault]:
-        if not isinstance(self.data, QueryDict):
-            return
-        for name, values in self.data.lists():
+        lists = (
+            self.data.lists() if isinstance(self.data, QueryDict) else ((name, [self.data[name]]) for name in self.data)
+        )
+        for name, values in lists:
             if len(values) > 1:
                 yield Fault(pointer=name[:64], detail="Given twice; join several values by commas in __in.")
             if name.endswith("__in") and values[-1].count(",") >= MAX_VALUES:

@@ -12,12 +12,23 @@ from z4j_brain.lib.problem import Problem
 from z4j_brain.operations import launch, outcomes, queries, targets, verbs
 from z4j_brain.operations.models import Command, Item, Operation
 from z4j_brain.operations.states import TERMINAL, CommandState, ItemOutcome, ItemProgress, OperationState, Relation
-from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.action import Record, action
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.states import Permission
 
 _GOING = (OperationState.PENDING, OperationState.RUNNING)
+
+
+def _own(operation: Operation) -> Permission | None:
+    """Who lets it go on asks for what it does."""
+    verb = verbs.find(operation.action)
+    return verb.permission if verb else None
+
+
+def _back(operation: Operation) -> Permission | None:
+    """What it made is cancelled."""
+    verb = verbs.find(operation.action)
+    return Permission.CANCEL if verb is not None and verb.undoable else None
 
 
 @action(Permission.MANAGE_OPERATIONS, "operation.pause")
@@ -33,7 +44,7 @@ def pause(operation: Operation, *, actor: Actor, reason: str = "", record: Recor
     return locked
 
 
-@action(Permission.MANAGE_OPERATIONS, "operation.resume")
+@action(Permission.MANAGE_OPERATIONS, "operation.resume", also=_own)
 def resume(operation: Operation, *, actor: Actor, reason: str = "", record: Record) -> Operation:
     """Go on from where it stopped. The time it was paused does not count, and its failures are counted anew."""
     locked = _locked(operation, record)
@@ -65,7 +76,7 @@ def cancel(operation: Operation, *, actor: Actor, reason: str = "", record: Reco
     return _withdraw(locked, actor)
 
 
-@action(Permission.MANAGE_OPERATIONS, "operation.undo")
+@action(Permission.MANAGE_OPERATIONS, "operation.undo", also=_back)
 def undo(operation: Operation, *, actor: Actor, reason: str = "", record: Record) -> Operation:
     """Take back what has not left, and ask for what it enqueued to be cancelled: that is an operation of its own."""
     locked = _locked(operation, record)
@@ -78,7 +89,6 @@ def undo(operation: Operation, *, actor: Actor, reason: str = "", record: Record
     ids = targets.kind(back.kind).of_engine(locked.environment, queries.made(locked)) if back else []
     if back is None or not ids:
         return locked
-    rbac.require(actor, back.permission, locked.environment)
     options = {"wait": True}
     given = {"operation": str(locked.pk)}
     return launch.start(

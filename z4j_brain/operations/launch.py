@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import ValidationError
 from django.http import Http404
 from django.utils import timezone
 
@@ -82,7 +81,7 @@ def start(
     agreed = plan.make(kind, environment, actor, verb, list(dict.fromkeys(chosen)), options or {})
     _demand_fit(agreed)
     operation = _begin(environment, agreed, {"ids": chosen[:NAMED]} if given is None else given, actor, reason, record)
-    operation.parent, operation.relation = parent, relation
+    operation.parent, operation.relation = (parent, relation) if parent else _again(environment, verb, given)
     operation.save(force_insert=True)
     if claim is not None:
         claim.take(operation)
@@ -93,7 +92,8 @@ def start(
 
 def _demand_reason(environment: Environment, reason: str) -> None:
     if environment.reason_required and not reason.strip():
-        raise ValidationError({"reason": ["This environment asks for a reason: say why, for whoever reads it later."]})
+        detail = "This environment asks for a reason: say why, for whoever reads it later."
+        raise invalid([Fault(pointer="#/reason", detail=detail)])
 
 
 def _demand_fit(agreed: Plan) -> None:
@@ -140,6 +140,14 @@ def _write(operation: Operation, agreed: Plan) -> None:
         bulk.append(Item, _ITEM, [(pk, *_item(one, ways.get((one.id, one.part)), now)) for one in step])
     if commands:
         nudge.wake_on_commit(operation.environment_id)
+
+
+def _again(environment: Environment, verb: Verb, given: Mapping[str, Any] | None) -> tuple[Operation | None, str]:
+    """The operation whose targets these are, when the same is asked of them once more."""
+    if not given or "operation" not in given:
+        return None, ""
+    before = Operation.objects.filter(environment=environment, pk=given["operation"], action=verb.name).first()
+    return before, Relation.AGAIN if before else ""
 
 
 def _command(operation: Operation, verb: Verb, first: Candidate, options: Mapping[str, Any]) -> Command:

@@ -130,6 +130,10 @@ def _strange(field: forms.Field | None, value: Any) -> str:
         return ""
     if isinstance(value, list | dict):
         return "One value, not several."
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return "Too large."
+    if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+        return "A character in it is none that a text can have."
     if isinstance(field, forms.BooleanField | forms.NullBooleanField):
         known = value is None or str(value).lower() in _YES_OR_NO
         return "" if known else "true or false."

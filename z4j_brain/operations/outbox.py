@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from z4j_core import wire
 from z4j_core.engine import Target
@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 LEASE = timedelta(seconds=30)
 #: Rows that one look takes up.
 ROUND = 200
+#: Kinds of waiting commands that one look tells apart, and agents that it wakes for one kind.
+KINDS, WOKEN = 5_000, 20
 #: How far an operation may fall behind its pace and still catch up.
 SLACK = timedelta(seconds=2)
 
@@ -57,9 +59,17 @@ def _free(now: datetime) -> QuerySet[Command]:
 
 
 def queued(environment_ids: Collection[int]) -> list[tuple[int, UUID | None, str, str]]:
-    """What waits in these environments: environment, audience, engine and verb of each command."""
-    rows = _free(timezone.now()).filter(environment_id__in=environment_ids)
-    return list(rows.order_by("id").values_list("environment_id", "audience_id", "engine", "verb")[:ROUND])
+    """What waits in these environments: environment, audience, engine and verb, as often as agents may be woken for it.
+
+    However much waits of one kind, it hides nothing of another kind or of another tenant.
+    """
+    rows = _free(timezone.now()).filter(environment_id__in=environment_ids).order_by()
+    kinds = rows.values_list("environment_id", "audience_id", "engine", "verb").annotate(number=Count("pk"))
+    return [
+        (place, agent, engine, verb)
+        for place, agent, engine, verb, number in kinds[:KINDS]
+        for _ in range(min(number, WOKEN))
+    ]
 
 
 def offers(agent: Agent) -> set[tuple[str, str]]:
@@ -90,7 +100,7 @@ def lease(agent: Agent, limit: int = 1) -> list[wire.Command]:
 def _may_go(command: Command, now: datetime) -> bool:
     """Keep the pace of its operation: of two who ask at once, one gets the turn."""
     operation = command.operation
-    if operation.next_at is None:
+    if operation.next_at is None or not operation.options.get("rate"):
         return True
     number = Item.objects.filter(command=command, outcome=None).count()
     rate = operation.options.get("rate")

@@ -100,7 +100,7 @@ def _forget(operation: Operation) -> None:
 
 
 def _has_failed_enough(operation: Operation) -> bool:
-    going = operation.state in (OperationState.PENDING, OperationState.RUNNING)
+    going = operation.state in (OperationState.PENDING, OperationState.RUNNING) and operation.cancelled_at is None
     return going and operation.halt_at is not None and operation.failed >= operation.halt_at
 
 

@@ -124,7 +124,9 @@ def ask(request: HttpRequest, project: str, environment: str, action: str) -> Ht
     rbac.require(actor, verb.permission, place)
     if request.method == "GET":
         return _asked(request, place, question.ask(place, actor, verb, request.GET))
-    given, more = request.POST.copy(), ONE if "at_once" in request.POST else {}
+    given = request.POST.copy()
+    one = "at_once" in given and len(given.getlist("target")) == 1
+    more = ONE if one else {}
     for name in ("at_once", "look"):
         given.pop(name, None)
     if "look" in request.POST:
@@ -156,6 +158,8 @@ def steer(request: HttpRequest, project: str, environment: str, id: UUID, verb: 
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
     operation = queries.detail(actor, place, id)
+    if verb not in STEERING:
+        raise Http404
     try:
         told = STEERING[verb](operation, actor=actor, reason=request.POST.get("reason", "").strip()[:500])
     except Problem as problem:  # it has ended meanwhile: the page says so

@@ -24,6 +24,8 @@ SHOWN = 10
 SAMPLES = 5
 #: Targets that one command takes at most: small enough that people see it move and can stop it.
 CHUNK = 200
+#: However few failures are to stop it: counting after each target would take longer than the targets.
+LEAST = 10
 #: Targets a second that one agent gets through, as measured with the slowest engines.
 USUAL_PACE = 100.0
 
@@ -170,5 +172,5 @@ def paced(options: Mapping[str, Any]) -> bool:
 
 def chunk_size(options: Mapping[str, Any]) -> int:
     """A second's worth of the pace, and no more than may fail before it stops."""
-    most = min(CHUNK, options.get("stop_after") or CHUNK)
+    most = min(CHUNK, max(options.get("stop_after") or CHUNK, LEAST))
     return max(1, min(most, int(options.get("rate") or most)))

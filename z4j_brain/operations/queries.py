@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,8 +76,8 @@ def ran_on(operation: Operation) -> list[tuple[str, int]]:
 
 def table(operation: Operation) -> Iterator[list[str]]:
     """What became of each target, with a line of names first."""
-    yield ["target", "label", "outcome", "left_out", "detail", "new_task_id", "settled_at"]
-    names = ("target_id", "label", "outcome", "left_out", "detail", "new_task_id", "settled_at")
+    yield ["target", "part", "label", "outcome", "left_out", "detail", "new_task_id", "settled_at"]
+    names = ("target_id", "part", "label", "outcome", "left_out", "detail", "new_task_id", "settled_at")
     for row in items(operation).order_by("id").values_list(*names).iterator(chunk_size=2_000):
         yield [harmless(cell.isoformat() if isinstance(cell, datetime) else str(cell or "")) for cell in row]
 
@@ -95,10 +96,10 @@ def newest(environment: Environment, target_kind: str, target_id: str) -> Item |
     return rows.filter(operation__environment=environment).select_related("operation").order_by("-id").first()
 
 
-def made(operation: Operation) -> list[str]:
-    """The engine's ids of the tasks that an operation has made."""
-    rows = items(operation).exclude(new_task_id="").order_by("id")
-    return list(rows.values_list("new_task_id", flat=True))
+def made(operation: Operation) -> list[tuple[str, str]]:
+    """The tasks that an operation has made, each by its engine and the engine's id."""
+    rows = items(operation).exclude(new_task_id="").exclude(command=None).order_by("id")
+    return [(engine, task_id) for engine, task_id in rows.values_list("command__engine", "new_task_id")]
 
 
 def ended_as(operation: Operation, wanted: Collection[str]) -> list[str]:
@@ -114,11 +115,11 @@ def ended_as(operation: Operation, wanted: Collection[str]) -> list[str]:
 def asked_already(
     environment: Environment, actions: Collection[str], target_ids: Sequence[str]
 ) -> dict[tuple[str, str], Operation]:
-    """Targets, with their part, of which an operation that goes on asks one of these, and that operation."""
+    """Targets, with their part, of which an operation that goes on asks one of these, and the newest of those."""
     rows = Item.objects.filter(
         target_id__in=target_ids, outcome=None, operation__environment=environment, operation__action__in=actions
     )
-    found = list(rows.values_list("target_id", "part", "operation_id"))
+    found = list(rows.order_by("id").values_list("target_id", "part", "operation_id"))
     known = Operation.objects.in_bulk({operation_id for _, _, operation_id in found})
     return {(target_id, part): known[operation_id] for target_id, part, operation_id in found}
 
@@ -166,8 +167,9 @@ def of_key(owner: str, key: str) -> IdempotencyKey | None:
     return IdempotencyKey.objects.select_related("operation").filter(owner=owner, key=key).first()
 
 
-def told(environment: Environment, action: str, target_id: str, since: datetime) -> set[str]:
-    """The parts of a target of which somebody has asked this since then, or waits for it."""
+def told(environment: Environment, action: str, target_id: str, since: datetime, often: int = 1) -> set[str]:
+    """The parts of a target of which this was asked so often since then, or is still waited for."""
     lately = Q(outcome=None) | Q(operation__created_at__gte=since)
     rows = Item.objects.filter(lately, target_id=target_id, operation__environment=environment)
-    return set(rows.filter(operation__action=action).values_list("part", flat=True))
+    parts = Counter(rows.filter(operation__action=action).values_list("part", flat=True))
+    return {part for part, times in parts.items() if times >= often}

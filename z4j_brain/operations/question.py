@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.http import QueryDict
 
 from z4j_brain.lib.problem import Fault, Problem
+from z4j_brain.lib.words import level
 from z4j_brain.operations import asking, targets
 from z4j_brain.operations.asking import Preview, Wish
+from z4j_brain.operations.idempotency import Claim, Taken
 from z4j_brain.operations.models import Operation
 from z4j_brain.operations.options import Options
 from z4j_brain.operations.targets import Kind
@@ -26,12 +28,14 @@ from z4j_brain.rbac.models import Environment
 #: More than that many targets, and the panel has their number typed.
 MANY = 500
 #: Of the form, and of nothing else.
-_OURS = frozenset({"target", "preview", "reason", "confirm", "csrfmiddlewaretoken", "cursor"})
+_OURS = frozenset({"key", "target", "preview", "reason", "confirm", "csrfmiddlewaretoken", "cursor"})
 
 
 @dataclass(slots=True)
 class Question:
-    """`errors`: by the name of the field; by "" what belongs to none. `subject`: what leads to the same targets."""
+    """`errors`: by the name of the field; by "" what belongs to none. `subject`: what leads to the same targets.
+    `about`: what the target is called, when it is one that was named.
+    """
 
     verb: Verb
     kind: Kind
@@ -40,10 +44,16 @@ class Question:
     preview: Preview | None = None
     errors: dict[str, list[str]] = field(default_factory=dict)
     reason: str = ""
+    key: str = field(default_factory=lambda: uuid4().hex)
+    about: str = ""
 
     @property
     def able(self) -> int:
         return len(self.preview.plan.able) if self.preview else 0
+
+    @property
+    def is_many(self) -> bool:
+        return self.preview is not None and self.preview.plan.total > 1
 
     @property
     def to_type(self) -> int | None:
@@ -60,7 +70,15 @@ class Question:
 
     @property
     def title(self) -> str:
-        return f"{self.verb.label} {self.able:,} {self.noun}?" if self.preview else self.verb.label
+        if self.about or not self.able:
+            return self.verb.label
+        return f"{self.verb.label} {self.able:,} {self.noun}?"
+
+    @property
+    def takes(self) -> str:
+        """How long it takes until all is sent: an estimate, and it reads like one."""
+        seconds = self.preview.plan.seconds if self.preview else 0.0
+        return "a second" if seconds < 1.5 else level(round(seconds) * 1000)
 
     @property
     def pace_is_open(self) -> bool:
@@ -71,8 +89,7 @@ class Question:
 
 def ask(environment: Environment, actor: Actor, verb: Verb, query: QueryDict) -> Question:
     """The question as an address puts it. What is wrong stands next to its field; without it there is no preview."""
-    question = _question(verb, query)
-    question.reason = query.get("reason", "").strip()[:500]
+    question = _question(environment, verb, query)
     try:
         wish = asking.read(environment, actor, _asked(question, query))
         question.preview = asking.preview(environment, actor, wish)
@@ -81,39 +98,72 @@ def ask(environment: Environment, actor: Actor, verb: Verb, query: QueryDict) ->
             question.errors = _by_field(problem)
         elif not _is_of_options(problem):
             question.errors = {"": [problem.detail]} if not problem.errors else _by_field(problem)
-    return question
+    return _marked(question)
 
 
 def answer(
     environment: Environment, actor: Actor, verb: Verb, given: QueryDict, more: Mapping[str, Any]
 ) -> tuple[Question, Operation | None]:
-    """The operation, or the question once more with what is wrong about the answer. `more`: options beside the form."""
-    question = _question(verb, given)
-    question.reason = given.get("reason", "").strip()[:500]
+    """The operation, or the question once more with what is wrong about the answer. `more`: options beside the form.
+
+    A form has a key that counts once: pressed twice, it makes one operation.
+    """
+    question = _question(environment, verb, given)
+    claim = _claim(actor, verb, given)
     try:
+        if claim and (before := claim.answered()):
+            return question, before
         asked = _asked(question, given)
         wish = asking.read(environment, actor, asked | {"options": {**asked["options"], **more}})
         if more:  # a single target, in a dialog that has said all there is to say
-            return question, asking.run(environment, actor, wish, question.reason)
+            return question, asking.run(environment, actor, wish, question.reason, claim=claim)
         question.preview = asking.preview(environment, actor, wish)
         confirm = _typed(given.get("confirm", ""))
         question.errors = _left_open(environment, question, confirm)
         if question.errors:
-            return question, None
+            return _marked(question), None
         wish = Wish(verb, wish.options, wish.ids, wish.subject, question.preview.snapshot)
-        return question, asking.run(environment, actor, wish, question.reason, question.preview.snapshot.confirm)
+        confirm = question.preview.snapshot.confirm
+        return question, asking.run(environment, actor, wish, question.reason, confirm, claim)
+    except Taken:
+        return question, claim.answered() if claim else None
     except Problem as problem:
         question.errors = _by_field(problem)
-        return question, None
+        return _marked(question), None
 
 
-def _question(verb: Verb, query: QueryDict) -> Question:
-    form = verb.options({name: query[name] for name in verb.options.base_fields if name in query})
+def _claim(actor: Actor, verb: Verb, given: QueryDict) -> Claim | None:
+    key = given.get("key", "")
+    body = {name: given.getlist(name) for name in sorted(given) if name not in ("csrfmiddlewaretoken", "key")}
+    return Claim.of(actor, key, verb.name, body) if key else None
+
+
+def _question(environment: Environment, verb: Verb, query: QueryDict) -> Question:
+    # What nobody has filled in yet is not wrong.
+    form = verb.options({name: query[name] for name in verb.options.base_fields if name in query} or None)
     subject = [("target", pk) for pk in query.getlist("target")]
     if not subject:
         beside = set(verb.options.base_fields) | _OURS
         subject = [(name, str(query[name])) for name in query if name not in beside]
-    return Question(verb, targets.kind(verb.kind), form, subject)
+    question = Question(verb, targets.kind(verb.kind), form, subject, reason=query.get("reason", "").strip()[:500])
+    if len(subject) == 1 and subject[0][0] == "target":
+        question.about = _name(environment, question.kind, subject[0][1])
+    return question
+
+
+def _name(environment: Environment, kind: Kind, pk: str) -> str:
+    found = kind.resolve(environment.pk, [pk]).get(pk)
+    return found.name or found.worker or found.queue or pk if found else ""
+
+
+def _marked(question: Question) -> Question:
+    """Where something is wrong, whoever looks or listens is led to the first field of it."""
+    wrong = [name for name in question.form.fields if name in question.errors]
+    for name in wrong:
+        question.form.fields[name].widget.attrs["aria-invalid"] = "true"
+    if wrong:
+        question.form.fields[wrong[0]].widget.attrs["autofocus"] = True
+    return question
 
 
 def _asked(question: Question, query: QueryDict) -> dict[str, Any]:

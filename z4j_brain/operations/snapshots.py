@@ -14,6 +14,8 @@ from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 
 KEPT = timedelta(hours=1)
+#: Of one actor, so many at a time: the newest.
+MOST = 20
 
 
 def keep(
@@ -24,6 +26,8 @@ def keep(
     ids: Sequence[str],
     confirm: int | None,
 ) -> Snapshot:
+    older = Snapshot.objects.filter(owner=_owner(actor)).order_by("-created_at").values_list("pk", flat=True)
+    Snapshot.objects.filter(pk__in=list(older[MOST - 1 :])).delete()
     return Snapshot.objects.create(
         environment=environment, owner=_owner(actor), action=action, filter=dict(given), ids=list(ids), confirm=confirm
     )

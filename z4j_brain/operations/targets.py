@@ -76,8 +76,8 @@ class Kind(Protocol):
     def arrived(self, environment_id: int, engine: str, task_ids: Collection[str]) -> set[str]:
         """Which of these ids of the engine's have been heard of."""
 
-    def of_engine(self, environment: Environment, task_ids: Sequence[str]) -> list[str]:
-        """The ids of the targets that these ids of an engine's belong to."""
+    def of_engine(self, environment: Environment, made: Sequence[tuple[str, str]]) -> list[str]:
+        """The ids of the targets that are these: each an engine, and its own id."""
 
 
 class UnknownKind(LookupError):

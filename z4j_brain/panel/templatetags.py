@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
+from uuid import uuid4
 
 from django import template
 from django.templatetags.static import static
@@ -46,6 +47,12 @@ SLOT, MAX_SLOTS = 15, 24
 def get(found: Mapping[str, Any], key: str) -> Any:
     """What stands under a key that a template cannot write."""
     return found.get(key)
+
+
+@register.simple_tag
+def one_time_key() -> str:
+    """For a form that must not count twice when it is sent twice."""
+    return uuid4().hex
 
 
 @register.simple_tag

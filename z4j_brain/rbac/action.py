@@ -88,9 +88,16 @@ class Record:
 
 
 def action(
-    permission: Permission | InstancePermission, name: str, *, phase: Phase = Phase.REQUEST
+    permission: Permission | InstancePermission,
+    name: str,
+    *,
+    phase: Phase = Phase.REQUEST,
+    also: Callable[[Any], Permission | None] = lambda target: None,
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
-    """Make a function of `actions.py` an action. Its first positional argument is what is decided on."""
+    """Make a function of `actions.py` an action. Its first positional argument is what is decided on.
+
+    `also`: a second permission that it takes on this target, where what it does depends on the target.
+    """
 
     def decorate(body: Callable[..., Result]) -> Callable[..., Result]:
         _check(body, name)
@@ -98,6 +105,8 @@ def action(
         @functools.wraps(body)
         def run(target: Any, *args: Any, actor: Actor, reason: str = "", **kwargs: Any) -> Result:
             decision = access.decide(actor, permission, target)
+            if decision.allow and (second := also(target)):
+                decision = access.decide(actor, second, target)
             if not decision.allow:
                 _refuse(decision, name, phase, actor, target, reason)
             with transaction.atomic(durable=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth.models import Permission as DjangoPermission
+from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from z4j_brain.rbac.models import (
@@ -34,8 +35,11 @@ def rewrite(user: User, place: Project | Environment) -> None:
 
 def rewrite_all(**_: object) -> None:
     """After a migration: a release may have given a role something new to do."""
+    if Membership._meta.db_table not in connection.introspection.table_names():
+        return  # only some apps were migrated
     for membership in Membership.objects.select_related("user", "project", "environment"):
-        rewrite(membership.user, membership.environment or membership.project)
+        with transaction.atomic():
+            rewrite(membership.user, membership.environment or membership.project)
 
 
 def _held(memberships: QuerySet[Membership], model: str) -> QuerySet[DjangoPermission]:

@@ -23,7 +23,8 @@ def run(client: Client, terminal: Terminal, asked: Namespace) -> int:
     """Ask for it as it was previewed: the same targets, whatever matches meanwhile."""
     if asked.dry_run:
         return preview(client, terminal, asked)
-    found = _previewed(client, terminal, wishes.wish(client, asked))
+    wish = wishes.wish(client, asked)
+    found = _previewed(client, terminal, wish)
     if not found["able"]:
         raise _nothing(found)
     terminal.tell(*previews.told(terminal, found))
@@ -31,7 +32,7 @@ def run(client: Client, terminal: Terminal, asked: Namespace) -> int:
     body = {
         "action": found["action"],
         "preview": found["preview"],
-        "options": found["options"],
+        "options": wish.get("options", {}),
         "reason": _reason(terminal, asked, found),
         "confirm": confirm,
     }

@@ -98,6 +98,11 @@ def searched(environment: Environment, text: str, place: Place, *, payload: bool
     return textindex.matches(environment.pk, text, _searchable(environment, payload=payload), place), names
 
 
+def too_wide(environment: Environment, text: str) -> bool:
+    """Does a search for it leave out some of the names that have it in them?"""
+    return sum(text.lower() in name.lower() for name in values.names(environment)) > MATCHES
+
+
 def _searchable(environment: Environment, *, payload: bool) -> tuple[str, ...]:
     """The classes of words that a search covers."""
     if not payload:

@@ -16,6 +16,7 @@ from z4j_brain.fleet.targets import Registrations
 from z4j_brain.lib import signature
 from z4j_brain.lib.bulk import batched
 from z4j_brain.lib.ids import numbers
+from z4j_brain.lib.problem import Fault, Problem
 from z4j_brain.operations import queries as operations
 from z4j_brain.operations.serving import Serving
 from z4j_brain.operations.states import ItemOutcome, LeftOut
@@ -28,6 +29,7 @@ from z4j_brain.rbac.states import Permission
 from z4j_brain.tasks import judging, pagination
 from z4j_brain.tasks.filters import TaskFilter
 from z4j_brain.tasks.models import Task
+from z4j_brain.tasks.narrowing import too_wide
 from z4j_brain.tasks.query_string import View
 from z4j_brain.tasks.states import TERMINAL
 from z4j_brain.tasks.verbs import ENGINE, KIND, RETRY, RETRY_WITH
@@ -67,6 +69,9 @@ class Tasks:
     def select(self, environment: Environment, actor: Actor, given: Mapping[str, Any], most: int) -> list[str]:
         told = {name: _told(value) for name, value in given.items()}
         narrowing = TaskFilter(told, environment=environment).narrowing()
+        if narrowing.search and too_wide(environment, narrowing.search):
+            detail = "So many names have this in them that some would be left out. Name the tasks by name or queue."
+            raise Problem(422, "too_many", "Too wide a search", detail, [Fault(pointer="search", detail=detail)])
         payload = Permission.VIEW_PAYLOAD in access.permissions(actor, environment)
         found: list[str] = []
         for ids in pagination.every_id(environment, narrowing, payload=payload):
@@ -105,10 +110,13 @@ class Tasks:
     def arrived(self, environment_id: int, engine: str, task_ids: Collection[str]) -> set[str]:
         return arrived(environment_id, engine, task_ids)
 
-    def of_engine(self, environment: Environment, task_ids: Sequence[str]) -> list[str]:
-        here = Task.objects.filter(environment=environment)
+    def of_engine(self, environment: Environment, made: Sequence[tuple[str, str]]) -> list[str]:
+        here, wanted = Task.objects.filter(environment=environment), set(made)
         found = [
-            pk for step in batched(task_ids, STEP) for pk in here.filter(task_id__in=step).values_list("pk", flat=True)
+            pk
+            for step in batched(made, STEP)
+            for pk, *one in here.filter(task_id__in=[pk for _, pk in step]).values_list("pk", "engine", "task_id")
+            if tuple(one) in wanted
         ]
         return [str(pk) for pk in sorted(found)]
 
@@ -140,7 +148,7 @@ class Engines:
     def arrived(self, environment_id: int, engine: str, task_ids: Collection[str]) -> set[str]:
         return arrived(environment_id, engine, task_ids)
 
-    def of_engine(self, environment: Environment, task_ids: Sequence[str]) -> list[str]:
+    def of_engine(self, environment: Environment, made: Sequence[tuple[str, str]]) -> list[str]:
         return []
 
 
