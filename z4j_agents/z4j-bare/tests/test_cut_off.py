@@ -52,10 +52,11 @@ class Traced(Engine):
 
 
 PROGRAM = """
-import json, os, sqlite3, sys
+import json, os, resource, sqlite3, sys
 from pathlib import Path
 from z4j_bare.allow import AllowList
-from z4j_bare.executor import Executor
+from z4j_bare.executor import Executor, Unkept, every
+from z4j_bare.inspection import Refused
 from z4j_bare.journal import Journal
 from z4j_core.engine import Answer, Engine
 from z4j_core.wire import Outcome
@@ -66,6 +67,8 @@ knows = os.environ.get("KNOWS", "1")
 def reached(point, task_id=""):
     if fault in (point, f"{point} {task_id}"):
         os.kill(os.getpid(), 9)
+    if os.environ.get("FULL") == point:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
 
 class Cut(Journal):
     def start(self, command):
@@ -99,9 +102,17 @@ class Toy(Engine):
         reached("after the act", target.task_id)
         return Answer(Outcome.DONE, "", target.new_task_id())
 
-journal = Cut(place / os.environ.get("JOURNAL", "journal.db"))
-Executor(journal, {"toy": Toy()}, AllowList(["restart"])).carry_out(command)
-print(json.dumps(journal.unsent()))
+def answers():
+    journal = Cut(place / os.environ.get("JOURNAL", "journal.db"))
+    try:
+        Executor(journal, {"toy": Toy()}, AllowList(["restart"])).carry_out(command)
+    except Refused as refused:
+        return [{"results": every(command, refused.outcome, refused.why)}]
+    except Unkept as unkept:
+        return [{"results": unkept.results}]
+    return journal.unsent()
+
+print(json.dumps(answers()))
 """
 POINTS = ["before started", "after started", "before the act t1", "after the act t1", "before done", "after done"]
 
@@ -168,6 +179,33 @@ def test_where_another_host_may_have_acted_and_nobody_can_tell_nothing_is_repeat
     results = carry_out(command | {"fence": 2}, JOURNAL="of-another-host.db", KNOWS="0")
     assert [result["outcome"] for result in results] == ["unknown"] * 3
     assert len(sent()) == 2
+
+
+@pytest.mark.parametrize(("full", "journal"), [("before started", "journal.db"), ("after started", "of-another.db")])
+def test_what_may_have_been_done_before_the_disk_was_full_is_not_answered_as_refused(
+    carry_out, brain, sent, full, journal
+):
+    """Of what is refused, people ask again. Once there is room, what is known is answered."""
+    command = retries(brain)
+    carry_out(command, "after the act t1")
+    results = carry_out(command | {"fence": 2}, FULL=full, JOURNAL=journal)
+    assert [result["outcome"] for result in results] == ["unknown"] * 3
+    assert all("cannot write its journal" in result["detail"] for result in results)
+    assert len(sent()) == 2
+    assert [result["outcome"] for result in carry_out(command | {"fence": 3})] == ["done"] * 3
+    assert len(sent()) == len(set(sent())) == 3
+
+
+def test_what_nobody_was_given_before_is_refused_while_the_disk_is_full(carry_out, brain, sent):
+    results = carry_out(retries(brain), FULL="before started")
+    assert [result["outcome"] for result in results] == ["refused"] * 3
+    assert sent() == []
+
+
+def test_what_was_done_while_the_disk_became_full_is_answered_though_it_cannot_be_kept(carry_out, brain, sent):
+    results = carry_out(retries(brain), FULL="after the act")
+    assert [result["outcome"] for result in results] == ["done", "refused", "refused"]
+    assert len(sent()) == 1
 
 
 def test_who_is_overtaken_by_another_worker_of_the_host_stops(brain, tmp_path):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Final
 
 from z4j_core import safety, wire
@@ -34,6 +35,15 @@ _CUT_OFF: Final = (
 _NO_JOURNAL: Final = "This worker cannot write its journal, so it does not act."
 
 
+class Unkept(Exception):
+    """It was carried out, but what came of it could not be journaled: it is to be answered now."""
+
+    def __init__(self, command: wire.Command, results: Sequence[wire.Result]) -> None:
+        super().__init__(command["id"])
+        self.command = command
+        self.results = list(results)
+
+
 class Executor:
     """Carries out one inspected command, with the journal on both sides of each act."""
 
@@ -43,7 +53,7 @@ class Executor:
         self._allow = allow
 
     def carry_out(self, command: wire.Command) -> None:
-        """Its results are in the journal, to be sent, when this returns. Raises Refused."""
+        """Its results are in the journal, to be sent, when this returns. Raises Refused and Unkept."""
         try:
             entry = self._journal.start(command)
         except Unavailable as error:
@@ -57,7 +67,10 @@ class Executor:
         except Superseded:
             logger.warning("command=%s another worker of this host was given it meanwhile and goes on", command["id"])
             return
-        self._journal.done(command, results)
+        try:
+            self._journal.done(command, results)
+        except Unavailable as error:
+            raise Unkept(command, results) from error
 
     def _prepare(self, command: wire.Command, stack: ExitStack) -> None:
         """What the engine opens for all targets. Where that fails, each target says so by itself."""
@@ -80,7 +93,7 @@ class Executor:
             try:
                 self._journal.turn(command, ended, begins=item, durable=command["verb"] not in REPEATABLE | MAKES)
             except Unavailable:
-                return self._all(command, Entry(0, None, results), wire.Outcome.REFUSED, _NO_JOURNAL)
+                return self._all(command, replace(entry, settled=results), wire.Outcome.REFUSED, _NO_JOURNAL)
             results[item] = ended = self._one(command, target, again=entry.elsewhere or item in entry.begun)
         return [results[target["item"]] for target in command["targets"]]
 
@@ -103,8 +116,13 @@ class Executor:
 
     @staticmethod
     def _all(command: wire.Command, entry: Entry, outcome: wire.Outcome, why: str) -> list[wire.Result]:
-        """The same for every target that is not finished."""
-        return [entry.settled.get(result["item"], result) for result in every(command, outcome, why)]
+        """The same for every target that is not finished; but what somebody has begun is not refused any more."""
+        results = {result["item"]: result for result in every(command, outcome, why)}
+        if outcome is wire.Outcome.REFUSED:
+            begun = results if entry.elsewhere else results.keys() & entry.begun
+            cut_off = f"{why} {_CUT_OFF}"
+            results |= {item: wire.Result(item=item, outcome=wire.Outcome.UNKNOWN, detail=cut_off) for item in begun}
+        return [entry.settled.get(item, result) for item, result in results.items()]
 
 
 def every(command: wire.Command, outcome: wire.Outcome, why: str) -> Sequence[wire.Result]:

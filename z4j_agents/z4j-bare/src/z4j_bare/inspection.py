@@ -21,6 +21,7 @@ from z4j_bare.trust import Trust, Untrusted
 MAX_COMMAND: Final = 512 * 1024
 #: How far our clock and the brain's may be apart before a command counts as expired.
 SKEW: Final = 60 * 1_000_000
+_BEFORE: Final = "Somebody was given it before; nobody here can tell what came of that: look before you ask again."
 
 _FIELDS: Final[dict[str, type]] = {
     "v": int, "id": str, "operation": str, "project": str, "environment": str, "engine": str, "verb": str,
@@ -33,9 +34,14 @@ class Unreadable(Exception):
 
 
 class Refused(Exception):
-    """A command that is answered, but not carried out."""
+    """A command that is answered, but not carried out.
+
+    Somebody who was given it before may have: it is `unknown` then, for who reads `refused` would ask again.
+    """
 
     def __init__(self, command: wire.Command, why: str, outcome: wire.Outcome = wire.Outcome.REFUSED) -> None:
+        if outcome is wire.Outcome.REFUSED and command["fence"] > 1:
+            outcome, why = wire.Outcome.UNKNOWN, f"{why} {_BEFORE}"
         super().__init__(why)
         self.command = command
         self.why = why

@@ -14,7 +14,7 @@ from z4j_core import safety, wire
 
 from z4j_bare import looks
 from z4j_bare.clock import Skew, now
-from z4j_bare.executor import Executor, every
+from z4j_bare.executor import Executor, Unkept, every
 from z4j_bare.inspection import Inspection, Refused, Unreadable
 from z4j_bare.journal import Journal
 from z4j_bare.outage import Outage
@@ -131,12 +131,18 @@ class Poller:
         except Refused as refused:
             command = refused.command
             logger.warning("command=%s verb=%s not carried out: %s", command["id"], command["verb"], refused.why)
-            results = list(every(command, refused.outcome, refused.why))
-            self._post(
-                wire.Results(
-                    v=wire.VERSION, boot=self._boot, command=command["id"], fence=command["fence"], results=results
-                )
+            self._say(command, list(every(command, refused.outcome, refused.why)))
+        except Unkept as unkept:
+            logger.error("command=%s the journal cannot be written: answered once, and not kept", unkept.command["id"])
+            self._say(unkept.command, unkept.results)
+
+    def _say(self, command: wire.Command, results: list[wire.Result]) -> None:
+        """Answer what is in no journal."""
+        self._post(
+            wire.Results(
+                v=wire.VERSION, boot=self._boot, command=command["id"], fence=command["fence"], results=results
             )
+        )
 
     def _answer(self) -> None:
         """Send what the brain has not taken yet, also what an agent before us left behind."""
