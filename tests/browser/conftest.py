@@ -37,9 +37,12 @@ expect.set_options(timeout=10_000)
 
 @dataclass
 class Watch:
-    """What went wrong in the pages of a context. A test fails by it when it ends."""
+    """What went wrong in the pages of a context. A test fails by it when it ends. `refused`: it asks for what is
+    refused, of which the browser's console tells too.
+    """
 
     origin: str
+    refused: bool = False
     faults: list[str] = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
 
@@ -56,7 +59,7 @@ class Watch:
         assert not self.faults
 
     def _said(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning"):
+        if kind in ("error", "warning") and not (self.refused and "status of 400" in text):
             self.faults.append(f"console: {text}")
 
     def _asked(self, url: str) -> None:
@@ -96,11 +99,13 @@ def visit(browser: Browser, brain: Brain) -> Iterator[Callable[..., Page]]:
     """Open a page as one of the cast: visit("oscar", "/harbor/production/tasks/", width=390)."""
     opened: list[tuple[BrowserContext, Watch]] = []
 
-    def visit(who: str, path: str, *, width: int = 1440, height: int = 900, **options: object) -> Page:
+    def visit(
+        who: str, path: str, *, width: int = 1440, height: int = 900, refused: bool = False, **options: object
+    ) -> Page:
         context = browser.new_context(
             base_url=brain.url, viewport={"width": width, "height": height}, reduced_motion="reduce", **options
         )
-        watch = Watch(brain.url)
+        watch = Watch(brain.url, refused)
         opened.append((context, watch))
         context.add_init_script(WATCH)
         context.on("page", watch.page)

@@ -7,8 +7,12 @@ import itertools
 import json
 import time
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
+from z4j_core import wire
+
+from tests import wire as sent
 from tests.brain import Brain
 
 SECOND = 1_000_000
@@ -41,8 +45,12 @@ def now() -> int:
 
 
 class Worker:
-    def __init__(self, brain: Brain, environment: str = "production", name: str = "mail-1") -> None:
-        self.brain, self.environment, self.name = brain, environment, name
+    """`allowed`: what its owner allows besides the usual."""
+
+    def __init__(
+        self, brain: Brain, environment: str = "production", name: str = "mail-1", allowed: Iterable[str] = ()
+    ) -> None:
+        self.brain, self.environment, self.name, self.allowed = brain, environment, name, [*ALLOWED, *allowed]
         self.boot = str(uuid.uuid4())
         self.seq = itertools.count(1)
         self.told: list[dict[str, Any]] = []
@@ -59,19 +67,48 @@ class Worker:
             "agent": {"name": self.name, "host": "box-1", "pid": 4711, "role": "worker"},
             "events": events,
         }
-        headers = {
-            "Authorization": f"Bearer {self.brain.agent_bearer('harbor', self.environment)}",
-            "Content-Type": "application/json",
-            "Content-Encoding": "gzip",
-        }
+        headers = self.headers | {"Content-Type": "application/json", "Content-Encoding": "gzip"}
         status, _, body = self.brain.request(
             "POST", "/agent/v1/events", gzip.compress(json.dumps(batch).encode()), headers=headers
         )
         assert status == 200, body
         assert json.loads(body)["accepted"] == len(events), body
 
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.brain.agent_bearer('harbor', self.environment)}"}
+
+    def asked(self, name: str, wait: float = 20) -> list[dict[str, Any]]:
+        """The commands about tasks of this name, once there are some: what others have asked for lies here too."""
+        deadline = time.monotonic() + wait
+        while True:
+            commands = [one for one in self._poll() if one["targets"][0]["name"] == name]
+            if commands or time.monotonic() > deadline:
+                return commands
+
+    def _poll(self, wait: int = 1) -> list[dict[str, Any]]:
+        path = f"{wire.COMMANDS_PATH}?boot={self.boot}&wait={wait}&v=1"
+        status, _, body = self.brain.request("GET", path, headers=self.headers)
+        assert status == 200, body
+        return [sent.opened(signed) for signed in json.loads(body)["commands"]]
+
+    def answer(self, command: dict[str, Any], outcome: str = "done") -> None:
+        """Each target came to this; of what was done, the events tell too."""
+        results = [{"item": target["item"], "outcome": outcome, "detail": ""} for target in command["targets"]]
+        if outcome == "done":
+            for target, result in zip(command["targets"], results, strict=True):
+                new = {"task_id": str(uuid.uuid4()), "retry_of": target["task_id"], "name": target["name"]}
+                self.tell("task.enqueued", engine="celery", queue="emails", attempt=0, **new)
+                result["new_task_id"] = new["task_id"]
+            self.send()
+        told = {"v": 1, "boot": self.boot, "command": command["id"], "fence": command["fence"], "results": results}
+        body = json.dumps(told).encode()
+        status, _, answer = self.brain.request("POST", wire.RESULTS_PATH, body, headers=self.headers)
+        assert (status, json.loads(answer)["applied"]) == (200, True)
+
     def online(self) -> Worker:
-        data = {"role": "worker", "engines": [ENGINE], "vault": "v1", "allowed": ALLOWED, "refused": REFUSED}
+        refused = {verb: why for verb, why in REFUSED.items() if verb not in self.allowed}
+        data = {"role": "worker", "engines": [ENGINE], "vault": "v1", "allowed": self.allowed, "refused": refused}
         data["problems"] = [
             {"engine": "celery", "code": "broker_down", "text": "The broker of celery does not answer."}
         ]
