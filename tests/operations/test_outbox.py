@@ -138,7 +138,7 @@ def test_an_answer_to_an_older_lease_is_kept_as_late_and_changes_nothing(scene):
     Command.objects.update(audience=None)
     [second] = outbox.lease(other)
 
-    assert second["fence"] == 2
+    assert ("held_by" in first, second["fence"], second["held_by"]) == (False, 2, [str(BOOTS[0])])
     assert not answer(scene.worker, first, "failed")
     assert LateResult.objects.get().fence == 1
     assert Operation.objects.get().settled == 0

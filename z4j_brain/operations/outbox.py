@@ -89,12 +89,13 @@ def lease(agent: Agent, limit: int = 1) -> list[wire.Command]:
         choice |= Q(engine=engine, verb=verb)
     with transaction.atomic():
         now = timezone.now()
-        free = _free(now).filter(environment_id=agent.environment_id).select_related("operation")
+        free = _free(now).filter(environment_id=agent.environment_id).select_related("operation", "leased_by")
         mine = free.filter(choice, Q(audience=agent) | Q(audience=None)).order_by("id")
         if connection.features.has_select_for_update_skip_locked:
             mine = mine.select_for_update(skip_locked=True, of=("self",))
-        taken = [command for command in mine[:limit] if _may_go(command, now) and _claim(command, agent, now)]
-        return [told for command in taken if (told := _dispatch(command, agent))]
+        found = [(command, command.leased_by) for command in mine[:limit]]
+        taken = [(command, last) for command, last in found if _may_go(command, now) and _claim(command, agent, now)]
+        return [told for command, last in taken if (told := _dispatch(command, agent, last))]
 
 
 def _may_go(command: Command, now: datetime) -> bool:
@@ -127,8 +128,10 @@ def _claim(command: Command, agent: Agent, now: datetime) -> bool:
     )
 
 
-def _dispatch(command: Command, agent: Agent) -> wire.Command | None:
-    """The command as it travels; None when events have already told of all that it was to do."""
+def _dispatch(command: Command, agent: Agent, last: Agent | None) -> wire.Command | None:
+    """The command as it travels; None when events have already told of all that it was to do. `last`: who had it before
+    this lease, if anybody.
+    """
     operation = Operation.objects.select_related("environment__project").get(pk=command.operation_id)
     Operation.objects.filter(pk=operation.pk, state=OperationState.PENDING).update(state=OperationState.RUNNING)
     if command.fence > 1 and not _without_arrived(command):
@@ -139,7 +142,7 @@ def _dispatch(command: Command, agent: Agent) -> wire.Command | None:
     outcomes.record(Phase.DISPATCH, operation, Outcome.ALLOWED, SYSTEM, told)
     nudge.on_commit(operation.environment_id, "operation", [str(operation.pk)])
     place = operation.environment
-    return wire.Command(
+    sent = wire.Command(
         v=wire.VERSION,
         id=str(command.pk),
         operation=str(operation.pk),
@@ -154,6 +157,9 @@ def _dispatch(command: Command, agent: Agent) -> wire.Command | None:
         targets=goals,
         params=command.params,
     )
+    if last is not None:
+        sent["held_by"] = [str(last.boot)]
+    return sent
 
 
 def _targets(command: Command, operation: Operation) -> list[wire.Target]:

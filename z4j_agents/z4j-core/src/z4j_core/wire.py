@@ -275,7 +275,11 @@ class Target(TypedDict):
 
 
 class Command(TypedDict):
-    """The body of a signed command. `audience` is the boot it was leased to; `fence` grows with each lease."""
+    """The body of a signed command. `audience` is the boot it was leased to; `fence` grows with each lease.
+
+    `held_by`: the boots it was leased to before, the last one last, as far back as the brain knows; there may be fewer
+    than there were leases. Where it is absent, anybody may have had it.
+    """
 
     v: int
     id: str
@@ -290,6 +294,7 @@ class Command(TypedDict):
     expires: int
     targets: list[Target]
     params: dict[str, Any]
+    held_by: NotRequired[list[str]]
 
 
 class Outcome(StrEnum):
