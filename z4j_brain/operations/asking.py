@@ -101,21 +101,26 @@ def read(environment: Environment, actor: Actor, asked: Mapping[str, Any], *, in
     given = [name for name in ("filter", "targets", "all", "preview") if asked.get(name) not in (None, False)]
     if len(given) != 1:
         raise invalid([Fault(pointer="#", detail="Exactly one of filter, targets, all and preview.")])
-    options = choices.read(verb.options, asked.get("options") or {})
     if "preview" in given:
-        return _of_preview(environment, actor, verb, options, asked["preview"])
+        return _of_preview(environment, actor, verb, asked.get("options") or {}, asked["preview"])
+    options = choices.read(verb.options, asked.get("options") or {})
     if "targets" in given:
         return _of_targets(environment, verb, {"wait": True} | options, asked["targets"])
     return _of_filter(environment, actor, verb, options, asked.get("filter") or {}, every="all" in given)
 
 
-def _of_preview(environment: Environment, actor: Actor, verb: Verb, options: dict[str, Any], pk: UUID) -> Wish:
+def _of_preview(environment: Environment, actor: Actor, verb: Verb, given: Mapping[str, Any], pk: UUID) -> Wish:
+    """With the options that were previewed, unless others are given. What is for agents alone, no preview keeps."""
     snapshot = snapshots.find(environment, actor, verb.name, pk)
     if snapshot is None:
         detail = "There is no such preview of yours for this action, or its hour is over. Preview once more."
         raise Problem(422, "preview_gone", "The preview is gone", detail, [Fault(pointer="#/preview", detail=detail)])
-    usual = {"wait": True} if _NAMED in snapshot.filter else {}
-    return Wish(verb, usual | options, tuple(snapshot.ids), snapshot=snapshot)
+    secret = verb.options.secret
+    if secret and not secret & set(given):
+        detail = "Say them once more: a preview does not keep them."
+        raise invalid([Fault(pointer=f"#/options/{name}", detail=detail) for name in sorted(secret)])
+    options = choices.read(verb.options, {**snapshot.options, **given})
+    return Wish(verb, options, tuple(snapshot.ids), snapshot=snapshot)
 
 
 def _of_targets(environment: Environment, verb: Verb, options: dict[str, Any], named: Sequence[Any]) -> Wish:
@@ -179,7 +184,9 @@ def preview(environment: Environment, actor: Actor, wish: Wish) -> Preview:
     """Judge every target, change nothing, and remember which they are."""
     kind = targets.kind(wish.verb.kind)
     agreed = plan.make(kind, environment, actor, wish.verb, wish.ids, wish.options)
-    kept = snapshots.keep(environment, actor, wish.verb.name, wish.kept, wish.ids, agreed.confirm)
+    form = wish.verb.options
+    options = {name: value for name, value in wish.options.items() if name not in form.secret}
+    kept = snapshots.keep(environment, actor, wish.verb.name, wish.kept, wish.ids, agreed.confirm, options)
     engines = sorted({one.engine for one in agreed.candidates})
     notes = [Note(engine, agents.reach(environment, engine).offer(wish.verb.asks).note) for engine in engines]
     told = tuple(note for note in notes if note.text)

@@ -45,7 +45,10 @@ class Operation(models.Model):
 
     class Meta:
         default_permissions = ()
-        indexes = [models.Index(fields=["environment", "-id"], name="operation_list")]
+        indexes = [
+            models.Index(fields=["environment", "-id"], name="operation_list"),
+            models.Index(fields=["state", "expires_at"], name="operation_due"),
+        ]
 
     @property
     def verb(self) -> str:
@@ -94,7 +97,10 @@ class Command(models.Model):
 
     class Meta:
         default_permissions = ()
-        indexes = [models.Index(fields=["environment", "state", "id"], name="command_queue")]
+        indexes = [
+            models.Index(fields=["environment", "state", "id"], name="command_queue"),
+            models.Index(fields=["state", "lease_expires_at"], name="command_leases"),
+        ]
 
 
 class Item(models.Model):
@@ -130,6 +136,7 @@ class Snapshot(models.Model):
     owner = models.CharField(max_length=80)
     action = models.CharField(max_length=64)
     filter = models.JSONField(default=dict)
+    options = models.JSONField(default=dict)
     ids = models.JSONField()
     confirm = models.BigIntegerField(null=True)
     created_at = models.DateTimeField(default=timezone.now)

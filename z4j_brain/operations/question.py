@@ -170,7 +170,9 @@ def _asked(question: Question, query: QueryDict) -> dict[str, Any]:
     asked: dict[str, Any] = {"action": question.verb.name, "options": dict(question.form.data)}
     named = [pk for name, pk in question.subject if name == "target"]
     if preview := query.get("preview"):
-        return asked | {"preview": _uuid(preview)}
+        # All of the form: what was taken out since the preview is not to come back from there.
+        options = {name: query.get(name, "") for name in question.verb.options.base_fields}
+        return asked | {"preview": _uuid(preview), "options": options}
     if named:
         return asked | {"targets": named}
     given = dict(question.subject)

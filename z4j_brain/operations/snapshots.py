@@ -25,11 +25,19 @@ def keep(
     given: Mapping[str, Any],
     ids: Sequence[str],
     confirm: int | None,
+    options: Mapping[str, Any],
 ) -> Snapshot:
+    """`options`: as they were previewed; a run that names the preview begins with them."""
     older = Snapshot.objects.filter(owner=_owner(actor)).order_by("-created_at").values_list("pk", flat=True)
     Snapshot.objects.filter(pk__in=list(older[MOST - 1 :])).delete()
     return Snapshot.objects.create(
-        environment=environment, owner=_owner(actor), action=action, filter=dict(given), ids=list(ids), confirm=confirm
+        environment=environment,
+        owner=_owner(actor),
+        action=action,
+        filter=dict(given),
+        options=dict(options),
+        ids=list(ids),
+        confirm=confirm,
     )
 
 
