@@ -4,6 +4,7 @@ Each department of the shop runs another engine: what it is made of stands in th
 demo/demo.toml, and every such file that is there is taken.
 
 Everything lives in .z4j/demo and starts afresh each time; .z4j/demo.json says where it is once the API answers.
+DEMO_ALLOW names what the owner of the workers allows besides the usual; DEMO_QUIET=1 leaves the customers out.
 """
 
 from __future__ import annotations
@@ -75,12 +76,15 @@ def open_department(processes: Processes, plan: Path, redis: str, dsn: str) -> N
     settings = clean() | {
         "Z4J_DSN": dsn,
         "Z4J_REDACTION": "redact",
+        "Z4J_ALLOW": os.environ.get("DEMO_ALLOW", ""),
         "Z4J_SPOOL_DIR": str(folder / "agent"),
         "DEMO_REDIS": redis,
         "DEMO_FOLDER": str(folder),
         "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}",
     }
     for process in tomllib.loads(plan.read_text())["process"]:
+        if os.environ.get("DEMO_QUIET") and process["name"].endswith("-customers"):
+            continue
         command = [word.format(python=python) for word in process["command"].split()]
         processes.supervise(process["name"], command, settings, plan.parent)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import tomllib
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -28,12 +29,20 @@ def engines() -> list[str]:
     return [engine for registered in found for engine in registered]
 
 
-class Demo:
-    """`make demo` on a free port, in a folder of its own."""
+class Refused(AssertionError):
+    """The API said no, and what it said."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        super().__init__(f"{status}: {problem}")
+        self.status, self.problem = status, problem
+
+
+class Demo:
+    """`make demo` on a free port, in a folder of its own; `settings` are variables of its environment."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
-        environment = os.environ | {"DEMO_FOLDER": str(folder), "Z4J_PORT": str(free_port())}
+        environment = os.environ | {"DEMO_FOLDER": str(folder), "Z4J_PORT": str(free_port())} | settings
         self.process = subprocess.Popen([sys.executable, "demo/run.py"], cwd=ROOT, env=environment)
         self.facts = self.until(self._facts, 180)
         self.since = time.monotonic()
@@ -43,13 +52,17 @@ class Demo:
         path = self.folder / "demo.json"
         return dict(json.loads(path.read_text())) if path.exists() else None
 
-    def call(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """GET, or POST with a body, below the demo's environment."""
-        address = f"{self.facts['url']}/api/v1/{self.facts['project']}/{self.facts['environment']}/{path}"
-        headers = {"Authorization": f"Bearer {self.facts['api_token']}", "Content-Type": "application/json"}
+    def call(self, path: str, body: dict[str, Any] | None = None, **facts: str) -> dict[str, Any]:
+        """GET, or POST with a body, below the demo's environment; `facts` in place of its own. Raises Refused."""
+        told = self.facts | facts
+        address = f"{told['url']}/api/v1/{told['project']}/{told['environment']}/{path}"
+        headers = {"Authorization": f"Bearer {told['api_token']}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(urllib.request.Request(address, data, headers), timeout=30) as answer:
-            return dict(json.load(answer))
+        try:
+            with urllib.request.urlopen(urllib.request.Request(address, data, headers), timeout=30) as answer:
+                return dict(json.load(answer))
+        except urllib.error.HTTPError as answer:
+            raise Refused(answer.code, json.loads(answer.read())) from None
 
     def first(self, **filters: str) -> dict[str, Any] | None:
         """The newest task that these filters leave."""
@@ -60,14 +73,14 @@ class Demo:
         query = "&".join(f"{name}={value}" for name, value in filters.items())
         return list(self.call(f"tasks/?{query}")["results"])
 
-    def until(self, ask: Callable[[], Any], seconds: float) -> Any:
-        """What `ask` answers as soon as it answers something."""
+    def until(self, ask: Callable[[], Any], seconds: float, what: str = "") -> Any:
+        """What `ask` answers as soon as it answers something; `what` says what was waited for."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if answer := ask():
                 return answer
             time.sleep(0.3)
-        raise AssertionError(f"{ask} had no answer for {seconds} s")
+        raise AssertionError(f"{what or ask}: not within {seconds} s")
 
     def settle(self, task: dict[str, Any], verb: str) -> list[str]:
         """Ask for the verb, wait until the operation is over, and say how it ended, with what each item says."""
