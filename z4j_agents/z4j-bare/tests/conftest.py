@@ -67,6 +67,8 @@ class Brain:
         self.hello: dict[str, Any] | None = None
         self.poll_status, self.ahead = 200, 0
         self.results: list[dict[str, Any]] = []
+        #: So many answers to commands are not taken: the connection ends over them.
+        self.deaf = 0
         self.headers: list[dict[str, str]] = []
         #: Where calls came from: a port for each connection.
         self.connections: set[int] = set()
@@ -151,6 +153,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == wire.EVENTS_PATH:
             brain.headers.append(dict(self.headers.items()))
             self._answer(*brain.take(body, int(self.headers[wire.TRIES_HEADER])))
+        elif brain.deaf:
+            brain.deaf -= 1
+            self.close_connection = True
         else:
             brain.results.append(json.loads(body))
             self._answer(200, {})

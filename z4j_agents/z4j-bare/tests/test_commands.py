@@ -145,7 +145,7 @@ def test_what_is_not_a_command_is_not_even_answered(inspection, brain, body):
      {"verb": "pause", "targets": [{"item": 1, "task_id": ""}]},
      {"verb": "pause", "targets": [{"item": 1, "task_id": "", "queue": "q" * 513}]},
      {"targets": [{"item": i, "task_id": "t"} for i in range(501)]}, {"id": "x" * 256}, {"id": "x\nforged line"},
-     {"params": []}],
+     {"params": []}, {"held_by": BOOT}, {"held_by": [1]}],
 )  # fmt: skip
 def test_a_command_of_another_shape_is_not_read(inspection, brain, changes):
     with pytest.raises(Unreadable):
@@ -221,6 +221,44 @@ def test_a_refusal_is_an_answer(worker, brain, wait_for):
     assert agent.engines["toy"].done == []
 
 
+def test_an_answer_that_does_not_arrive_keeps_nothing_else_from_being_carried_out(worker, brain, wait_for):
+    """The brain restarts under a batch. What has left the brain is done; all is answered once the brain is back."""
+    agent = worker()
+    brain.deaf = 4
+    tasks = [brain.command(agent._boot.id, targets=[{"item": i, "task_id": f"t{i}"}]) for i in range(3)]
+    refused = brain.command(agent._boot.id, verb="purge", targets=[{"item": 9, "task_id": "", "queue": "q"}])
+    brain.commands[:] = [brain.sign(command) for command in (refused, *tasks)]
+    wait_for(lambda: len(brain.results) == 4)
+    assert brain.deaf == 0
+    assert agent.engines["toy"].done == ["t0", "t1", "t2"]
+    outcomes = {answer["command"]: answer["results"][0]["outcome"] for answer in brain.results}
+    assert outcomes == {refused["id"]: "refused"} | {command["id"]: "done" for command in tasks}
+
+
+def test_a_command_that_was_lost_on_its_way_is_carried_out_by_whoever_of_the_host_is_given_it_next(
+    make_agent, brain, wait_for
+):
+    """As when the answer to a poll is lost. Nobody can ask the toy's broker: the journal alone knows."""
+    agents = []
+    for name in ("w1@h", "w2@h"):
+        agents.append(make_agent())
+        agents[-1].add(Toy())
+        agents[-1].role("worker", name)
+    first, second = agents
+    wait_for(lambda: {first._boot.id, second._boot.id} <= brain.boots())
+    wait_for(lambda: first._boot._poller._entered and second._boot._poller._entered)
+    stranger = "0f7c0b1e-0000-4000-8000-00000000000f"
+    cases = [(2, [first._boot.id]), (2, [stranger]), (3, [first._boot.id]), (3, [stranger, first._boot.id]), (2, [])]
+    again = [brain.command("", fence=fence, held_by=held_by) for fence, held_by in cases]
+    again.append(brain.command("", fence=2))  # of a brain that does not say
+    for command in again:
+        second._boot._poller.handle(brain.sign(command | {"audience": second._boot.id}))
+    wait_for(lambda: len(brain.results) == len(again))
+    outcomes = {answer["command"]: answer["results"][0]["outcome"] for answer in brain.results}
+    assert [outcomes[command["id"]] for command in again] == ["done"] + ["unknown"] * 5
+    assert second.engines["toy"].done == ["t1"]
+
+
 def test_an_unknown_engine_or_verb_is_unsupported(worker, brain, wait_for):
     agent = worker(ALLOW="restart")
     for changes in ({"engine": "rq"}, {"verb": "cancel"}, {"verb": "restart"}):
@@ -258,7 +296,7 @@ def test_an_entry_is_kept_until_its_command_has_been_expired_for_a_day(tmp_path,
     now = time.time_ns() // 1000
     for hours in (25, 23):
         executor.carry_out(brain.command(BOOT, id=f"{hours}", expires=now - hours * 3_600_000_000))
-    journal.prune()
+    journal.prune(BOOT)
     assert [answer["command"] for answer in journal.unsent()] == ["23"]
 
 

@@ -181,16 +181,18 @@ def test_where_another_host_may_have_acted_and_nobody_can_tell_nothing_is_repeat
     assert len(sent()) == 2
 
 
-@pytest.mark.parametrize(("full", "journal"), [("before started", "journal.db"), ("after started", "of-another.db")])
+@pytest.mark.parametrize(
+    ("full", "journal", "known"), [("before started", "journal.db", 0), ("after started", "of-another.db", 1)]
+)
 def test_what_may_have_been_done_before_the_disk_was_full_is_not_answered_as_refused(
-    carry_out, brain, sent, full, journal
+    carry_out, brain, sent, full, journal, known
 ):
     """Of what is refused, people ask again. Once there is room, what is known is answered."""
     command = retries(brain)
     carry_out(command, "after the act t1")
     results = carry_out(command | {"fence": 2}, FULL=full, JOURNAL=journal)
-    assert [result["outcome"] for result in results] == ["unknown"] * 3
-    assert all("cannot write its journal" in result["detail"] for result in results)
+    assert [result["outcome"] for result in results] == ["done"] * known + ["unknown"] * (3 - known)
+    assert all("cannot write its journal" in result["detail"] for result in results[known:])
     assert len(sent()) == 2
     assert [result["outcome"] for result in carry_out(command | {"fence": 3})] == ["done"] * 3
     assert len(sent()) == len(set(sent())) == 3
@@ -215,6 +217,25 @@ def test_who_is_overtaken_by_another_worker_of_the_host_stops(brain, tmp_path):
     Executor(journal, {"toy": slow}, AllowList()).carry_out(command)
     assert slow.done == ["t0"]
     assert journal.unsent() == []
+
+
+def test_who_comes_with_an_older_lease_than_another_worker_of_the_host_leaves_it_alone(brain, tmp_path):
+    command, journal = retries(brain), Journal(tmp_path / "journal.db")
+    toy = Traced(journal)
+    journal.enter(BOOT)
+    for fence in (2, 1):
+        Executor(journal, {"toy": toy}, AllowList()).carry_out(command | {"fence": fence, "held_by": [BOOT]})
+    assert toy.seen.count("ACT") == 3
+    assert [answer["fence"] for answer in journal.unsent()] == [2]
+
+
+def test_what_another_host_may_have_done_is_not_forgotten_when_this_one_is_killed_over_it_too(carry_out, brain, sent):
+    command = retries(brain)
+    carry_out(command, "after the act t1")
+    carry_out(command | {"fence": 2}, "after started", JOURNAL="of-another.db", KNOWS="0")
+    results = carry_out(command | {"fence": 3}, JOURNAL="of-another.db", KNOWS="0")
+    assert [result["outcome"] for result in results] == ["unknown"] * 3
+    assert len(sent()) == 2
 
 
 def test_what_may_happen_twice_is_carried_out_after_all(carry_out, brain):

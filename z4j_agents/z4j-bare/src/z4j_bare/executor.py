@@ -2,8 +2,9 @@
 
 The order is what does it: journal `started`, and for each target journal `begun`, act, journal what came of it; then
 journal `done`, and answer. Given the same command again, here or in another worker of this host, what was finished is
-answered from the journal and what was not begun is carried out. The one target that was begun and not finished is asked
-about in the engine, or answered as unknown. So are all of them when the journal of another host may know more.
+answered from the journal and what was not begun is carried out; so is what was lost on its way to a worker of this
+host. The one target that was begun and not finished is asked about in the engine, or answered as unknown. So are all of
+them when the journal of another host may know more.
 """
 
 from __future__ import annotations
@@ -55,12 +56,9 @@ class Executor:
     def carry_out(self, command: wire.Command) -> None:
         """Its results are in the journal, to be sent, when this returns. Raises Refused and Unkept."""
         try:
-            entry = self._journal.start(command)
-        except Unavailable as error:
-            raise Refused(command, _NO_JOURNAL) from error
-        if entry.results is not None:
-            return
-        try:
+            entry = self._start(command)
+            if entry.results is not None:
+                return
             with ExitStack() as stack:
                 self._prepare(command, stack)
                 results = self._results(command, entry)
@@ -71,6 +69,12 @@ class Executor:
             self._journal.done(command, results)
         except Unavailable as error:
             raise Unkept(command, results) from error
+
+    def _start(self, command: wire.Command) -> Entry:
+        try:
+            return self._journal.start(command)
+        except Unavailable as error:
+            raise Refused(command, _NO_JOURNAL) from error
 
     def _prepare(self, command: wire.Command, stack: ExitStack) -> None:
         """What the engine opens for all targets. Where that fails, each target says so by itself."""
@@ -94,7 +98,7 @@ class Executor:
                 self._journal.turn(command, ended, begins=item, durable=command["verb"] not in REPEATABLE | MAKES)
             except Unavailable:
                 return self._all(command, replace(entry, settled=results), wire.Outcome.REFUSED, _NO_JOURNAL)
-            results[item] = ended = self._one(command, target, again=entry.elsewhere or item in entry.begun)
+            results[item] = ended = self._one(command, target, again=item in entry.begun)
         return [results[target["item"]] for target in command["targets"]]
 
     def _one(self, command: wire.Command, target: wire.Target, *, again: bool) -> wire.Result:
@@ -119,9 +123,9 @@ class Executor:
         """The same for every target that is not finished; but what somebody has begun is not refused any more."""
         results = {result["item"]: result for result in every(command, outcome, why)}
         if outcome is wire.Outcome.REFUSED:
-            begun = results if entry.elsewhere else results.keys() & entry.begun
-            cut_off = f"{why} {_CUT_OFF}"
-            results |= {item: wire.Result(item=item, outcome=wire.Outcome.UNKNOWN, detail=cut_off) for item in begun}
+            why = f"{why} {_CUT_OFF}"
+            begun = results.keys() & entry.begun
+            results |= {item: wire.Result(item=item, outcome=wire.Outcome.UNKNOWN, detail=why) for item in begun}
         return [entry.settled.get(item, result) for item, result in results.items()]
 
 

@@ -97,6 +97,9 @@ def _is_command(found: Any) -> bool:
         return False
     if found["v"] not in wire.SERVED or len(found["targets"]) > wire.MAX_TARGETS:
         return False
+    held_by = found.get("held_by", [])
+    if not isinstance(held_by, list) or not all(isinstance(boot, str) for boot in held_by):
+        return False
     # Printable: what is refused is logged, and nobody has vouched for it then.
     words = [found[name] for name, kind in _FIELDS.items() if kind is str]
     return all(len(word) <= wire.MAX_ID and word.isprintable() for word in words) and all(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -14,6 +16,7 @@ from z4j_core import safety, wire
 
 from z4j_bare import looks
 from z4j_bare.clock import Skew, now
+from z4j_bare.database import Unavailable
 from z4j_bare.executor import Executor, Unkept, every
 from z4j_bare.inspection import Inspection, Refused, Unreadable
 from z4j_bare.journal import Journal
@@ -27,6 +30,8 @@ logger = logging.getLogger(__name__)
 GRACE: Final = 10
 PRUNE_EVERY: Final = 3600.0
 LOOK: Final = 0.5
+#: Answers that are in no journal and wait in memory for the brain.
+MOST_UNKEPT: Final = 100
 
 
 class Poller:
@@ -52,7 +57,8 @@ class Poller:
         self._patience = Patience()
         self.outage = Outage()
         self._prune_at = 0.0
-        self._prepared = False
+        self._prepared = self._entered = False
+        self._unkept: deque[wire.Results] = deque(maxlen=MOST_UNKEPT)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="z4j-poller", daemon=True)
 
@@ -81,6 +87,7 @@ class Poller:
             if not self._prepared:
                 self._inspection.prepare()
                 self._prepared = True
+            self._enter()
             self._answer()
             asked = now()
             reply = self._poll()
@@ -94,8 +101,7 @@ class Poller:
             self._on_look(looks.read(answer.get("look")))
             commands = answer.get("commands")
             commands = commands if isinstance(commands, list) else []
-            for signed in commands:
-                self.handle(signed)
+            self._carry_out(commands)
             # A brain, or a proxy before it, that does not let us wait is not asked in a busy loop.
             return 0.0 if commands or time.monotonic() - began > 1.0 else 0.5
         if reply.status in (401, 403, 404, 405):
@@ -103,6 +109,29 @@ class Poller:
         else:
             self.outage.failed(f"hands out no commands now ({reply.status})", reply.retry_after)
         return 0.0
+
+    def _enter(self) -> None:
+        """Without a place in the journal there is still something to be told: that nothing can be done here."""
+        if not self._entered:
+            with contextlib.suppress(Unavailable):
+                self._journal.enter(self._boot)
+                self._entered = True
+
+    def _carry_out(self, commands: Sequence[wire.Signed]) -> None:
+        """All of them, whatever becomes of one: what is left lying comes back when its time has run. What the brain
+        cannot be told now it is told in the next round.
+        """
+        lost: Unreachable | None = None
+        for signed in commands:
+            with safety.guard("poller.command"):
+                try:
+                    self.handle(signed)
+                    if lost is None:
+                        self._answer()
+                except Unreachable as error:
+                    lost = error
+        if lost is not None:
+            self.outage.failed(f"is unreachable ({lost})")
 
     def _poll(self) -> Reply:
         """Wait for an answer; when a proxy makes a habit of cutting us off, once more and for less long."""
@@ -123,35 +152,36 @@ class Poller:
             return reply
 
     def handle(self, signed: wire.Signed) -> None:
+        """Carry it out; `_answer` then has what came of it. Raises Unreachable when keys are needed."""
         try:
             self._executor.carry_out(self._inspection.inspect(signed))
-            self._answer()
         except Unreadable as error:
             logger.error("reason=%s a command could not be read", error)
         except Refused as refused:
             command = refused.command
             logger.warning("command=%s verb=%s not carried out: %s", command["id"], command["verb"], refused.why)
-            self._say(command, list(every(command, refused.outcome, refused.why)))
+            self._keep(command, every(command, refused.outcome, refused.why))
         except Unkept as unkept:
-            logger.error("command=%s the journal cannot be written: answered once, and not kept", unkept.command["id"])
-            self._say(unkept.command, unkept.results)
+            logger.error("command=%s its results cannot be journaled and are kept in memory", unkept.command["id"])
+            self._keep(unkept.command, unkept.results)
 
-    def _say(self, command: wire.Command, results: list[wire.Result]) -> None:
-        """Answer what is in no journal."""
-        self._post(
-            wire.Results(
-                v=wire.VERSION, boot=self._boot, command=command["id"], fence=command["fence"], results=results
-            )
+    def _keep(self, command: wire.Command, results: Sequence[wire.Result]) -> None:
+        """For an answer that is in no journal."""
+        name, fence = command["id"], command["fence"]
+        self._unkept.append(
+            wire.Results(v=wire.VERSION, boot=self._boot, command=name, fence=fence, results=list(results))
         )
 
     def _answer(self) -> None:
-        """Send what the brain has not taken yet, also what an agent before us left behind."""
+        """Send what the brain has not taken yet, also what an agent before us left behind. Raises Unreachable."""
+        while self._unkept and self._post(self._unkept[0]):
+            self._unkept.popleft()
         for answer in self._journal.unsent():
             if self._post(answer):
                 self._journal.sent(answer)
         if time.monotonic() >= self._prune_at:
             self._prune_at = time.monotonic() + PRUNE_EVERY
-            self._journal.prune()
+            self._journal.prune(self._boot)
 
     def _post(self, answer: wire.Results) -> bool:
         """True: the brain has taken it, or will never want it. Raises Unreachable."""
