@@ -132,7 +132,9 @@ class Stage:
 
     def run(self, word: str, queue: str = "") -> str:
         """Have the task run with this word; the engine's id of it."""
-        options = self.plan.given(word) | ({"queue": queue} if queue else {})
+        options = self.plan.given(word)
+        if self.plan.other:  # by itself RQ puts it where one of that name ran last
+            options |= {"queue": queue or self.plan.queue}
         return str(self.ask("task.run", [self.registered(self.plan.once)], **options)["new_task_id"])
 
     def failed(self) -> dict[str, Any]:

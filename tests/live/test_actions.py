@@ -29,9 +29,8 @@ EACH = "test_what_an_engine_can_is_seen_in_it_and_what_it_cannot_is_said"
 MATRIX = [(engine, verb) for engine in engines() for verb in VERBS]
 #: What a verb needs to know, where it needs anything.
 OPTIONS: dict[str, dict[str, Any]] = {
-    "retry_with": {"args": ["other"]},
     "move": {"queue": "elsewhere"},
-    "run": {"args": ["word"]},
+    "purge": {"confirm": 0},
     "grow": {"by": 1},
     "shrink": {"by": 1},
     "autoscale": {"min": 1, "max": 2},
@@ -52,6 +51,11 @@ LATER = (
 
 def action(verb: str) -> str:
     return "engine.hello" if verb == "hello" else f"{VERBS[verb]}.{verb}"
+
+
+def options(stage: Stage, verb: str) -> dict[str, Any]:
+    """What it takes for nothing but the refusal to stand in its way."""
+    return stage.plan.given(stage.word()) if verb in ("run", "retry_with") else OPTIONS.get(verb, {})
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +121,7 @@ def _shows_why_not(stage: Stage, verb: str) -> None:
     if verb == "run" and not stage.rows("registered"):
         return  # and then there is no target either
     with _target(stage, verb) as target:
-        items = stage.settled(stage.post(action(verb), [target], **OPTIONS.get(verb, {})))
+        items = stage.settled(stage.post(action(verb), [target], **options(stage, verb)))
     assert {(item["outcome"], item["left_out"], item["detail"]) for item in items} == {
         ("unsupported", "unsupported", why)
     }
@@ -156,9 +160,8 @@ def guarded(demo: Demo) -> Iterator[Guarded]:
 def test_what_the_owner_of_a_worker_refuses_is_said_with_the_setting_that_refuses_it(guarded, verb):
     engine = "rq" if verb in ("requeue", "restart") else "celery"
     stage, target = guarded.stages[engine], guarded.target(engine, verb, VERBS[verb])
-    confirm = {"confirm": 0} if verb == "purge" else {}
 
-    items = stage.settled(stage.post(action(verb), [target], **confirm, **OPTIONS.get(verb, {})))
+    items = stage.settled(stage.post(action(verb), [target], **options(stage, verb)))
 
     setting = "refuse {} (Z4J_DENY)" if verb in USUAL.split(",") else "do not allow {} (Z4J_ALLOW)"
     why = f"This worker's own settings {setting.format(verb)}."
@@ -167,7 +170,7 @@ def test_what_the_owner_of_a_worker_refuses_is_said_with_the_setting_that_refuse
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_somebody_without_the_role_for_it_is_told_which_permission_is_missing(demo, guarded, verb):
-    body = {"action": action(verb), "targets": ["1"], "options": OPTIONS.get(verb, {})}
+    body = {"action": action(verb), "targets": ["1"]}
 
     with pytest.raises(Refused) as refused:
         demo.call("operations/", body, api_token=guarded.viewer)

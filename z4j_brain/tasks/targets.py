@@ -139,8 +139,12 @@ class Engines:
     def candidates(
         self, environment: Environment, actor: Actor, verb: Verb, ids: Sequence[str], options: Mapping[str, Any]
     ) -> Iterator[Candidate]:
+        serving = Serving(environment, verb)
         for engine in ids:
-            yield Candidate(engine, engine, engine)
+            left, why = serving.obstacle(engine) or (None, "")
+            if left == LeftOut.AGENT_OFFLINE:  # it waits for one: that none answers is what a hello finds out
+                left, why = None, ""
+            yield Candidate(engine, engine, engine, left_out=left, why=why)
 
     def resolve(self, environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
         return {engine: Resolved(engine, "") for engine in ids}
