@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
 from taskiq import Context, TaskiqDepends
 
-_DEPENDENCY: Final = type(TaskiqDepends())
+_DEPENDENCY: Final[type[Any]] = type(TaskiqDepends())
 
 
 def dependencies(function: Callable[..., Any]) -> Callable[[inspect.Parameter], bool]:
