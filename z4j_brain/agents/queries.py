@@ -102,13 +102,14 @@ def behind(environment: Environment) -> tuple[int, int]:
 def reach(environment: Environment, engine: str) -> Reach:
     """Who could carry out an action on a task of this engine, in one query."""
     rows = answering(environment).filter(role=AgentRole.WORKER).order_by("-seen_at")
-    voices, vaults = [], set()
-    for engines, allowed, refused, vault in rows.values_list("engines", "allowed", "refused", "vault")[:ASKED]:
-        for entry in engines:
-            if entry.get("name") == engine:
-                voices.append(Voice.of(entry, allowed, refused))
-                vaults.add(vault)
-    return Reach(engine, frozenset(vaults - {""}), tuple(voices))
+    return reach_among(rows.only("engines", "allowed", "refused", "vault")[:ASKED], engine)
+
+
+def reach_among(found: Iterable[Agent], engine: str) -> Reach:
+    """What these agents, which answer, say of an engine."""
+    told = [(agent, entry) for agent in found for entry in agent.engines if entry.get("name") == engine]
+    voices = tuple(Voice.of(entry, agent.allowed, agent.refused) for agent, entry in told)
+    return Reach(engine, frozenset(agent.vault for agent, _ in told) - {""}, voices)
 
 
 def keeps(environment: Environment, engine: str, vault: str) -> bool:

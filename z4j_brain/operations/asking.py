@@ -97,7 +97,8 @@ def read(environment: Environment, actor: Actor, asked: Mapping[str, Any], *, in
         raise invalid([Fault(pointer="#/action", detail=f"One of {', '.join(verbs.names())}.")])
     if in_earnest and not rbac.may(actor, verb.permission, environment):
         REGISTRY[verb.name].run(environment, (), actor=actor, reason=asked.get("reason", ""))
-    rbac.require(actor, verb.permission, environment)
+    if not in_earnest:
+        rbac.require(actor, verb.permission, environment)
     given = [name for name in ("filter", "targets", "all", "preview") if asked.get(name) not in (None, False)]
     if len(given) != 1:
         raise invalid([Fault(pointer="#", detail="Exactly one of filter, targets, all and preview.")])
@@ -105,7 +106,10 @@ def read(environment: Environment, actor: Actor, asked: Mapping[str, Any], *, in
         return _of_preview(environment, actor, verb, asked.get("options") or {}, asked["preview"])
     options = choices.read(verb.options, asked.get("options") or {})
     if "targets" in given:
-        return _of_targets(environment, verb, {"wait": True} | options, asked["targets"])
+        ids = _named(asked["targets"])
+        if not in_earnest:  # else the action looks, in its transaction
+            _demand_known(environment, verb, ids)
+        return Wish(verb, {"wait": True} | options, ids)
     return _of_filter(environment, actor, verb, options, asked.get("filter") or {}, every="all" in given)
 
 
@@ -123,15 +127,18 @@ def _of_preview(environment: Environment, actor: Actor, verb: Verb, given: Mappi
     return Wish(verb, options, tuple(snapshot.ids), snapshot=snapshot)
 
 
-def _of_targets(environment: Environment, verb: Verb, options: dict[str, Any], named: Sequence[Any]) -> Wish:
+def _named(named: Sequence[Any]) -> tuple[str, ...]:
     ids = tuple(dict.fromkeys(str(pk) for pk in named))
     if not ids or len(ids) > targets.MOST:
         raise invalid([Fault(pointer="#/targets", detail=f"From 1 to {targets.MOST:,} targets.")])
+    return ids
+
+
+def _demand_known(environment: Environment, verb: Verb, ids: Sequence[str]) -> None:
     known = targets.kind(verb.kind).known(environment, ids)
     if strange := [f"#/targets/{place}" for place, pk in enumerate(ids) if pk not in known]:
         faults = [Fault(pointer=pointer, detail="There is no such target here.") for pointer in strange[:20]]
         raise Problem(404, "not_found", "Not found", "Not all of these targets exist in this environment.", faults)
-    return Wish(verb, options, ids)
 
 
 def _of_filter(
@@ -208,9 +215,13 @@ def run(
     if wish.verb.typed:
         _demand_number(environment, actor, wish, confirm)
     ask = REGISTRY[wish.verb.name].run
-    operation: Operation = ask(
-        environment, wish.ids, wish.options, wish.subject, actor=actor, reason=reason, claim=claim
-    )
+    try:
+        operation: Operation = ask(
+            environment, wish.ids, wish.options, wish.subject, actor=actor, reason=reason, claim=claim
+        )
+    except Http404:
+        _demand_known(environment, wish.verb, wish.ids)
+        raise
     return operation
 
 

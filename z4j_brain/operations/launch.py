@@ -76,9 +76,9 @@ def start(
     """
     _demand_reason(environment, reason)
     kind, chosen = targets.kind(verb.kind), [str(pk) for pk in ids]
-    if not chosen or (given is None and len(kind.known(environment, chosen)) < len(set(chosen))):
-        raise Http404("There is no such target here.")
     agreed = plan.make(kind, environment, actor, verb, list(dict.fromkeys(chosen)), options or {})
+    if not chosen or (given is None and any(one.left_out == LeftOut.GONE for one in agreed.candidates)):
+        raise Http404("There is no such target here.")
     _demand_fit(agreed)
     operation = _begin(environment, agreed, {"ids": chosen[:NAMED]} if given is None else given, actor, reason, record)
     operation.parent, operation.relation = (parent, relation) if parent else _again(environment, verb, given)
@@ -87,7 +87,7 @@ def start(
         claim.take(operation)
     _write(operation, agreed)
     _tell(operation, agreed, environment, record)
-    return outbox.sum_up(operation)
+    return outbox.sum_up(operation) if agreed.left_count else operation
 
 
 def _demand_reason(environment: Environment, reason: str) -> None:

@@ -47,8 +47,8 @@ class Serving:
         self._by_vault: dict[tuple[str, str], UUID] = {}
         for agent in rows.values():
             self._add(agent)
+        self._agents = tuple(rows.values())
         self.obstacle = cache(self._obstacle)
-        self._environment = environment
 
     def _add(self, agent: Agent) -> None:
         for engine, offered in outbox.offers(agent):
@@ -57,7 +57,7 @@ class Serving:
                 self._by_vault.setdefault((engine, agent.vault), agent.pk)
 
     def _obstacle(self, engine: str) -> tuple[LeftOut, str] | None:
-        offer = agents.reach(self._environment, engine).offer(self._verb.asks)
+        offer = agents.reach_among(self._agents, engine).offer(self._verb.asks)
         return obstacle(engine, self._verb.asks, self._verb.label, offer)
 
     def keeper(self, engine: str, vault: str) -> UUID | None:

@@ -31,15 +31,16 @@ class _Json(forms.JSONField):
         return "" if value is None else super().prepare_value(value)
 
     def clean(self, value: Any) -> Any:
-        found = super().clean(self._read(value))
+        read = self._read(value)
+        if _depth(read) > DEEPEST:
+            raise forms.ValidationError(f"Nested at most {DEEPEST} deep.")
+        found = super().clean(read)
         if found in (None, ""):
             return self.shape()
         if not isinstance(found, self.shape):
             raise forms.ValidationError(
                 'A list such as [1, "a"].' if self.shape is list else 'An object such as {"a": 1}.'
             )
-        if _depth(found) > DEEPEST:
-            raise forms.ValidationError(f"Nested at most {DEEPEST} deep.")
         if not _can_be_kept(found):
             raise forms.ValidationError("A character in it is none that a text can have.")
         if len(repr(found)) > LONGEST:
