@@ -21,7 +21,12 @@ UNSEEN = (
     "rbac_membership", "rbac_projectuserobjectpermission", "rbac_token", "tasks_event",
 )  # fmt: skip
 #: They depend on who was heard a moment ago.
-FLEETING = {"workers": ("state",), "agents": ("state",), "tasks": ("actions",)}
+FLEETING = {
+    "workers": ("state",),
+    "agents": ("state",),
+    "queues": ("flow",),
+    "tasks": ("actions", "replay", "waiting"),
+}
 
 
 def read(brain: Brain) -> dict[str, Any]:

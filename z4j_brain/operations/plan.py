@@ -24,8 +24,8 @@ SHOWN = 10
 SAMPLES = 5
 #: Targets that one command takes at most: small enough that people see it move and can stop it.
 CHUNK = 200
-#: However few failures are to stop it: counting after each target would take longer than the targets.
-LEAST = 10
+#: Commands of one operation, about: to count after each of very many would take longer than what they do.
+COMMANDS = 1_000
 #: Targets a second that one agent gets through, as measured with the slowest engines.
 USUAL_PACE = 100.0
 
@@ -136,7 +136,7 @@ class Plan:
 
     def chunks(self) -> Iterable[list[Candidate]]:
         """Those that are left, as they are to travel: each chunk for one engine and one agent."""
-        size = chunk_size(self.options)
+        size = chunk_size(self.options, self.total)
 
         def way(one: Candidate) -> tuple[str, str]:
             return one.engine, str(one.audience or "")
@@ -170,7 +170,7 @@ def paced(options: Mapping[str, Any]) -> bool:
     return bool(options.get("rate") or options.get("stop_after"))
 
 
-def chunk_size(options: Mapping[str, Any]) -> int:
+def chunk_size(options: Mapping[str, Any], total: int = 0) -> int:
     """A second's worth of the pace, and no more than may fail before it stops."""
-    most = min(CHUNK, max(options.get("stop_after") or CHUNK, LEAST))
+    most = min(CHUNK, max(options.get("stop_after") or CHUNK, -(-total // COMMANDS)))
     return max(1, min(most, int(options.get("rate") or most)))
