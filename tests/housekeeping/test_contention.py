@@ -75,7 +75,7 @@ def test_two_that_prune_at_once_while_events_come_in_do_it_once(live_brain):
     assert (tasks, events) == ({"9-": KEPT, "ne": len(answers)}, [(KEPT,)])
     removed = "SELECT kind, sum(removed) FROM rbac_sweep WHERE removed > 0 GROUP BY kind"
     counted = dict(execute(live_brain, removed))
-    assert counted["tasks"] == DUE >= counted["events"]  # a task takes along those of its events that are left
+    assert counted["tasks"] == DUE >= counted.get("events", 0)  # a task takes along what is left of its events
     check_vacuum(live_brain)
 
 

@@ -91,12 +91,15 @@ def test_people_sign_in_with_the_password_they_had_and_see_what_they_saw(upgrade
     cookies = _sign_in(upgraded.brain, "vera", upgraded.before["cast"]["password"])
     failed = next(task for task in upgraded.tasks() if task["task_id"] == "celery-failed")
     operation = upgraded.before["filled"]["waiting"]["id"]
+    workers = upgraded.says["harbor/production/workers/"]
+    worker = next(one for one in workers if one["name"] == "celery-1@box-1")
 
     pages = {
         f"{PLACE}/tasks/?state=dead_lettered": "shop.dead_lettered",
         f"{PLACE}/tasks/{failed['id']}/": "SMTPServerDisconnected",
         f"{PLACE}/operations/{operation}/": "all of them",
-        f"{PLACE}/workers/": "celery-1@box-1",
+        f"{PLACE}/workers/": "Workers",
+        f"{PLACE}/workers/{worker['id']}/": "celery-1@box-1",
         f"{PLACE}/queues/": "mail",
         f"{PLACE}/agents/": "shop",
     }
