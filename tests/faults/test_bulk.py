@@ -83,7 +83,7 @@ def test_a_bulk_retry_outlives_an_agent_and_a_housekeeper_and_runs_each_task_onc
     kill(cluster.members[-1].pid)
 
     assert ask("SELECT state, fence FROM operations_command WHERE id = ?", cut_off) == [("leased", 1)]
-    expect(page.locator("#operation-head .state")).to_have_text("Succeeded", timeout=120_000)
+    expect(page.locator("#operation-head .state")).to_have_text("Succeeded", timeout=120_000 + 20 * TOTAL)
     until(lambda: sum(shop.counts()) >= 2 * TOTAL and idle(shop), 60 + TOTAL / 20)
     until(lambda: ask("SELECT count(*) FROM tasks_task WHERE state = 'succeeded'") == [(TOTAL,)], 60)
 
