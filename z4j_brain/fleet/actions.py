@@ -68,148 +68,16 @@ def resume(
     return operation
 
 
-@action(Permission.PURGE, "queue.purge")
-def purge(
-    environment: Environment,
-    queue_ids: Ids,
-    options: Given = None,
-    given: Given = None,
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Throw away what waits in these queues."""
-    return launch.start(verbs.PURGE, environment, queue_ids, options, given, actor, reason, record, claim)
-
-
-@action(Permission.MANAGE_WORKERS, "worker.grow")
-def grow(
-    environment: Environment,
-    worker_ids: Ids,
-    options: Given = None,
-    given: Given = None,
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Have these workers run more tasks at once."""
-    return launch.start(verbs.GROW, environment, worker_ids, options, given, actor, reason, record, claim)
-
-
-@action(Permission.MANAGE_WORKERS, "worker.shrink")
-def shrink(
-    environment: Environment,
-    worker_ids: Ids,
-    options: Given = None,
-    given: Given = None,
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Have these workers run fewer tasks at once."""
-    return launch.start(verbs.SHRINK, environment, worker_ids, options, given, actor, reason, record, claim)
-
-
-@action(Permission.MANAGE_WORKERS, "worker.autoscale")
-def autoscale(
-    environment: Environment,
-    worker_ids: Ids,
-    options: Given = None,
-    given: Given = None,
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Have these workers keep their slots between two numbers."""
-    return launch.start(verbs.AUTOSCALE, environment, worker_ids, options, given, actor, reason, record, claim)
-
-
-@action(Permission.MANAGE_WORKERS, "worker.restart_pool")
-def restart_pool(
-    environment: Environment,
-    worker_ids: Ids,
-    options: Given = None,
-    given: Given = None,
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Have these workers replace the processes that run tasks."""
-    return launch.start(verbs.RESTART_POOL, environment, worker_ids, options, given, actor, reason, record, claim)
-
-
-@action(Permission.MANAGE_WORKERS, "worker.restart")
-def restart(
-    environment: Environment,
-    worker_ids: Ids,
-    options: Given = None,
-    given: Given = None,
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Have these workers end warmly and come back by themselves."""
-    return launch.start(verbs.RESTART, environment, worker_ids, options, given, actor, reason, record, claim)
-
-
-@action(Permission.MANAGE_WORKERS, "worker.stop")
-def stop(
-    environment: Environment,
-    worker_ids: Ids,
-    options: Given = None,
-    given: Given = None,
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Have these workers end warmly."""
-    return launch.start(verbs.STOP, environment, worker_ids, options, given, actor, reason, record, claim)
-
-
-@action(Permission.MANAGE_WORKERS, "worker.rate_limit")
-def rate_limit(
-    environment: Environment,
-    worker_ids: Ids,
-    options: Given = None,
-    given: Given = None,
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Have these workers start no more than so many tasks of one name."""
-    return launch.start(verbs.RATE_LIMIT, environment, worker_ids, options, given, actor, reason, record, claim)
-
-
-@action(Permission.MANAGE_WORKERS, "worker.time_limit")
-def time_limit(
-    environment: Environment,
-    worker_ids: Ids,
-    options: Given = None,
-    given: Given = None,
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Have these workers end tasks of one name that run too long."""
-    return launch.start(verbs.TIME_LIMIT, environment, worker_ids, options, given, actor, reason, record, claim)
+#: These do nothing more than ask.
+purge = launch.asking(verbs.PURGE)
+grow = launch.asking(verbs.GROW)
+shrink = launch.asking(verbs.SHRINK)
+autoscale = launch.asking(verbs.AUTOSCALE)
+restart_pool = launch.asking(verbs.RESTART_POOL)
+restart = launch.asking(verbs.RESTART)
+stop = launch.asking(verbs.STOP)
+rate_limit = launch.asking(verbs.RATE_LIMIT)
+time_limit = launch.asking(verbs.TIME_LIMIT)
 
 
 def _of(environment: Environment, operation: Operation) -> QuerySet[Queue]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,14 +19,14 @@ from z4j_brain.lib import bulk, nudge
 from z4j_brain.lib.listing import invalid
 from z4j_brain.lib.problem import Fault
 from z4j_brain.operations import options as choices
-from z4j_brain.operations import outbox, plan, targets
+from z4j_brain.operations import outcomes, plan, targets
 from z4j_brain.operations.idempotency import Claim
 from z4j_brain.operations.models import Command, Item, Operation
 from z4j_brain.operations.plan import Plan
 from z4j_brain.operations.states import ItemOutcome, ItemProgress, LeftOut, OperationState, Relation
 from z4j_brain.operations.targets import Candidate
 from z4j_brain.operations.verbs import Verb
-from z4j_brain.rbac.action import Record
+from z4j_brain.rbac.action import Record, action
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 
@@ -87,7 +87,27 @@ def start(
         claim.take(operation)
     _write(operation, agreed)
     _tell(operation, agreed, environment, record)
-    return outbox.sum_up(operation) if agreed.left_count else operation
+    return outcomes.sum_up(operation.pk) if agreed.left_count else operation
+
+
+def asking(verb: Verb) -> Callable[..., Operation]:
+    """The action of a verb with which nothing more is to be done than to ask for it."""
+
+    def ask(
+        environment: Environment,
+        ids: Sequence[int | str],
+        options: Mapping[str, Any] | None = None,
+        given: Mapping[str, Any] | None = None,
+        *,
+        actor: Actor,
+        reason: str = "",
+        claim: Claim | None = None,
+        record: Record,
+    ) -> Operation:
+        return start(verb, environment, ids, options, given, actor, reason, record, claim)
+
+    ask.__doc__ = verb.promise
+    return action(verb.permission, verb.name)(ask)
 
 
 def _demand_reason(environment: Environment, reason: str) -> None:

@@ -18,6 +18,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from z4j_core import wire
 from z4j_core.engine import Target
+from z4j_core.verbs import MAKES
 
 from z4j_brain.agents.models import Agent
 from z4j_brain.ledger.states import Outcome, Phase
@@ -42,8 +43,6 @@ SLACK = timedelta(seconds=2)
 ENDED = "ended"
 #: The state that shows that a verb has had its effect. Any other final state shows that it came too late.
 _CONFIRMED_BY = {"cancel": "cancelled", "stop": ENDED, "restart": ENDED}
-#: Verbs that make a task whose id follows from the command: whether they took effect, events can tell.
-_MAKING = frozenset({"retry", "retry_with", "run"})
 #: Verbs that nobody repeats: cut off in one, only the agent that had it can know how far it came.
 _ONCE = frozenset({"purge"})
 #: What a worker that has come back under its name is still to be told. A restart it has just had.
@@ -195,7 +194,7 @@ def _close(command: Command) -> None:
 
 def _without_arrived(command: Command) -> bool:
     """An agent was given it before and never answered. What events tell of is settled; False when that is all of it."""
-    if command.verb not in _MAKING:
+    if command.verb not in MAKES:
         return True
     items = list(Item.objects.select_for_update().filter(command=command, outcome=None).order_by("id"))
     if found := arrived(command.operation.target_kind, command, items):
@@ -207,7 +206,7 @@ def _without_arrived(command: Command) -> bool:
 
 def arrived(kind: str, command: Command, items: list[Item]) -> list[Item]:
     """Those of the items whose new task has been heard of: they were carried out, whatever became of the agent."""
-    if command.verb not in _MAKING:
+    if command.verb not in MAKES:
         return []
     known = targets.resolve(kind, command.environment_id, [item.target_id for item in items])
     ids = {
@@ -314,8 +313,3 @@ def _confirm(environment_id: int, kind: str, states: Mapping[str, str]) -> None:
             item, ItemOutcome.DONE if states[item.target_id] == shown else ItemOutcome.ALREADY_FINAL, item.detail
         )
     outcomes.finish(items)
-
-
-def sum_up(operation: Operation) -> Operation:
-    """Count an operation's outcomes anew, for an action that has settled targets itself, in its transaction."""
-    return outcomes.sum_up(operation.pk)

@@ -23,36 +23,13 @@ Ids = Sequence[int | str]
 Given = Mapping[str, Any] | None
 
 
-@action(Permission.RETRY, "task.retry")
-def retry(
-    environment: Environment,
-    task_ids: Ids,
-    options: Given = None,
-    given: Given = None,
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Have these tasks run again, each under a new id, by an agent that keeps the originals of their arguments."""
-    return launch.start(verbs.RETRY, environment, task_ids, options, given, actor, reason, record, claim)
-
-
-@action(Permission.RUN, "task.retry_with")
-def retry_with(
-    environment: Environment,
-    task_ids: Ids,
-    options: Given = None,
-    given: Given = None,
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Have these tasks run again with other arguments, each under a new id."""
-    return launch.start(verbs.RETRY_WITH, environment, task_ids, options, given, actor, reason, record, claim)
+#: These do nothing more than ask.
+retry = launch.asking(verbs.RETRY)
+retry_with = launch.asking(verbs.RETRY_WITH)
+requeue = launch.asking(verbs.REQUEUE)
+move = launch.asking(verbs.MOVE)
+run = launch.asking(verbs.RUN)
+hello = launch.asking(verbs.HELLO)
 
 
 @action(Permission.CANCEL, "task.cancel")
@@ -76,70 +53,6 @@ def cancel(
     )
     record.nudge(environment.pk, KIND, [str(pk) for pk in asked])
     return operation
-
-
-@action(Permission.RETRY, "task.requeue")
-def requeue(
-    environment: Environment,
-    task_ids: Ids,
-    options: Given = None,
-    given: Given = None,
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Put what the engine gave up and still keeps back into its queue, under its own id."""
-    return launch.start(verbs.REQUEUE, environment, task_ids, options, given, actor, reason, record, claim)
-
-
-@action(Permission.MANAGE_QUEUES, "task.move")
-def move(
-    environment: Environment,
-    task_ids: Ids,
-    options: Given = None,
-    given: Given = None,
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Take these tasks out of the queues they wait in and put them into another."""
-    return launch.start(verbs.MOVE, environment, task_ids, options, given, actor, reason, record, claim)
-
-
-@action(Permission.RUN, "task.run")
-def run(
-    environment: Environment,
-    registered_ids: Ids,
-    options: Given = None,
-    given: Given = None,
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Have workers run tasks of these names, with the arguments of the options."""
-    return launch.start(verbs.RUN, environment, registered_ids, options, given, actor, reason, record, claim)
-
-
-@action(Permission.MANAGE_AGENTS, "engine.hello")
-def hello(
-    environment: Environment,
-    engines: Ids,
-    options: Given = None,
-    given: Given = None,
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Have a worker of each of these engines send a harmless task of ours, the way of every task."""
-    return launch.start(verbs.HELLO, environment, engines, options, given, actor, reason, record, claim)
 
 
 @action(Permission.VIEW, "task.export")

@@ -15,10 +15,7 @@ from z4j_brain.operations.serving import obstacle
 from z4j_brain.tasks import judging
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.states import TaskState
-from z4j_brain.tasks.verbs import RETRY, RETRY_WITH
-
-#: What makes another task of it.
-COPIES = (RETRY.name, RETRY_WITH.name)
+from z4j_brain.tasks.verbs import COPIES, RETRY
 
 
 class Tone(models.TextChoices):

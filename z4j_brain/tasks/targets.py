@@ -32,7 +32,7 @@ from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.narrowing import too_wide
 from z4j_brain.tasks.query_string import View
 from z4j_brain.tasks.states import TERMINAL
-from z4j_brain.tasks.verbs import ENGINE, KIND, RETRY, RETRY_WITH
+from z4j_brain.tasks.verbs import COPIES, ENGINE, KIND
 
 #: Tasks that are read in one query.
 STEP = 1_000
@@ -40,7 +40,6 @@ STEP = 1_000
 _ENGINE = 32
 #: Verbs that make another task of it, and their actions: who asks for one has as good as asked for the other.
 _COPYING = ("retry", "retry_with")
-_COPIES = (RETRY.name, RETRY_WITH.name)
 
 
 class _Row(NamedTuple):
@@ -191,10 +190,10 @@ class _Judge:
         self._asking = operations.among(environment, set(self._asked.values()))
 
     def _remember(self, one: operations.Past) -> None:
-        same = _COPIES if self._verb.asks in _COPYING else (self._verb.name,)
+        same = COPIES if self._verb.asks in _COPYING else (self._verb.name,)
         if one.outcome is None and one.action in same:
             self._asked[one.target_id] = one.operation_id
-        if one.outcome == ItemOutcome.DONE and one.new_task_id and one.action in _COPIES:
+        if one.outcome == ItemOutcome.DONE and one.new_task_id and one.action in COPIES:
             self._remade[one.target_id] = one.new_task_id
         if one.outcome == ItemOutcome.ARGS_UNAVAILABLE:
             self._denied[one.target_id] = one.detail

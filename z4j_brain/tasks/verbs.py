@@ -93,6 +93,8 @@ HELLO = Verb(
     "Send a hello",
     "A worker of each engine sends a harmless task of ours, the way of every task.",
 )
+#: Those that make another task of a task.
+COPIES = (RETRY.name, RETRY_WITH.name)
 #: What a list of tasks offers for all that is on it.
 BULK = (RETRY, RETRY_WITH, CANCEL, REQUEUE, MOVE)
 ALL = (RETRY, RETRY_WITH, CANCEL, REQUEUE, MOVE, RUN, HELLO)
