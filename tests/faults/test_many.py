@@ -14,6 +14,7 @@ import urllib.parse
 import urllib.request
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from z4j_core import wire
 
@@ -27,7 +28,9 @@ AGENTS = 500
 
 
 def test_500_agents_wait_at_one_process_and_are_all_back_soon_after_it_was_killed(live_brain):
-    asyncio.run(asyncio.wait_for(_crowd(live_brain), 240))
+    # In a thread of its own: a browser that is open in this one keeps a loop that runs.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(asyncio.wait_for(_crowd(live_brain), 240))).result()
 
 
 async def _crowd(brain: Brain) -> None:
