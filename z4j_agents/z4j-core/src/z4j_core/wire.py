@@ -248,17 +248,49 @@ class Signed(TypedDict):
     sig: str
 
 
+#: What an agent remembers of the log, as the query of its poll says it.
+ORIGIN_QUERY: Final = "origin"
+SIZE_QUERY: Final = "size"
+
 COMMAND_DOMAIN: Final = b"z4j/command/v1\0"
 KEYS_DOMAIN: Final = b"z4j/keys/v1\0"
 
 
 class Keys(TypedDict):
-    """The body that the instance root signs: the keys in force, by id, each 32 bytes in base64."""
+    """The body that the instance root signs: the keys in force, by id, each 32 bytes in base64.
+
+    `recovery` is kept offline: it signs the first checkpoint of a log that had to begin anew.
+    """
 
     v: int
     action: dict[str, str]
     log: dict[str, str]
     issued: int
+    recovery: NotRequired[dict[str, str]]
+
+
+class Proof(TypedDict):
+    """That what a command may do stands in the log: the entry's bytes, where they stand, and under which checkpoint.
+
+    `entry` and each hash of `path` are base64, `checkpoint` is a signed note (C2SP), `statement` is the canonical JSON
+    (base64) of what the command may do, which the entry commits to.
+    """
+
+    entry: str
+    index: int
+    path: list[str]
+    checkpoint: str
+    statement: str
+
+
+class Log(TypedDict):
+    """The newest checkpoint of the log, a signed note, and the proof (base64) that it begins with what was remembered.
+
+    The proof is empty when nothing was remembered, and when the origin is another one: the log began anew.
+    """
+
+    checkpoint: str
+    proof: list[str]
 
 
 class Target(TypedDict):
@@ -352,9 +384,12 @@ class Look(TypedDict):
 
 
 class Poll(TypedDict):
-    """The answer to GET commands?boot=...&wait=...&v=1[,0]. `look` asks for facts, not for acts: it is not signed."""
+    """The answer to GET commands?boot=...&wait=...&v=1[,0][&origin=...&size=...]. `look` asks for facts, not for acts:
+    it is not signed. `origin` and `size` name the checkpoint of the log that the agent remembers; `log` goes on there.
+    """
 
     v: int
     commands: list[Signed]
     look: NotRequired[list[Look]]
+    log: NotRequired[Log]
     time: int
