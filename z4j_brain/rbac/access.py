@@ -8,7 +8,7 @@ even see does not exist for them: `visible` is false and doors answer 404.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
@@ -76,6 +76,17 @@ def permissions(actor: Actor, target: Any) -> frozenset[Permission]:
         return frozenset()
     held = _held(actor, standing, project, environment)
     return frozenset(permission for permission in Permission if permission in held)
+
+
+def audit_scope(actor: Actor, target: Any = INSTANCE) -> Literal["all", "own"]:
+    """Which entries of the audit trail the actor reads of this place: all of them, or those of what they did."""
+    if not isinstance(target, Instance):
+        return "all" if Permission.VIEW_AUDIT in permissions(actor, target) else "own"
+    if actor.type == "system":
+        return "all"
+    standing = _standing(actor)
+    administers = standing is not None and actor.token is None and (standing.is_staff or standing.is_superuser)
+    return "all" if administers else "own"
 
 
 def scope(queryset: QuerySet[Row], actor: Actor, permission: Permission = Permission.VIEW) -> QuerySet[Row]:

@@ -21,6 +21,10 @@ class Permission(models.TextChoices):
     MANAGE_MEMBERS = "manage_members", "invite, change and remove members"
     MANAGE_PROJECT = "manage_project", "create and change environments"
     VIEW_AUDIT = "view_audit", "read the whole audit trail"
+    EXPORT_AUDIT = "export_audit", "take the audit trail out with its proofs"
+    ERASE_AUDIT = "erase_audit", "erase personal data from the audit trail, and prune it"
+    APPROVE = "approve_operation", "approve what others ask for"
+    BREAK_GLASS = "break_glass", "go ahead without an approval in an emergency"
 
 
 class InstancePermission(models.TextChoices):
@@ -52,14 +56,16 @@ _ADMINISTER = _OPERATE | {
     Permission.MANAGE_AGENTS,
     Permission.MANAGE_MEMBERS,
     Permission.MANAGE_PROJECT,
+    Permission.APPROVE,
 }
+_AUDIT = frozenset({Permission.VIEW_AUDIT, Permission.EXPORT_AUDIT})
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: _SEE,
     Role.OPERATOR: _OPERATE,
     Role.ADMIN: _ADMINISTER,
-    Role.OWNER: _ADMINISTER | {Permission.VIEW_AUDIT},
-    Role.AUDITOR: frozenset({Permission.VIEW, Permission.VIEW_AUDIT}),
+    Role.OWNER: _ADMINISTER | _AUDIT | {Permission.ERASE_AUDIT, Permission.BREAK_GLASS},
+    Role.AUDITOR: _AUDIT | {Permission.VIEW},
 }
 
 
