@@ -8,7 +8,7 @@ from django.utils import timezone
 from z4j_brain.agents.models import Agent
 from z4j_brain.lib.ids import uuid7
 from z4j_brain.operations.states import CommandState, ItemOutcome, ItemProgress, LeftOut, OperationState, Relation
-from z4j_brain.rbac.models import Environment
+from z4j_brain.rbac.models import Approval, Environment
 
 
 class Operation(models.Model):
@@ -38,6 +38,7 @@ class Operation(models.Model):
     paused_at = models.DateTimeField(null=True)
     halt_at = models.PositiveIntegerField(null=True)
     halted = models.CharField(max_length=200, blank=True)
+    approval = models.OneToOneField(Approval, on_delete=models.SET_NULL, null=True, related_name="operation")
     cancelled_at = models.DateTimeField(null=True)
     cancelled_by = models.CharField(max_length=255, blank=True)
     expires_at = models.DateTimeField()

@@ -14,7 +14,7 @@ from django.utils import timezone
 from guardian.models import UserObjectPermissionBase
 
 from z4j_brain.lib.ids import uuid7
-from z4j_brain.rbac.states import EnvironmentKind, Permission, Role
+from z4j_brain.rbac.states import ApprovalState, EnvironmentKind, Permission, Role
 
 SETUP_LINK_LIFE = timedelta(minutes=15)
 MOST_DAYS = 3650
@@ -175,3 +175,98 @@ class Setup(models.Model):
         digest = hashlib.sha256(link.encode()).hexdigest()
         open_rows = cls.objects.filter(pk=cls.ONLY, done_at=None, link_expires_at__gt=timezone.now())
         return bool(link) and open_rows.filter(link_hash=digest).exists()
+
+
+class ApprovalPolicy(models.Model):
+    """What in an environment takes a second person. Where there is no row, the defaults of its kind hold.
+
+    `rules`: an action, or `*` for any, and how many targets it may have without one. `minutes`: how long a request
+    waits. `requests`: whoever lacks the right to purge or to restart may still ask for it.
+    """
+
+    environment = models.OneToOneField(
+        Environment, on_delete=models.CASCADE, primary_key=True, related_name="approval_policy"
+    )
+    rules = models.JSONField(default=dict)
+    minutes = models.PositiveSmallIntegerField(default=15, validators=(MinValueValidator(1), MaxValueValidator(1440)))
+    approvers = models.PositiveSmallIntegerField(default=1, validators=(MinValueValidator(1), MaxValueValidator(2)))
+    requests = models.BooleanField(default=False)
+
+    class Meta:
+        default_permissions = ()
+
+
+class Approval(models.Model):
+    """One request that takes somebody else's yes, and what became of it. `digest` is over all that would be done.
+
+    `people`: the ids of everybody behind whoever asked. `given`: who has said yes so far, each with id, name and time.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="approvals")
+    action = models.CharField(max_length=64)
+    rule = models.CharField(max_length=64)
+    target_type = models.CharField(max_length=32)
+    target_id = models.CharField(max_length=64)
+    total = models.PositiveIntegerField(default=0)
+    digest = models.CharField(max_length=64)
+    request = models.JSONField(default=dict)
+    requester_type = models.CharField(max_length=16)
+    requester_id = models.CharField(max_length=64)
+    requester_name = models.CharField(max_length=255)
+    people = models.JSONField(default=list)
+    reason = models.CharField(max_length=500, blank=True)
+    needed = models.PositiveSmallIntegerField(default=1)
+    given = models.JSONField(default=list)
+    state = models.CharField(max_length=16, choices=ApprovalState.choices, default=ApprovalState.PENDING)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.CharField(max_length=64, blank=True)
+    decided_name = models.CharField(max_length=255, blank=True)
+    decided_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [
+            models.Index(fields=["environment", "-id"], name="approval_list"),
+            models.Index(fields=["state", "expires_at"], name="approval_due"),
+            models.Index(fields=["environment", "state", "decided_at"], name="approval_report"),
+        ]
+
+    @property
+    def words(self) -> str:
+        """Its action, as it stands at the beginning of a sentence."""
+        return self.action.rpartition(".")[2].replace("_", " ").capitalize()
+
+
+class Freeze(models.Model):
+    """A time in which nothing, or nothing of some kinds, is to be changed. `actions`: which; none: all.
+
+    `single`: one task may still be retried or cancelled.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="freezes")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    reason = models.CharField(max_length=500)
+    actions = models.JSONField(default=list)
+    single = models.BooleanField(default=False)
+    set_by = models.CharField(max_length=64)
+    set_by_name = models.CharField(max_length=255)
+    created_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True)
+    ended_by_name = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(fields=["environment", "ends_at"], name="freeze_due")]
+
+    @property
+    def is_over(self) -> bool:
+        return self.ended_at is not None or self.ends_at <= timezone.now()
+
+    @property
+    def is_on(self) -> bool:
+        return not self.is_over and self.starts_at <= timezone.now()

@@ -25,6 +25,7 @@ class Permission(models.TextChoices):
     ERASE_AUDIT = "erase_audit", "erase personal data from the audit trail, and prune it"
     APPROVE = "approve_operation", "approve what others ask for"
     BREAK_GLASS = "break_glass", "go ahead without an approval in an emergency"
+    REQUEST = "request_operation", "ask for what only others may do, for them to approve"
 
 
 class InstancePermission(models.TextChoices):
@@ -49,6 +50,7 @@ _OPERATE = _SEE | {
     Permission.RUN,
     Permission.MANAGE_OPERATIONS,
     Permission.MANAGE_QUEUES,
+    Permission.REQUEST,
 }
 _ADMINISTER = _OPERATE | {
     Permission.PURGE,
@@ -73,6 +75,39 @@ class EnvironmentKind(models.TextChoices):
     PRODUCTION = "production", "Production"
     STAGING = "staging", "Staging"
     DEVELOPMENT = "development", "Development"
+
+
+class ApprovalState(models.TextChoices):
+    """What became of a request for somebody else's yes."""
+
+    PENDING = "pending", "Waits for approval"
+    APPROVED = "approved", "Approved"
+    BROKEN = "broken", "Break-glass"
+    REJECTED = "rejected", "Rejected"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    EXPIRED = "expired", "Expired"
+    VOIDED = "voided", "Void"
+
+    @property
+    def icon(self) -> str:
+        """The symbol in static/vendor/lucide/icons.svg."""
+        return _APPROVALS[self][0]
+
+    @property
+    def hue(self) -> str:
+        """The task state that looks like it."""
+        return _APPROVALS[self][1]
+
+
+_APPROVALS = {
+    ApprovalState.PENDING: ("hourglass", "scheduled"),
+    ApprovalState.APPROVED: ("circle-check", "succeeded"),
+    ApprovalState.BROKEN: ("triangle-alert", "failed"),
+    ApprovalState.REJECTED: ("ban", "rejected"),
+    ApprovalState.WITHDRAWN: ("undo-2", "cancelled"),
+    ApprovalState.EXPIRED: ("hourglass", "expired"),
+    ApprovalState.VOIDED: ("circle-minus", "rejected"),
+}
 
 
 #: First parts of the brain's own addresses: a project or environment by this name could not be reached.
