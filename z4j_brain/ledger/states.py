@@ -9,6 +9,7 @@ class Phase(models.TextChoices):
     """Where in the life of an action an entry stands."""
 
     REQUEST = "request", "requested"
+    APPROVAL = "approval", "approval"
     DISPATCH = "dispatch", "dispatched"
     RESULT = "result", "result"
     EVENT = "event", "event"
