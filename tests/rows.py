@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,11 @@ from django.utils import timezone
 
 from z4j_brain.agents.models import Agent, AgentKey
 from z4j_brain.fleet.models import Queue, Registered, Worker
+from z4j_brain.ledger import entries
+from z4j_brain.ledger.models import Entry
+from z4j_brain.ledger.states import Outcome, Phase
 from z4j_brain.operations.models import Item, Operation
+from z4j_brain.rbac.actor import SYSTEM
 from z4j_brain.rbac.models import Environment
 from z4j_brain.tasks.models import Event, Task
 
@@ -46,6 +51,13 @@ def agent(environment: Environment, *, verbs: tuple[str, ...] = ("retry", "cance
         "allowed": list(verbs),
     }
     return Agent.objects.create(environment=environment, key=key, **usual | fields)
+
+
+def entry(environment: Environment, name: str = "z4j", **fields: Any) -> Entry:
+    """An entry of the brain's own doing: somebody's who goes by this name."""
+    usual = {"phase": Phase.REQUEST, "action": "task.retry", "outcome": Outcome.ALLOWED}
+    place = {"project": environment.project.slug, "environment": environment.slug}
+    return entries.append(actor=replace(SYSTEM, name=name), **usual | place | fields)
 
 
 def worker(environment: Environment, **fields: Any) -> Worker:

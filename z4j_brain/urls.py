@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from z4j_brain import health
 from z4j_brain.agents import api as agents
+from z4j_brain.audit import api as audit
 from z4j_brain.fleet import api as fleet
 from z4j_brain.operations import api as operations
 from z4j_brain.panel.urls import websocket_urlpatterns
@@ -20,6 +21,7 @@ __all__ = ["handler404", "handler500", "urlpatterns", "websocket_urlpatterns"]
 api: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(authentication_classes=[], metadata_class=None), name="api-schema"),
     *rbac.routes,
+    *audit.routes,
     *agents.routes,
     *fleet.routes,
     *operations.routes,

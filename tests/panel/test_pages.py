@@ -16,7 +16,7 @@ from z4j_brain.rbac.actor import SYSTEM
 from z4j_brain.rbac.models import Setup, User
 
 MEMBERS = ("olive", "adam", "oscar", "vera", "audrey")
-OUTSIDE = ("home", "account_login", "account_logout", "set-up", "source")
+OUTSIDE = ("home", "account_login", "account_logout", "set-up", "source", "log", "log-entry")
 INSIDE = [pattern.name for pattern in urls.inside]
 #: What a GET answers to a member where it is no page.
 NO_PAGE = {"key-revoke": 405, "operation-steer": 405, "jump": 302}
@@ -35,6 +35,7 @@ def address(cast, task):
     operation = rows.operation(cast.production, [task])
     ids = {"queue": rows.queue(cast.production, dead=2).pk, "worker": cast.production.workers.get().pk}
     ids |= {"task": task.pk, "operation": operation.pk, "key-revoke": cast.agent_key().pk}
+    ids["entry"] = rows.entry(cast.production).pk
 
     more = {"ask": {"action": "task.retry"}, "operation-steer": {"verb": "pause"}}
 
@@ -65,7 +66,9 @@ def test_the_panel_has_no_other_addresses():
 @pytest.mark.parametrize("who", MEMBERS)
 def test_a_member_sees_every_page(page, who, address, as_):
     looks_only = page == "ask" and who in ("vera", "audrey")
-    assert as_(who).get(address(page)).status_code == (403 if looks_only else NO_PAGE.get(page, 200))
+    foreign = page == "entry" and who not in ("olive", "audrey")  # somebody else's
+    status = 403 if looks_only else 404 if foreign else NO_PAGE.get(page, 200)
+    assert as_(who).get(address(page)).status_code == status
 
 
 @pytest.mark.parametrize("page", [page for page in INSIDE if page not in POSTED])

@@ -13,6 +13,8 @@ from tests import rows
 from z4j_brain.operations.models import Item
 from z4j_brain.rbac.models import Environment, Token
 
+#: Addresses that stand below no environment.
+INSTANCE = ("api-schema", "api-projects", "api-tokens", "api-log", "api-checkpoint", "api-log-key", "api-consistency")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -46,6 +48,7 @@ class Furnished:
         mark = f"canary-{environment.project.slug}-{environment.slug}"
         texts = ("name", "queue", "worker", "schedule", "group_id", "root_id", "parent_id")
         payload = ("args", "kwargs", "result", "error_type", "error_message", "traceback")
+        entry = rows.entry(environment, mark, target=("task", mark), private={"reason": mark})
         task = rows.task(environment, task_id=f"{mark}-id", **dict.fromkeys(texts + payload, mark))
         agent = rows.agent(environment, name=mark, host=mark, versions={"python": mark})
         rows.event(task, agent, "task.failed", timezone.now(), args=mark, worker=mark)
@@ -69,6 +72,7 @@ class Furnished:
             **{f"api-operation-{verb}": operation.pk for verb in ("pause", "cancel", "undo")},
             "api-operation-resume": paused.pk,
             "api-token": token.pk,
+            "api-entry": entry.pk,
         }
         bodies = {
             "api-settings": {"tasks_days": 40},
@@ -81,7 +85,7 @@ class Furnished:
     def address(self, name: str, key: Any = None) -> str:
         """The path of an address here, with a row of this place unless another `key` is given."""
         place = {"project": self.environment.project.slug, "environment": self.environment.slug}
-        kwargs: dict[str, Any] = {} if name in ("api-schema", "api-projects", "api-tokens") else place
+        kwargs: dict[str, Any] = {} if name in INSTANCE else place
         if name == "api-project":
             kwargs = {"slug": place["project"]}
         if name == "api-token":

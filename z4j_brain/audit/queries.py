@@ -1,57 +1,171 @@
-"""The ledger as people read it."""
+"""The ledger as people read it: who may see which entries, and what an entry says."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.http import Http404
 
+from z4j_brain.audit import words
+from z4j_brain.audit.words import Mark
 from z4j_brain.ledger.models import Entry
-from z4j_brain.ledger.states import Outcome, Phase
-from z4j_brain.rbac.models import Environment
+from z4j_brain.rbac import access
+from z4j_brain.rbac import queries as rbac
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment, Project, Token
+from z4j_brain.rbac.states import InstancePermission, Permission
 
 #: How many entries a page tells of one target.
 SHOWN = 50
+#: Entries that a request, its approval, its commands and their results are told by.
+RELATIVES = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """One entry about a target, with the parts of it that may have been erased since: `actor` and `reason`."""
+    """One entry with the parts of it that may have been erased since: `private` is then None."""
 
     id: UUID
     ts: datetime
-    phase: Phase
+    project: str
+    environment: str
+    phase: str
     action: str
-    outcome: Outcome
+    outcome: str
     actor_type: str
     actor_id: str
-    actor: str
-    reason: str
     target_type: str
     target_id: str
+    private: Mapping[str, Any] | None = field(repr=False)
 
     @classmethod
     def from_entry(cls, entry: Entry) -> Touch:
-        private = _private(entry)
         return cls(
             id=entry.id,
             ts=entry.ts,
-            phase=Phase(entry.phase),
+            project=entry.project,
+            environment=entry.environment,
+            phase=entry.phase,
             action=entry.action,
-            outcome=Outcome(entry.outcome),
+            outcome=entry.outcome,
             actor_type=entry.actor_type,
             actor_id=entry.actor_id,
-            actor=str(private.get("display_name", "")),
-            reason=str(private.get("reason", "")),
             target_type=entry.target_type,
             target_id=entry.target_id,
+            private=private_part(entry),
         )
+
+    @property
+    def actor(self) -> str:
+        return str((self.private or {}).get("display_name", ""))
+
+    @property
+    def reason(self) -> str:
+        return str((self.private or {}).get("reason", ""))
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        params = (self.private or {}).get("params")
+        return params if isinstance(params, dict) else {}
+
+    @property
+    def count(self) -> int | None:
+        """How many targets, where the entry told."""
+        total = self.params.get("total")
+        return total if type(total) is int else None
+
+    @property
+    def operation(self) -> str:
+        """The operation that this is about, where it is about one."""
+        return self.target_id if self.target_type == "operation" else str(self.params.get("operation", ""))
+
+    @property
+    def is_erased(self) -> bool:
+        return self.private is None
+
+    @property
+    def said(self) -> str:
+        return words.action(self.action)
+
+    @property
+    def mark(self) -> Mark:
+        return words.outcome(self.outcome)
+
+    @property
+    def phase_words(self) -> str:
+        return words.phase(self.phase)
+
+    @property
+    def on(self) -> str:
+        return words.target(self.target_type)
+
+
+def entries(actor: Actor, environment: Environment) -> QuerySet[Entry]:
+    """Entries of one environment: all for whoever reads the whole trail, else those of the actor's own doing."""
+    rows = Entry.objects.filter(project=environment.project.slug, environment=environment.slug)
+    return rows if rbac.may(actor, Permission.VIEW_AUDIT, environment) else rows.filter(_own(actor))
+
+
+def everywhere(actor: Actor) -> QuerySet[Entry]:
+    """Entries of every place whose trail the actor reads, their own, and the instance's for who administers it."""
+    if actor.type == "system":
+        return Entry.objects.all()
+    seen = _own(actor)
+    if administers(actor):
+        seen |= Q(project="")
+    whole = list(access.scope(Project.objects.all(), actor, Permission.VIEW_AUDIT).values_list("slug", flat=True))
+    if whole:
+        seen |= Q(project__in=whole)
+    for environment in access.environments(actor, Permission.VIEW_AUDIT).exclude(project__slug__in=whole):
+        seen |= Q(project=environment.project.slug, environment=environment.slug)
+    return Entry.objects.filter(seen)
+
+
+def administers(actor: Actor) -> bool:
+    return access.decide(actor, InstancePermission.MANAGE_INSTANCE, access.INSTANCE).allow
+
+
+def watches(actor: Actor) -> bool:
+    """May the actor know how the log itself fares: who administers the instance, or reads the trail of a place."""
+    return administers(actor) or access.environments(actor, Permission.VIEW_AUDIT).exists()
+
+
+def told(rows: Iterable[Entry]) -> list[Touch]:
+    return [Touch.from_entry(entry) for entry in rows]
+
+
+def listed(rows: QuerySet[Entry]) -> QuerySet[Entry]:
+    """With what a list shows of each, and no more."""
+    return rows.select_related("private").defer("body", "leaf_hash", "private__salt")
+
+
+def detail(rows: QuerySet[Entry], pk: UUID) -> Entry:
+    """One of `rows`, which are the actor's."""
+    found = rows.select_related("private").filter(pk=pk).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def relatives(rows: QuerySet[Entry], touch: Touch, body: Mapping[str, Any]) -> list[Touch]:
+    """Among `rows`, what belongs to the same request, oldest first: request, approval, commands, result."""
+    same = Q(pk=touch.id)
+    if touch.operation:
+        same |= Q(target_type="operation", target_id=touch.operation)
+    if parent := _uuid(body.get("parent")):
+        same |= Q(pk=parent)
+    if touch.target_type and touch.operation:  # the request itself names its one target, not the operation
+        same |= Q(target_type=touch.target_type, target_id=touch.target_id)
+    found = told(listed(rows.filter(same)).order_by("-id")[:RELATIVES])
+    about = {touch.operation, ""} if touch.operation else {""}
+    return [one for one in reversed(found) if one.id in (touch.id, parent) or one.operation in about]
 
 
 def touched(environment: Environment, target_type: str, target_ids: Sequence[str], limit: int = SHOWN) -> list[Touch]:
@@ -70,13 +184,35 @@ def touched_any(environment: Environment, targets: Iterable[tuple[str, str]], li
     for target_type, target_ids in by_type.items():
         any_of |= Q(target_type=target_type, target_id__in=target_ids)
     rows = Entry.objects.filter(any_of, project=environment.project.slug, environment=environment.slug)
-    newest = rows.select_related("private").defer("body", "leaf_hash", "private__salt").order_by("-id")[:limit]
-    return [Touch.from_entry(entry) for entry in newest]
+    return told(listed(rows).order_by("-id")[:limit])
 
 
-def _private(entry: Entry) -> dict[str, Any]:
+def private_part(entry: Entry) -> dict[str, Any] | None:
+    """What of the entry may be erased; None once it was."""
     try:
         payload = json.loads(bytes(entry.private.payload))
-    except ObjectDoesNotExist:  # erased
-        return {}
+    except ObjectDoesNotExist:
+        return None
     return payload if isinstance(payload, dict) else {}
+
+
+def body_of(entry: Entry) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(bytes(entry.body))
+    return body
+
+
+def _own(actor: Actor) -> Q:
+    """A token sees what it did itself; a person also what their tokens did."""
+    if actor.token is not None:
+        return Q(actor_type="token", actor_id=str(actor.token.pk))
+    if actor.user is None:
+        return Q(actor_type=actor.type, actor_id=actor.id)
+    tokens = [str(pk) for pk in Token.objects.filter(user=actor.user).values_list("pk", flat=True)]
+    return Q(actor_type="user", actor_id=str(actor.user.pk)) | Q(actor_type="token", actor_id__in=tokens)
+
+
+def _uuid(text: object) -> UUID | None:
+    try:
+        return UUID(str(text)) if text else None
+    except ValueError:
+        return None

@@ -53,6 +53,7 @@ NAVIGATION = (
     Group(
         "Govern",
         (
+            Place("audit", "Audit", "scroll-text", "u"),
             Place("agents", "Agents and keys", "key-round", "a"),
             Place("settings", "Settings", "settings", "s"),
         ),
@@ -61,6 +62,7 @@ NAVIGATION = (
 
 #: Pages that stand below another one in the navigation.
 PARENTS = {"task": "tasks", "operation": "operations", "queue": "queues", "worker": "workers", "ask": "operations"}
+PARENTS |= {"entry": "audit", "log": "audit", "log-entry": "audit"}
 
 
 def shell(request: HttpRequest) -> dict[str, object]:

@@ -7,6 +7,7 @@ from typing import Any
 from django.urls import include, path, re_path
 
 from z4j_brain.agents import pages as agents
+from z4j_brain.audit import pages as audit
 from z4j_brain.fleet import pages as fleet
 from z4j_brain.operations import pages as operations
 from z4j_brain.panel import deadletters, overview, pages
@@ -39,6 +40,8 @@ inside = [
     path("connect/", agents.connect, name="connect"),
     path("capabilities/", pages.capabilities, name="capabilities"),
     path("doctor/", pages.doctor, name="doctor"),
+    path("audit/", audit.listed, name="audit"),
+    path("audit/<uuid:id>/", audit.shown, name="entry"),
     path("settings/", rbac.settings, name="settings"),
     path("jump/", pages.jump, name="jump"),
 ]
@@ -49,6 +52,8 @@ urlpatterns = [
     path("sign-out/", SignOutView.as_view(), name="account_logout"),
     path("source.tar.gz", pages.source, name="source"),
     path("set-up/<str:link>/", pages.set_up, name="set-up"),
+    path("audit/", audit.everywhere, name="log"),
+    path("audit/<uuid:id>/", audit.one, name="log-entry"),
     path("<slug:project>/<slug:environment>/", include(inside)),
 ]
 
