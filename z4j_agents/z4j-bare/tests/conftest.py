@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import http.server
 import json
@@ -15,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import z4j_core
@@ -25,6 +27,7 @@ from z4j_bare.gate import gate
 from z4j_bare.runtime import Agent
 from z4j_core import wire
 from z4j_core.dsn import DSN, fingerprint
+from z4j_core.testing.sealed import Log
 
 SECRET = "s" * 43
 
@@ -55,13 +58,18 @@ class Brain:
     """Takes events, hands out commands, takes results. `answer` decides what becomes of a batch."""
 
     def __init__(self, root: Key) -> None:
-        self.root, self.action = root, Key()
+        self.root, self.action, self.sealer = root, Key(), Key()
+        self.kid = "a1"
+        self.recovery: dict[str, str] = {}
+        self.log = self.new_log()
         self.answer: Callable[[dict[str, Any]], int] = lambda batch: 200
         self.delay = 0.0
         self.batches: list[tuple[dict[str, Any], bytes, int]] = []
         self.stored: dict[tuple[str, int], dict[str, Any]] = {}
         self.accepted = self.duplicates = 0
         self.commands: list[dict[str, str]] = []
+        #: Those for one agent alone, by its boot.
+        self.addressed: dict[str, list[dict[str, str]]] = {}
         self.looks: list[Any] = []
         #: What it knows of a hello; None: it is a brain of before.
         self.hello: dict[str, Any] | None = None
@@ -94,12 +102,23 @@ class Brain:
         return f"http://z4ja_k1_{SECRET}@127.0.0.1:{self.port}/harbor/production?key={pin}"
 
     def keys(self) -> dict[str, Any]:
-        action = {"a1": base64.b64encode(self.action.public).decode()}
-        body = canonical({"v": 1, "action": action, "log": {}, "issued": 1})
+        action = {self.kid: base64.b64encode(self.action.public).decode()}
+        log = {"l1": base64.b64encode(self.sealer.public).decode()}
+        told = {"v": 1, "action": action, "log": log, "issued": 1, "recovery": self.recovery}
+        body = canonical(told)
         return {
             "root": base64.b64encode(self.root.public).decode(),
             "statement": self.root.sign(wire.KEYS_DOMAIN, body, "root"),
         }
+
+    def new_log(self, generation: int = 1) -> Log:
+        return Log(self.sealer.public, self.sealer.private.sign, f"brain.test/z4j/audit/{generation}")
+
+    def continues(self, asked: dict[str, str]) -> wire.Log | None:
+        """What a poll is told of the log: nothing when it knows all of it, or when there is no log."""
+        if not self.log.size or asked.get("size") == str(self.log.size) and asked.get("origin") == self.log.origin:
+            return None
+        return self.log.log(int(asked.get("size", 0)) if asked.get("origin") == self.log.origin else 0)
 
     def take(self, body: bytes, tries: int) -> tuple[int, dict[str, Any]]:
         batch = json.loads(gzip.decompress(body))
@@ -128,16 +147,20 @@ class Brain:
             return [event["kind"] for event in self.stored.values()]
 
     def command(self, boot: str, **changes: Any) -> dict[str, Any]:
+        """With a proof that it stands in the log; `changes`: what is said instead."""
         now = time.time_ns() // 1000
-        return {
+        command: Any = {
             "v": 1, "id": str(uuid.uuid4()), "operation": str(uuid.uuid4()), "project": "harbor",
             "environment": "production", "engine": "toy", "verb": "retry", "audience": boot, "fence": 1,
             "issued": now, "expires": now + 600_000_000,
             "targets": [{"item": 1, "task_id": "t1"}], "params": {},
         } | changes  # fmt: skip
+        with contextlib.suppress(LookupError, TypeError):
+            command.setdefault("proof", self.log.prove(command)[0])
+        return command
 
     def sign(self, command: dict[str, Any]) -> dict[str, str]:
-        return self.action.sign(wire.COMMAND_DOMAIN, canonical(command), "a1")
+        return self.action.sign(wire.COMMAND_DOMAIN, canonical(command), self.kid)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -168,15 +191,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path.startswith(wire.HELLO_PATH):
             self._answer(404 if brain.hello is None else 200, brain.hello)
             return
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+        if self.path.startswith(wire.LOG_PATH):
+            self._prove(asked)
+            return
         if brain.poll_status != 200:
             self._answer(brain.poll_status, {})
             return
         deadline = time.monotonic() + (0.0 if "wait=0" in self.path else 1.0)
-        while not (brain.commands or brain.looks) and time.monotonic() < deadline:
+        while not (brain.commands or brain.looks or asked["boot"] in brain.addressed) and time.monotonic() < deadline:
             time.sleep(0.01)
-        commands, brain.commands = brain.commands, []
+        commands, brain.commands = brain.commands + brain.addressed.pop(asked["boot"], []), []
         looks, brain.looks = brain.looks, []
-        self._answer(200, {"v": 1, "commands": commands, "look": looks, "time": time.time_ns() // 1000 + brain.ahead})
+        told = {"v": 1, "commands": commands, "look": looks, "time": time.time_ns() // 1000 + brain.ahead}
+        log = brain.continues(asked)
+        self._answer(200, told | ({"log": log} if log else {}))
+
+    def _prove(self, asked: dict[str, str]) -> None:
+        log, old, new = self.server.brain.log, int(asked["old"]), int(asked["new"])
+        if asked["origin"] != log.origin or new > log.size:
+            self._answer(409, {})
+        else:
+            self._answer(200, {"checkpoint": log.checkpoint(), "proof": log.consistency(old, new)})
 
     def _answer(self, status: int, body: Any) -> None:
         content = json.dumps(body).encode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -14,8 +13,11 @@ from z4j_bare.executor import Executor
 from z4j_bare.inspection import Inspection, Refused, Unreadable
 from z4j_bare.journal import Journal
 from z4j_bare.patience import MOST, TRUST, Patience
+from z4j_bare.problems import Problems
+from z4j_bare.proofs import Proofs
 from z4j_bare.transport import Transport
 from z4j_bare.trust import Trust
+from z4j_bare.witness import Witness
 from z4j_core import wire
 from z4j_core.engine import Answer, Engine, Target
 from z4j_core.verbs import VERBS
@@ -39,9 +41,11 @@ class Toy(Engine):
 
 
 @pytest.fixture
-def inspection(brain, dsn):
+def inspection(brain, dsn, tmp_path):
     transport = Transport(dsn)
-    yield Inspection(dsn, BOOT, Trust(dsn.key, transport), AllowList())
+    trust = Trust(dsn.key, transport)
+    witness = Witness(tmp_path, trust, transport, Problems(), lambda: None)
+    yield Inspection(dsn, BOOT, trust, AllowList(), Proofs(witness))
     transport.close()
 
 
@@ -109,21 +113,8 @@ def test_keys_of_another_root_are_not_believed(inspection, brain, caplog):
 def test_a_new_action_key_is_learnt_without_a_new_dsn(inspection, brain):
     inspection.prepare()
     inspection.inspect(brain.sign(brain.command(BOOT)))
-    keys, brain.action = brain.keys, type(brain.root)()
-    brain.keys = lambda: (
-        keys()
-        | {
-            "statement": brain.root.sign(
-                wire.KEYS_DOMAIN,
-                json.dumps(
-                    {"v": 1, "action": {"a2": base64.b64encode(brain.action.public).decode()}, "log": {}}
-                ).encode(),
-                "root",
-            )
-        }
-    )
-    body = json.dumps(brain.command(BOOT)).encode()
-    assert inspection.inspect(brain.action.sign(wire.COMMAND_DOMAIN, body, "a2"))
+    brain.action, brain.kid = type(brain.root)(), "a2"
+    assert inspection.inspect(brain.sign(brain.command(BOOT)))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +156,7 @@ def test_a_command_of_another_shape_is_not_read(inspection, brain, changes):
 )
 def test_a_target_is_a_task_or_a_queue_or_a_worker_and_a_hello_needs_none(inspection, brain, verb, target):
     command = brain.command(BOOT, verb=verb, targets=[{"item": 1, "task_id": ""} | target])
-    inspection = Inspection(inspection._dsn, BOOT, inspection._trust, AllowList(["run"]))
+    inspection = Inspection(inspection._dsn, BOOT, inspection._trust, AllowList(["run"]), inspection._proofs)
     assert inspection.inspect(brain.sign(command)) == command
 
 
@@ -251,8 +242,8 @@ def test_a_command_that_was_lost_on_its_way_is_carried_out_by_whoever_of_the_hos
     cases = [(2, [first._boot.id]), (2, [stranger]), (3, [first._boot.id]), (3, [stranger, first._boot.id]), (2, [])]
     again = [brain.command("", fence=fence, held_by=held_by) for fence, held_by in cases]
     again.append(brain.command("", fence=2))  # of a brain that does not say
-    for command in again:
-        second._boot._poller.handle(brain.sign(command | {"audience": second._boot.id}))
+    here = {"audience": second._boot.id}
+    brain.addressed[second._boot.id] = [brain.sign(command | here) for command in again]
     # An answer may come twice: its own poller sends what it finds in the journal, too.
     wait_for(lambda: {answer["command"] for answer in brain.results} == {command["id"] for command in again})
     outcomes = {answer["command"]: answer["results"][0]["outcome"] for answer in brain.results}

@@ -20,6 +20,7 @@ from z4j_bare.allow import AllowList
 from z4j_bare.clock import Skew, now
 from z4j_bare.config import Config
 from z4j_bare.database import Unavailable
+from z4j_bare.durable import is_durable
 from z4j_bare.executor import Executor
 from z4j_bare.gate import gate
 from z4j_bare.inspection import Inspection
@@ -28,12 +29,14 @@ from z4j_bare.locks import BootLock
 from z4j_bare.orphans import Orphans
 from z4j_bare.poller import Poller
 from z4j_bare.problems import Problems
+from z4j_bare.proofs import Proofs
 from z4j_bare.sender import Delivery, Errand, Sender
 from z4j_bare.spool import Spool
 from z4j_bare.transport import Transport
 from z4j_bare.trust import Trust
 from z4j_bare.vault import Vault
 from z4j_bare.watch import Watch
+from z4j_bare.witness import Witness
 from z4j_bare.writer import Writer
 
 
@@ -51,6 +54,7 @@ class Boot:
         self._orphans: Orphans | None = None
         self._poller: Poller | None = None
         self._watch: Watch | None = None
+        self._witness: Witness | None = None
         self.skew = Skew()
         gate.register(self)
 
@@ -80,14 +84,29 @@ class Boot:
         if self._poller is None:
             transport = Transport(self._config.dsn)
             journal = Journal(self._folder / "journal.db")
-            inspection = Inspection(self._config.dsn, self.id, Trust(self._config.dsn.key, transport), allow)
+            trust = Trust(self._config.dsn.key, transport)
+            self._witness = Witness(
+                self._folder, trust, transport, problems, say, accept=self._config.accept_generation
+            )
+            proofs = Proofs(self._witness, required=self._config.require_proof)
+            inspection = Inspection(self._config.dsn, self.id, trust, allow, proofs)
             executor = Executor(journal, engines, allow)
             self._watch = Watch(engines, problems, self.put, say, lambda: self.failing)
-            self._poller = Poller(self.id, transport, inspection, executor, journal, self._watch.look, self.skew)
+            self._poller = Poller(
+                self.id, transport, inspection, executor, journal, self._witness, self._watch.look, self.skew
+            )
             if self._sender is not None:
                 self._poller.outage.stand_beside(self._sender.delivery.outage)
             self._poller.start()
             self._watch.start()
+
+    def witness(self) -> dict[str, Any]:
+        """What this host remembers of the brain's log, and whether that outlives the machine's next start."""
+        told: dict[str, Any] = {"durable": is_durable(self._folder, chosen=self._config.spool_dir is not None)}
+        if self._witness is not None:
+            with safety.guard("witness"):
+                told |= self._witness.facts()
+        return told
 
     def enter(self) -> bool:
         """In a forked child, before its first event. False: this boot has ended and its files are gone."""
@@ -130,7 +149,7 @@ class Boot:
 
     def after_fork(self, clean: bool) -> None:
         self.writer = Writer(self.spool, self.vault, on_write=self._wake)
-        self._sender = self._orphans = self._poller = self._watch = None
+        self._sender = self._orphans = self._poller = self._watch = self._witness = None
 
     def _wake(self) -> None:
         if self._sender is not None:

@@ -1,6 +1,7 @@
 """`z4j-agent doctor`: says in sentences what works between this machine, its engines and the brain, and what does not.
+`z4j-agent evidence` prints the files that prove that the brain has shown another audit log than before.
 
-Exit code: 0 all is well, 1 a hop fails, 2 there are only warnings.
+Exit code of the doctor: 0 all is well, 1 a hop fails, 2 there are only warnings.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from z4j_bare import doctor
+from z4j_bare import doctor, evidence
+from z4j_bare.config import Config, InvalidSetting
+from z4j_bare.database import Unavailable
 from z4j_bare.hop import Hop
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """What the shell gets as exit code."""
     asked = _parser().parse_args(arguments)
+    if asked.command == "evidence":
+        return show_evidence()
     sys.path.insert(0, os.getcwd())
     return examine(vars(asked))
 
@@ -58,6 +63,18 @@ def tell(hops: Iterable[Hop], *, as_json: bool = False, write: Callable[[str], o
     return 2 if any(hop.warning for hop in seen) else 0
 
 
+def show_evidence() -> int:
+    """Print the path of each file; 1 when there is one, 2 when nobody can tell."""
+    try:
+        config = Config.read({})
+        kept = evidence.found(config.folder()) if config is not None else []
+    except (InvalidSetting, Unavailable) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.writelines(f"{path}\n" for path in kept)
+    return 1 if kept else 0
+
+
 def _verdict(seen: Sequence[Hop]) -> str:
     """The last line: what to begin with."""
     failed = [hop.name for hop in seen if not hop.ok]
@@ -76,9 +93,10 @@ def _lines(hop: Hop) -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="z4j-agent", description="The z4j agent of this machine.")
-    commands = parser.add_subparsers(required=True)
+    commands = parser.add_subparsers(required=True, dest="command")
     command = commands.add_parser("doctor", help="try every hop from the settings to a task that the brain sees")
     options(command)
+    commands.add_parser("evidence", help="print the files that prove that the brain has shown another audit log")
     return parser
 
 

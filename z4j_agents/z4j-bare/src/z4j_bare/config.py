@@ -29,6 +29,8 @@ NAMES: Final = frozenset(
         "ENGINES",
         "INSECURE",
         "CODE_VERSION",
+        "REQUIRE_PROOF",
+        "ACCEPT_GENERATION",
     }
 )
 #: What platforms call the commit they have deployed.
@@ -54,6 +56,10 @@ class Config:
     spool_dir: Path | None = None
     spool_cap: int = SPOOL_CAP
     engines: tuple[str, ...] = ()
+    #: A command that does not prove that it stands in the brain's audit log is refused.
+    require_proof: bool = False
+    #: The generation of the brain's audit log that the owner accepts; None: what the recovery key vouches for alone.
+    accept_generation: int | None = None
     #: Which release of the user's code runs here, as its deployment calls it.
     code: str = ""
 
@@ -78,6 +84,8 @@ class Config:
             spool_cap=_bytes(settings, "SPOOL_CAP", SPOOL_CAP),
             engines=tuple(_words(settings, "ENGINES")),
             code=_code(settings, environ),
+            require_proof=_switch(settings, "REQUIRE_PROOF", default=False),
+            accept_generation=_generation(settings),
         )
 
     def folder(self) -> Path:
@@ -134,8 +142,8 @@ def _words(settings: Mapping[str, Any], name: str) -> list[str]:
     return value.replace(",", " ").split() if isinstance(value, str) else [str(word) for word in value]
 
 
-def _switch(settings: Mapping[str, Any], name: str) -> bool:
-    value = settings.get(name, False)
+def _switch(settings: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
+    value = settings.get(name, default)
     if isinstance(value, str):
         if value.lower() not in ("1", "true", "yes", "on", "0", "false", "no", "off"):
             raise InvalidSetting(f"{PREFIX}{name} is 1 or 0.")
@@ -147,6 +155,15 @@ def _rate(settings: Mapping[str, Any]) -> int:
     value = settings.get("RATE", 0)
     if isinstance(value, bool) or not str(value).isdecimal():
         raise InvalidSetting(f"{PREFIX}RATE is a whole number of commands a minute; 0 sets no limit.")
+    return int(value)
+
+
+def _generation(settings: Mapping[str, Any]) -> int | None:
+    value = settings.get("ACCEPT_GENERATION")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not (str(value).isascii() and str(value).isdigit() and len(str(value)) < 10):
+        raise InvalidSetting(f"{PREFIX}ACCEPT_GENERATION is the number at the end of the name of the brain's log.")
     return int(value)
 
 

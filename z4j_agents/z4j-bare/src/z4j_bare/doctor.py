@@ -15,12 +15,15 @@ from typing import Any, Final
 from z4j_core.engine import ENGINE_GROUP, Engine
 
 import z4j_bare
+from z4j_bare import evidence
 from z4j_bare.config import Config, InvalidSetting
 from z4j_bare.database import Unavailable
+from z4j_bare.durable import is_durable
 from z4j_bare.hello import hello
 from z4j_bare.hop import Hop
 from z4j_bare.presence import advice
 from z4j_bare.reach import reach
+from z4j_bare.remembered import WITNESS, Remembered
 from z4j_bare.runtime import Agent
 from z4j_bare.transport import Transport
 
@@ -62,6 +65,7 @@ def run(
             way.append(hop.ok)
             yield hop
         yield _spool(agent.config)
+        yield from _log(agent.config)
         found = [each for each in list(agent.engines.values()) if engine in ("", each.name)]
         yield from _engines(agent, found, engine)
         for each in found:
@@ -113,6 +117,28 @@ def _spool(config: Config) -> Hop:
         text = f"{folder} has {free // 1024**2} MiB left; the spool may take {config.spool_cap // 1024**2} MiB."
         return Hop("spool", True, text, "Make room there, or lower Z4J_SPOOL_CAP.", warning=True)
     return Hop("spool", True, f"Events are kept in {folder}.")
+
+
+def _log(config: Config) -> Iterator[Hop]:
+    """What a worker here remembers of the brain's audit log, if one has ever asked for commands."""
+    try:
+        folder = config.folder()
+        if not (folder / WITNESS).exists():
+            return
+        seen = Remembered(folder / WITNESS)
+        head, alarm = seen.head(), seen.alarm()
+        seen.file.close()
+    except Unavailable as error:
+        yield Hop("log", False, f"What is remembered of the brain's audit log cannot be read: {error}", "Look at it.")
+        return
+    if alarm is not None:
+        fix = f"Ask who runs the brain what happened. The evidence: {alarm.evidence or folder / evidence.FOLDER}"
+        yield Hop("log", False, alarm.text, fix)
+    elif head is not None:
+        text = f"The brain's audit log is remembered here, up to entry {head.point.size} of {head.point.origin}."
+        lasting = is_durable(folder, chosen=config.spool_dir is not None)
+        fix = "" if lasting else "That is forgotten with this machine: set Z4J_SPOOL_DIR to a folder that stays."
+        yield Hop("log", True, text, fix, warning=not lasting)
 
 
 def _engines(agent: Agent, found: Sequence[Engine], wanted: str) -> Iterator[Hop]:

@@ -129,5 +129,8 @@ class Executor:
         return [entry.settled.get(item, result) for item, result in results.items()]
 
 
-def every(command: wire.Command, outcome: wire.Outcome, why: str) -> Sequence[wire.Result]:
-    return [wire.Result(item=target["item"], outcome=outcome, detail=why) for target in command["targets"]]
+def every(command: wire.Command, outcome: wire.Outcome, why: str, code: str = "") -> Sequence[wire.Result]:
+    results = [wire.Result(item=target["item"], outcome=outcome, detail=why) for target in command["targets"]]
+    for result in results if code else ():
+        result["code"] = code
+    return results

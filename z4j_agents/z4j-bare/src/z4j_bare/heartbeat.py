@@ -58,6 +58,7 @@ class Heartbeat:
     def count(self) -> None:
         """Tell the brain what became of the events of this boot."""
         data = {"counters": self._boot.spool.counters(), "clock": self._boot.skew.estimate, "rss": rss()}
+        data |= {"witness": self._boot.witness()} if self._worker else {}
         self._boot.put({"kind": wire.Kind.AGENT_HEARTBEAT, "data": data})
 
     def _report(self) -> None:

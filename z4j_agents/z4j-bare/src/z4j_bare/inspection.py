@@ -1,6 +1,6 @@
 """Every reason for which a command is not carried out, in the order in which it is looked for.
 
-size, schema, signature, audience, project and environment, expiry, the owner's allow-list.
+size, schema, signature, audience, project and environment, expiry, the owner's allow-list, the brain's audit log.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from z4j_core.verbs import VERBS, Subject
 
 from z4j_bare.allow import AllowList
 from z4j_bare.clock import now
+from z4j_bare.database import Unavailable
+from z4j_bare.proofs import Proofs, Unproven
 from z4j_bare.trust import Trust, Untrusted
 
-MAX_COMMAND: Final = 512 * 1024
+MAX_COMMAND: Final = 1024 * 1024
 #: How far our clock and the brain's may be apart before a command counts as expired.
 SKEW: Final = 60 * 1_000_000
+_NO_MEMORY: Final = "This worker cannot read or write what it remembers of the audit log, so it does not act."
 _BEFORE: Final = "Somebody was given it before; nobody here can tell what came of that: look before you ask again."
 
 _FIELDS: Final[dict[str, type]] = {
@@ -39,28 +42,34 @@ class Refused(Exception):
     Somebody who was given it before may have: it is `unknown` then, for who reads `refused` would ask again.
     """
 
-    def __init__(self, command: wire.Command, why: str, outcome: wire.Outcome = wire.Outcome.REFUSED) -> None:
+    def __init__(
+        self, command: wire.Command, why: str, outcome: wire.Outcome = wire.Outcome.REFUSED, code: str = ""
+    ) -> None:
         if outcome is wire.Outcome.REFUSED and command["fence"] > 1:
             outcome, why = wire.Outcome.UNKNOWN, f"{why} {_BEFORE}"
         super().__init__(why)
         self.command = command
         self.why = why
         self.outcome = outcome
+        self.code = code
 
 
 class Inspection:
-    def __init__(self, dsn: DSN, boot: str, trust: Trust, allow: AllowList) -> None:
+    def __init__(self, dsn: DSN, boot: str, trust: Trust, allow: AllowList, proofs: Proofs) -> None:
         self._dsn = dsn
         self._boot = boot
         self._trust = trust
         self._allow = allow
+        self._proofs = proofs
 
     def prepare(self) -> None:
         """Learn the keys in force before the first command needs them. Raises Unreachable."""
         self._trust.fetch()
 
     def inspect(self, signed: wire.Signed) -> wire.Command:
-        """The command, when it may be carried out. Raises Unreadable, Refused, and Unreachable when keys are needed."""
+        """The command, when it may be carried out. Raises Unreadable, Refused, and Unreachable when keys or proofs are
+        needed.
+        """
         command = _read(signed)
         try:
             self._trust.body(signed)
@@ -75,6 +84,12 @@ class Inspection:
             raise Refused(command, "This command had expired by this worker's clock.", wire.Outcome.EXPIRED)
         if why := self._allow.refusal(command["verb"]):
             raise Refused(command, why)
+        try:
+            self._proofs.check(command)
+        except Unproven as error:
+            raise Refused(command, str(error), code=error.code.value) from error
+        except Unavailable as error:
+            raise Refused(command, _NO_MEMORY) from error
         return command
 
 

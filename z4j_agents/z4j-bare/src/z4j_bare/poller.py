@@ -23,6 +23,7 @@ from z4j_bare.journal import Journal
 from z4j_bare.outage import Outage
 from z4j_bare.patience import IMPATIENT, Patience
 from z4j_bare.transport import Reply, Transport, Unreachable
+from z4j_bare.witness import Witness
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class Poller:
         inspection: Inspection,
         executor: Executor,
         journal: Journal,
+        witness: Witness,
         on_look: Callable[[Sequence[wire.Look]], None],
         skew: Skew,
     ) -> None:
@@ -52,6 +54,7 @@ class Poller:
         self._inspection = inspection
         self._executor = executor
         self._journal = journal
+        self._witness = witness
         self._on_look = on_look
         self._skew = skew
         self._patience = Patience()
@@ -78,6 +81,7 @@ class Poller:
             while self.outage.resting and not self._ended.wait(LOOK):
                 pass
         self._journal.file.close()
+        self._witness.close()
         self._transport.close()
 
     def _round(self) -> float:
@@ -89,14 +93,16 @@ class Poller:
                 self._prepared = True
             self._enter()
             self._answer()
-            asked = now()
-            reply = self._poll()
+            asked, remembered = now(), self._witness.query()
+            reply = self._poll(remembered)
+            answer = _read(reply.body) if reply.status == 200 else {}
+            # Before anything is done: what is shown of the log may end that.
+            self._witness.hear(answer.get("log"), remembered)
         except Unreachable as error:
             self.outage.failed(f"is unreachable ({error})")
             return 0.0
         if reply.status == 200:
             self.outage.over()
-            answer = _read(reply.body)
             self._skew.note(asked, now(), answer.get("time"))
             self._on_look(looks.read(answer.get("look")))
             commands = answer.get("commands")
@@ -133,12 +139,12 @@ class Poller:
         if lost is not None:
             self.outage.failed(f"is unreachable ({lost})")
 
-    def _poll(self) -> Reply:
+    def _poll(self, remembered: dict[str, str]) -> Reply:
         """Wait for an answer; when a proxy makes a habit of cutting us off, once more and for less long."""
         while True:
             began = time.monotonic()
             wait = self._patience.seconds
-            query = urlencode({"boot": self._boot, "wait": wait, "v": wire.VERSION})
+            query = urlencode({"boot": self._boot, "wait": wait, "v": wire.VERSION} | remembered)
             try:
                 reply = self._transport.get(f"{wire.COMMANDS_PATH}?{query}", wait=wait + GRACE)
             except Unreachable:
@@ -160,7 +166,7 @@ class Poller:
         except Refused as refused:
             command = refused.command
             logger.warning("command=%s verb=%s not carried out: %s", command["id"], command["verb"], refused.why)
-            self._keep(command, every(command, refused.outcome, refused.why))
+            self._keep(command, every(command, refused.outcome, refused.why, refused.code))
         except Unkept as unkept:
             logger.error("command=%s its results cannot be journaled and are kept in memory", unkept.command["id"])
             self._keep(unkept.command, unkept.results)

@@ -224,6 +224,7 @@ class Agent:
         works = self._role != PRODUCER
         data = describe(self.config, self.engines, self._allow, self.problems, works=works)
         data |= {"role": self._role, "vault": boot.vault.id if works else ""}
+        data |= {"witness": boot.witness()} if works else {}
         boot.put({"kind": wire.Kind.AGENT_ONLINE, "data": data})
 
     def _identity(self) -> wire.Identity:

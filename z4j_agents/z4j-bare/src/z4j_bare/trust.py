@@ -1,4 +1,4 @@
-"""Whose commands we obey: the action keys that the root pinned in the DSN has signed."""
+"""Whose commands we obey and whose log we believe: the keys that the root pinned in the DSN has signed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import base64
 import json
 import logging
 import time
+from collections.abc import Iterable
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from z4j_core import wire
+from z4j_core import note, wire
 from z4j_core.dsn import fingerprint
+from z4j_core.note import BadNote, Checkpoint, Note
 
 from z4j_bare.transport import Transport, Unreachable
 
@@ -30,17 +32,33 @@ class Trust:
         self._pin = pin
         self._transport = transport
         self._keys: dict[str, Ed25519PublicKey] = {}
+        self._log: list[bytes] = []
         self._ask_at = 0.0
+        #: The recovery keys as the brain tells of them, in base64: whoever pins them keeps this text.
+        self.recovery = ""
+        #: What the brain answered last, for whoever has to prove which keys it had.
+        self.said: Any = None
 
     def body(self, signed: wire.Signed) -> bytes:
         """What was signed with one of the action keys. Raises Untrusted."""
-        if signed["kid"] not in self._keys and time.monotonic() >= self._ask_at:
-            self._ask_at = time.monotonic() + ASK_EVERY
-            self.fetch()
+        if signed["kid"] not in self._keys:
+            self._fetch_again()
         key = self._keys.get(signed["kid"])
         if key is None:
             raise Untrusted("The key that signed this command is not one the pinned root vouches for.")
         return _verified(key, wire.COMMAND_DOMAIN, signed)
+
+    def checkpoint(self, text: str) -> Checkpoint:
+        """What a note says that one of the log keys has signed. Raises Untrusted, Unreachable when keys are needed."""
+        try:
+            found = note.read(text)
+        except BadNote as error:
+            raise Untrusted(str(error)) from error
+        if not _is_signed(found, self._log):
+            self._fetch_again()
+        if not _is_signed(found, self._log):
+            raise Untrusted("No log key that the pinned root vouches for has signed this checkpoint.")
+        return found.checkpoint
 
     def check(self) -> None:
         """Ask for the keys in force and believe nothing. Raises Unreachable, Untrusted."""
@@ -61,17 +79,52 @@ class Trust:
         if reply.status != 200:
             raise Unreachable(f"keys: {reply.status}")
         try:
-            self._keys = self._vouched(json.loads(reply.body))
+            answer = json.loads(reply.body)
+            statement = self._vouched(answer)
+            self._keys = {str(kid): Ed25519PublicKey.from_public_bytes(key) for kid, key in _raw(statement["action"])}
+            self._log = [key for _, key in _raw(statement["log"])]
+            self.recovery = " ".join(sorted(statement.get("recovery", {}).values()))
+            self.said = answer
         except (Untrusted, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             logger.error("error=%s the brain's keys are not signed by the root pinned in the DSN", type(error).__name__)
 
-    def _vouched(self, answer: Any) -> dict[str, Ed25519PublicKey]:
+    def _fetch_again(self) -> None:
+        """There may be keys that we do not know yet. Raises Unreachable."""
+        if time.monotonic() >= self._ask_at:
+            self._ask_at = time.monotonic() + ASK_EVERY
+            self.fetch()
+
+    def _vouched(self, answer: Any) -> Any:
+        """What the pinned root says of the keys in force."""
         root = base64.b64decode(answer["root"], validate=True)
         if fingerprint(root) != self._pin:
             raise Untrusted("The root is not the one pinned in the DSN.")
-        statement = _verified(Ed25519PublicKey.from_public_bytes(root), wire.KEYS_DOMAIN, answer["statement"])
-        action = json.loads(statement)["action"]
-        return {str(kid): Ed25519PublicKey.from_public_bytes(base64.b64decode(key)) for kid, key in action.items()}
+        return json.loads(_verified(Ed25519PublicKey.from_public_bytes(root), wire.KEYS_DOMAIN, answer["statement"]))
+
+
+def is_recovered(text: str, recovery: str) -> bool:
+    """Whether one of the recovery keys, as they were told of, has signed this note."""
+    return _is_signed(note.read(text), [base64.b64decode(key) for key in recovery.split()])
+
+
+def _raw(keys: Any) -> list[tuple[str, bytes]]:
+    return [(str(kid), base64.b64decode(key, validate=True)) for kid, key in keys.items()]
+
+
+def _is_signed(found: Note, keys: Iterable[bytes]) -> bool:
+    """By any of these keys, in the name of the log itself."""
+    return any(note.is_signed(found, found.checkpoint.origin, key, _checker(key)) for key in keys)
+
+
+def _checker(key: bytes) -> note.Check:
+    def check(signature: bytes, message: bytes) -> bool:
+        try:
+            Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+    return check
 
 
 def _verified(key: Ed25519PublicKey, domain: bytes, signed: wire.Signed) -> bytes:

@@ -23,6 +23,8 @@ EVENTS_PATH: Final = "/agent/v1/events"
 COMMANDS_PATH: Final = "/agent/v1/commands"
 RESULTS_PATH: Final = "/agent/v1/results"
 KEYS_PATH: Final = "/agent/v1/keys"
+#: Of a log, that it begins with what it was before: ?origin=...&old=...&new=..., two sizes; answered with a Log.
+LOG_PATH: Final = "/agent/v1/log"
 #: What the brain knows of a hello: ?engine=...&task_id=...; answered for tasks of ours alone.
 HELLO_PATH: Final = "/agent/v1/tasks"
 #: How an adapter names the task that its `hello` sends: as the engine writes names, z4j at its beginning.
@@ -273,7 +275,8 @@ class Proof(TypedDict):
     """That what a command may do stands in the log: the entry's bytes, where they stand, and under which checkpoint.
 
     `entry` and each hash of `path` are base64, `checkpoint` is a signed note (C2SP), `statement` is the canonical JSON
-    (base64) of what the command may do, which the entry commits to.
+    (base64) of what the command may do. `commands` in the entry is the root (hex) of the tree over the statements of
+    the operation; this one has the `number` among `count`, and `way` (base64) leads from it to that root.
     """
 
     entry: str
@@ -281,16 +284,21 @@ class Proof(TypedDict):
     path: list[str]
     checkpoint: str
     statement: str
+    number: int
+    count: int
+    way: list[str]
 
 
 class Log(TypedDict):
     """The newest checkpoint of the log, a signed note, and the proof (base64) that it begins with what was remembered.
 
-    The proof is empty when nothing was remembered, and when the origin is another one: the log began anew.
+    Nothing is remembered: the proof is empty. The origin is another one, since the log began anew: `first` is the
+    note of its first checkpoint, and the proof is that the newest begins with that.
     """
 
     checkpoint: str
     proof: list[str]
+    first: NotRequired[str]
 
 
 class Target(TypedDict):
@@ -327,6 +335,7 @@ class Command(TypedDict):
     targets: list[Target]
     params: dict[str, Any]
     held_by: NotRequired[list[str]]
+    proof: NotRequired[Proof]
 
 
 class Outcome(StrEnum):
@@ -349,10 +358,22 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Refusal(StrEnum):
+    """Why an agent does not do what its brain's log does not bear out: the `code` of a result, beside its sentence."""
+
+    AUDIT_INCONSISTENT = "audit_inconsistent"
+    PROOF_MISSING = "proof_missing"
+    PROOF_UNREADABLE = "proof_unreadable"
+    NOT_IN_LOG = "not_in_log"
+    NOT_OF_ENTRY = "not_of_entry"
+    NOT_AS_SEALED = "not_as_sealed"
+
+
 class Result(TypedDict):
     item: int
     outcome: str
     detail: NotRequired[str]
+    code: NotRequired[str]
     new_task_id: NotRequired[str]
 
 
