@@ -9,23 +9,28 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 
 import django
 from django.contrib.auth.hashers import make_password
+from django.http import HttpRequest
+from django.test import Client
 from django.utils import timezone
 from z4j_core import dsn
 
 if __name__ == "__main__":
     django.setup()
 
+from allauth.account.internal.flows.login import record_authentication  # noqa: E402
+
 from z4j_brain.agents.models import AgentKey  # noqa: E402
 from z4j_brain.rbac import guardian_rows  # noqa: E402
 from z4j_brain.rbac.actor import Actor  # noqa: E402
 from z4j_brain.rbac.authentication import new_token  # noqa: E402
-from z4j_brain.rbac.models import Environment, Membership, Project, Setup, Token, User  # noqa: E402
+from z4j_brain.rbac.models import ApprovalPolicy, Environment, Membership, Project, Setup, Token, User  # noqa: E402
 from z4j_brain.rbac.states import EnvironmentKind, Permission, Role  # noqa: E402
 
 PASSWORD = "correct horse battery"
@@ -77,7 +82,17 @@ class Cast:
         return self.users[name]
 
     def actor(self, name: str) -> Actor:
-        return Actor.of_user(self.users[name])
+        """Somebody who has just signed in with their password."""
+        return Actor.of_user(self.users[name], proofs={"password": int(time.time())})
+
+    def sign_in(self, client: Client, name: str) -> Client:
+        """The client as somebody who has just signed in with their password, as far as their session tells."""
+        client.force_login(self.users[name], backend="django.contrib.auth.backends.ModelBackend")
+        request = HttpRequest()
+        request.session = client.session
+        record_authentication(request, self.users[name], "password")
+        request.session.save()
+        return client
 
     def bearer(self, name: str) -> dict[str, str]:
         """Headers for Django's test client: the person's token with all scopes."""
@@ -93,6 +108,8 @@ class Cast:
         project, _ = Project.objects.get_or_create(slug=project_slug, defaults={"name": project_slug.title()})
         kind = EnvironmentKind(slug)
         environment = Environment.objects.create(project=project, slug=slug, name=slug.title(), kind=kind)
+        # What takes a second person, a test says itself: else each test of a purge would be one of approvals.
+        ApprovalPolicy.objects.create(environment=environment)
         kid, secret = (
             hashlib.sha256(f"{project_slug}/{slug}".encode()).hexdigest()[:12],
             f"secret-of-{project_slug}-{slug}",

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from z4j_brain.lib import datafolder
+from z4j_brain.lib import datafolder, identityprovider
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -81,6 +81,10 @@ Z4J_TRUSTED_PROXIES = env_list("TRUSTED_PROXIES")
 
 DEBUG = False
 SECRET_KEY = env("SECRET_KEY") or datafolder.secret(Z4J_DATA_DIR, "django")
+# What an earlier key signed (sessions, forms) is still believed, so that a new key signs nobody out.
+SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")
+# Encrypts what the database must hold but not show: the seeds of authenticator apps and recovery codes.
+Z4J_FIELD_SECRET = env("FIELD_SECRET") or datafolder.secret(Z4J_DATA_DIR, "fields")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 SECURE = Z4J_URL.startswith("https://")
 
@@ -96,6 +100,10 @@ INSTALLED_APPS = [
     "axes",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "rest_framework",
     "django_filters",
     "drf_spectacular",
@@ -143,6 +151,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",
+    "z4j_brain.panel.presence.PresenceMiddleware",
     "z4j_brain.panel.problems.ProblemMiddleware",
 ]
 
@@ -162,8 +171,9 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "z4j_brain.panel.context.shell",
+                "z4j_brain.panel.account.shell",
             ],
-            "libraries": {"panel": "z4j_brain.panel.templatetags"},
+            "libraries": {"panel": "z4j_brain.panel.templatetags", "account": "z4j_brain.panel.accounttags"},
         },
     }
 ]
@@ -187,10 +197,17 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "/sign-in/"
 LOGIN_REDIRECT_URL = "/"
+SESSION_ENGINE = "z4j_brain.rbac.sessions"
 SESSION_COOKIE_NAME = "__Host-z4j" if SECURE else "z4j"
+CSRF_COOKIE_NAME = "__Host-z4j-csrf" if SECURE else "csrftoken"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+# Minutes without a click, and hours in all, after which whoever signed in has to do so again.
+Z4J_SESSION_IDLE = env_int("SESSION_IDLE", 30) * 60
+Z4J_SESSION_LIFE = env_int("SESSION_LIFE", 12) * 3600
+SESSION_COOKIE_AGE = Z4J_SESSION_IDLE
 CSRF_TRUSTED_ORIGINS = [Z4J_URL] if SECURE else []
 X_FRAME_OPTIONS = "DENY"
 # Not "no-referrer": browsers would send `Origin: null` with forms, and the CSRF check would refuse them all.
@@ -199,16 +216,52 @@ SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
 
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_PARAMETERS = ["username", ["username", "ip_address"]]
 AXES_LOCKOUT_CALLABLE = "z4j_brain.panel.signin.locked_out"
+AXES_RESET_ON_SUCCESS = True
+# A lock ends when it is over, also for somebody whom another keeps guessing at.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_DISABLE_ACCESS_LOG = True  # the ledger keeps who signed in
+AXES_SENSITIVE_PARAMETERS = ["login", "password", "oldpassword", "code", "credential", "csrfmiddlewaretoken"]
 
-ACCOUNT_ADAPTER = "allauth.account.adapter.DefaultAccountAdapter"
+ACCOUNT_ADAPTER = "z4j_brain.panel.adapters.AccountAdapter"
+ACCOUNT_FORMS = {
+    "reauthenticate": "z4j_brain.panel.codes.PasswordForm",
+    "change_password": "z4j_brain.panel.codes.ChangePasswordForm",
+}
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = False
-# axes counts failed tries, by name and address; one counter is enough.
-ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": None}
+# axes counts failed tries, of passwords and of codes, by name and address; one counter is enough.
+ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": None, "reauthenticate": None, "change_password": None}
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 0  # rbac.fresh says what is recent enough
+ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
+
+# Who needs a second factor: nobody ("optional"), "everybody", or whoever has one of these roles somewhere.
+Z4J_MFA = [] if env("MFA", "optional") == "optional" else env_list("MFA")
+MFA_ADAPTER = "z4j_brain.panel.adapters.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "z4j_brain.panel.codes.CodeForm",
+    "reauthenticate": "z4j_brain.panel.codes.ConfirmCodeForm",
+}
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "preferred"
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_ISSUER = "z4j"
+MFA_TOTP_TOLERANCE = 1  # a clock may be off by half a minute; no code counts twice
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # addresses are not a way in here
+MFA_RATE_LIMITS = {"webauthn_login": "30/m/ip"}
+
+# One identity provider by which people may sign in, too: a JSON object, see docs/how-to/sign-in.md.
+Z4J_OIDC = identityprovider.read(env("OIDC"))
+SOCIALACCOUNT_PROVIDERS = identityprovider.providers(Z4J_OIDC)
+SOCIALACCOUNT_ADAPTER = "z4j_brain.panel.identity.IdentityAdapter"
+SOCIALACCOUNT_LOGIN_ON_GET = True  # state, nonce and PKCE bind the answer to the browser that asked
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

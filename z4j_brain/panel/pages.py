@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from allauth.account.internal.flows.login import record_authentication
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
@@ -134,6 +135,7 @@ def set_up(request: HttpRequest, link: str) -> HttpResponse:
             errors = error.message_dict if hasattr(error, "error_dict") else {"password": error.messages}
         else:
             login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+            record_authentication(request, user, "password")
             return redirect("home")
     context = {"title": "Set up", "name": name, "errors": errors}
     return render(request, "panel/set_up.html", context, status=400 if errors else 200)

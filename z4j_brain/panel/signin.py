@@ -6,11 +6,12 @@ from typing import Any
 
 from allauth.account.forms import LoginForm
 from allauth.account.views import LoginView, LogoutView
-from axes.handlers.proxy import AxesProxyHandler
-from axes.helpers import get_cool_off, get_failure_limit
 from django import forms
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+
+from z4j_brain.panel import identity
+from z4j_brain.panel.codes import refusal
 
 
 class SignInForm(LoginForm):  # type: ignore[misc]
@@ -20,7 +21,8 @@ class SignInForm(LoginForm):  # type: ignore[misc]
         try:
             super().clean()
         except forms.ValidationError:
-            self.add_error("password", _refusal(self.request, self.cleaned_data.get("login", "")))
+            name = self.cleaned_data.get("login", "")
+            self.add_error("password", refusal(self.request, name, "That name and password don't fit together."))
         return dict(self.cleaned_data)
 
 
@@ -31,7 +33,8 @@ class SignInView(LoginView):  # type: ignore[misc]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
-        return {**context, "next": self.get_next_url(), "host": self.request.get_host()}
+        here = {"next": self.get_next_url(), "host": self.request.get_host(), "ways_in": identity.ways_in()}
+        return {**context, **here}
 
 
 class SignOutView(LogoutView):  # type: ignore[misc]
@@ -45,13 +48,3 @@ def locked_out(request: HttpRequest, response: HttpResponse, credentials: dict[s
     """axes' answer to a locked name: the sign-in page itself, which says so beside the field."""
     response.status_code = 429
     return response
-
-
-def _refusal(request: HttpRequest, name: str) -> str:
-    credentials = {"username": name}
-    if getattr(request, "axes_locked_out", False):
-        cool_off = get_cool_off(request)
-        minutes = round(cool_off.total_seconds() / 60) if cool_off else 0
-        return f"Too many tries with this name. It is locked for {minutes} minutes from here; then try again."
-    left = get_failure_limit(request, credentials) - AxesProxyHandler.get_failures(request, credentials)
-    return f"That name and password don't fit together. {left} {'try' if left == 1 else 'tries'} left."

@@ -58,3 +58,4 @@ urlpatterns = [
 ]
 
 websocket_urlpatterns: list[Any] = [path("ws/", Live.as_asgi()), re_path("", Nowhere.as_asgi())]
+    path("", include("z4j_brain.panel.accounturls")),

@@ -28,6 +28,7 @@ from z4j_brain.ledger.states import Outcome, Phase
 from z4j_brain.lib import nudge
 from z4j_brain.lib.ids import uuid7
 from z4j_brain.rbac import access
+from z4j_brain.rbac import fresh as proof
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.states import InstancePermission, Permission
 
@@ -52,6 +53,7 @@ class ActionInfo:
     permission: Permission | InstancePermission
     phase: Phase
     run: Callable[..., Any]
+    fresh: proof.Fresh | None = None
 
 
 #: Every action of the brain by name. A test walks it.
@@ -93,11 +95,15 @@ def action(
     *,
     phase: Phase = Phase.REQUEST,
     also: Callable[[Any], Permission | None] = lambda target: None,
+    fresh: bool | proof.Fresh = False,
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Make a function of `actions.py` an action. Its first positional argument is what is decided on.
 
     `also`: a second permission that it takes on this target, where what it does depends on the target.
+    `fresh`: a person has to have given their second factor within ten minutes, and no token may do it, ever;
+    `Fresh.PEOPLE`: a token that has the scope may.
     """
+    demand = proof.Fresh.ALL if fresh is True else fresh or None
 
     def decorate(body: Callable[..., Result]) -> Callable[..., Result]:
         _check(body, name)
@@ -107,6 +113,8 @@ def action(
             decision = access.decide(actor, permission, target)
             if decision.allow and (second := also(target)):
                 decision = access.decide(actor, second, target)
+            if decision.allow and demand and (missing := proof.refusal(actor, demand)):
+                decision = missing
             if not decision.allow:
                 _refuse(decision, name, phase, actor, target, reason)
             with transaction.atomic(durable=True):
@@ -117,7 +125,7 @@ def action(
                     nudge.on_commit(environment_id, kind, ids)
             return result
 
-        REGISTRY[name] = ActionInfo(name, permission, phase, run)
+        REGISTRY[name] = ActionInfo(name, permission, phase, run, demand)
         return run
 
     return decorate

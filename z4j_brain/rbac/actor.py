@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from allauth.account.authentication import get_authentication_records
 from django.http import HttpRequest
 from rest_framework.request import Request
 
@@ -36,11 +37,15 @@ class Actor:
         request_id = arrival.request_id.get()
         if isinstance(token, Token):
             return cls.of_token(token, ip=ip, request_id=request_id)
-        return cls.of_user(user, ip=ip, request_id=request_id)
+        return cls.of_user(user, ip=ip, request_id=request_id, proofs=_proofs(request, user))
 
     @classmethod
-    def of_user(cls, user: User, *, ip: str = "", request_id: str = "") -> Actor:
-        return cls("user", str(user.pk), user.get_username(), user, None, ip, request_id, {"method": "session"})
+    def of_user(
+        cls, user: User, *, ip: str = "", request_id: str = "", proofs: Mapping[str, int] | None = None
+    ) -> Actor:
+        """A person in a session. `proofs`: when the password, the second factor, ... were last given in it."""
+        auth = {"method": "session"} | dict(proofs or {})
+        return cls("user", str(user.pk), user.get_username(), user, None, ip, request_id, auth)
 
     @classmethod
     def of_token(cls, token: Token, *, ip: str = "", request_id: str = "") -> Actor:
@@ -54,3 +59,14 @@ SYSTEM = Actor("system", "system", "z4j", auth={"method": "system"})
 COMMAND_LINE = Actor("system", "command-line", "command line", auth={"method": "command_line"})
 #: Whoever opened the one-time link that the first start prints.
 SETUP_LINK = Actor("system", "setup-link", "set-up link", auth={"method": "setup_link"})
+
+#: How a session's records of sign-in name what was given, and how `auth` does.
+_PROOFS = {"password": "password", "mfa": "mfa", "socialaccount": "oidc"}
+
+
+def _proofs(request: HttpRequest | Request, user: User) -> dict[str, int]:
+    """When this person last gave what in this session, in seconds since 1970."""
+    if not hasattr(request, "session"):
+        return {}
+    records = get_authentication_records(request, user)
+    return {_PROOFS[one["method"]]: int(one["at"]) for one in records if one.get("method") in _PROOFS}

@@ -1,0 +1,67 @@
+"""Is it still the person who signed in? What is dangerous takes a proof that is at most ten minutes old.
+
+Whoever has a second factor gives it; of whoever has none, and needs none, the password or the sign-in by the identity
+provider counts. `Actor.auth` says when each was last given: `mfa`, `password`, `oidc`, in seconds since 1970.
+"""
+
+from __future__ import annotations
+
+import time
+from enum import Enum
+
+from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.urls import reverse
+
+from z4j_brain.rbac.access import Decision
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Membership, User
+from z4j_brain.rbac.states import Role
+
+LIFE = 600
+#: The rules by which an action sends a person to prove who they are, or to make a second factor.
+STALE, NO_FACTOR = "fresh_mfa", "mfa_required"
+
+
+class Fresh(Enum):
+    """Of whom an action demands a fresh proof. `PEOPLE`: a token with the scope may do it; `ALL`: none may, ever."""
+
+    PEOPLE = "people"
+    ALL = "all"
+
+
+def refusal(actor: Actor, demand: Fresh = Fresh.ALL) -> Decision | None:
+    """Why the actor may not do it before they prove who they are; None when nothing is missing."""
+    if actor.type == "token":
+        never = Decision(False, True, "token_never", "No token may do this: sign in.")
+        return never if demand is Fresh.ALL else None
+    if not isinstance(actor.user, User):
+        return None
+    if not has_factor(actor.user) and is_demanded(actor.user):
+        return Decision(False, True, NO_FACTOR, f"Your role takes a second factor: add one at {reverse('mfa_index')}")
+    if is_stale(actor):
+        return Decision(False, True, STALE, f"Confirm that it is you at {reverse('confirm')} and ask again.")
+    return None
+
+
+def is_stale(actor: Actor) -> bool:
+    """Is the last proof of the person behind a session older than ten minutes, or weaker than they have?"""
+    kinds = ("mfa",) if actor.user is not None and has_factor(actor.user) else ("password", "oidc", "mfa")
+    given = max((int(actor.auth.get(kind, 0)) for kind in kinds), default=0)
+    return not 0 <= time.time() - given < LIFE
+
+
+def has_factor(user: User) -> bool:
+    """Has this person an authenticator app or a passkey?"""
+    kinds = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+    return bool(Authenticator.objects.filter(user_id=user.pk, type__in=kinds).exists())
+
+
+def is_demanded(user: User) -> bool:
+    """Does `Z4J_MFA` demand a second factor of this person? Instance administrators count as owners."""
+    roles = set(settings.Z4J_MFA)
+    if not roles:
+        return False
+    if "everybody" in roles or (Role.OWNER in roles and (user.is_staff or user.is_superuser)):
+        return True
+    return Membership.objects.filter(user=user, role__in=roles).exists()
