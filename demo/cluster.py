@@ -1,8 +1,8 @@
 """`make cluster`: a brain of several processes on this machine, until Ctrl-C or for CLUSTER_SECONDS.
 
 PostgreSQL and Valkey out of wheels, CLUSTER_WEB (2) processes that share one port, CLUSTER_HOUSEKEEPING (2) that keep
-the house. Whatever dies is started again. All lives in .z4j/cluster (CLUSTER_FOLDER) and starts afresh each time;
-.z4j/cluster.json says where it is once the API answers.
+the house, and one that signs the audit log. Whatever dies is started again. All lives in .z4j/cluster (CLUSTER_FOLDER)
+and starts afresh each time; .z4j/cluster.json says where it is once the API answers.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def run(processes: Processes) -> None:
     shared = {"Z4J_DATABASE_URL": database, "Z4J_CHANNEL_URL": f"redis://127.0.0.1:{channel}/0"}
     brain = Instance(FOLDER / "brain", PORT, WORK / "cluster.json", shared)
     password, token = brain.set_up()
-    for role, count in (("web", WEB), ("housekeeping", HOUSEKEEPING)):
+    for role, count in (("signer", 1), ("web", WEB), ("housekeeping", HOUSEKEEPING)):
         command = [sys.executable, "-m", "z4j_brain.cli", role]
         for number in range(1, count + 1):
             processes.supervise(f"{role}-{number}", command, brain.environment, ROOT)

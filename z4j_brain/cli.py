@@ -1,5 +1,5 @@
-"""The command `z4j`: `z4j serve` runs the brain, `z4j web` and `z4j housekeeping` its parts; `z4j tasks` and `z4j bulk`
-ask a brain that runs somewhere; the rest is Django's.
+"""The command `z4j`: `z4j serve` runs the brain, `z4j web`, `z4j housekeeping` and `z4j signer` its parts; `z4j tasks`
+and `z4j bulk` ask a brain that runs somewhere; the rest is Django's.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ ROLES = {
     "serve": "Run the whole brain in one process: panel, API, gateway and housekeeping.",
     "web": "Answer as one of several processes: panel, API and gateway. Those of one machine may share a port.",
     "housekeeping": "Keep the house as one of several processes; it listens nowhere.",
+    "signer": "Sign the audit log as one of several processes. Run one; a second one waits for its turn.",
 }
 
 
@@ -34,7 +35,7 @@ def main() -> None:
 
 def run(role: str, arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog=f"z4j {role}", description=ROLES[role])
-    if role != "housekeeping":
+    if role in ("serve", "web"):
         parser.add_argument("--host", help="the address to listen on (Z4J_HOST, 127.0.0.1)")
         parser.add_argument("--port", type=int, help="the port to listen on (Z4J_PORT, 7700)")
     for name, value in vars(parser.parse_args(arguments)).items():

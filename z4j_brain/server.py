@@ -27,7 +27,7 @@ from z4j_core import wire
 
 from z4j_brain import checks
 from z4j_brain.asgi import application
-from z4j_brain.housekeeping import loops
+from z4j_brain.housekeeping import loops, signing
 from z4j_brain.lib import drain, keys, schema
 from z4j_brain.lib.problem import CONTENT_TYPE, Problem
 from z4j_brain.rbac import actions
@@ -54,6 +54,7 @@ def serve() -> None:
     """The whole brain in one process: migrate, print the set-up link if nobody owns it, answer until told to end."""
     _prepare(run_checks(tags=[checks.TAG]))
     _offer_setup()
+    signing.start()
     loops.start()
     _answer(shared=False)
 
@@ -72,6 +73,12 @@ def housekeeping() -> None:
     loops.run_alone()
 
 
+def signer() -> None:
+    """Of a brain of several processes, the one that signs the log. A second one waits until the first is gone."""
+    _prepare([*run_checks(tags=[checks.TAG]), *checks.scaled_out("signer")])
+    signing.run_alone()
+
+
 def _prepare(findings: list[CheckMessage]) -> None:
     for finding in findings:
         sys.stderr.write(f"{finding}\n")
@@ -82,8 +89,13 @@ def _prepare(findings: list[CheckMessage]) -> None:
 
 
 def _offer_setup(*, again: bool = True) -> None:
-    """Print a link for the first administrator; unless `again`, not while one that another process printed is good."""
+    """Print a link for the first administrator; unless `again`, not while one that another process printed is good.
+
+    The first start of all prints the recovery key of the log, too: nobody can show it again.
+    """
     sys.stdout.write(f"z4j listens on {settings.Z4J_URL}\n")
+    if recovery := keys.ring().make_recovery():
+        sys.stdout.write(f"Keep this recovery key of the audit log offline; it is shown once: {recovery}\n")
     if not Setup.is_done() and (again or not Setup.is_offered()):
         secret = actions.offer_setup(INSTANCE, actor=COMMAND_LINE)
         sys.stdout.write(f"Set it up within 15 minutes, once: {settings.Z4J_URL}/set-up/{secret}/\n")

@@ -19,6 +19,9 @@ _WRITERS = ("actions.py", "ingest.py")
 #: Writers that have a name of their own, and what they write.
 _NAMED_WRITERS = {
     "z4j_brain/operations/launch.py": "an operation with its targets and commands, in the transaction of its action",
+    "z4j_brain/operations/approving.py": "operations that wait for a second person, in the transaction of an action",
+    "z4j_brain/rbac/approvals.py": "requests for a second person's yes, in the transaction of an action",
+    "z4j_brain/rbac/guarding.py": "policies and freezes; its public functions are actions",
     "z4j_brain/operations/outbox.py": "the queue of commands: leased and settled; called by the gateway and ingest",
     "z4j_brain/operations/outcomes.py": "what became of targets, in the transaction of whoever settles them",
     "z4j_brain/operations/expiry.py": "what time has run out on among commands and operations",
@@ -26,19 +29,25 @@ _NAMED_WRITERS = {
     "z4j_brain/operations/idempotency.py": "takes a key in the transaction of the action it belongs to",
     "z4j_brain/housekeeping/retention.py": "how far forgetting has come, and the turns that do it",
     "z4j_brain/housekeeping/kinds.py": "deletes what is past its days, in a turn's transaction",
+    "z4j_brain/ledger/sealing.py": "leaves, tiles, checkpoints, and that the signer refuses",
+    "z4j_brain/ledger/erasure.py": "what a sealed entry says is erased",
+    "z4j_brain/ledger/pruning.py": "what a sealed entry says is pruned",
+    "z4j_brain/audit/anchors_turn.py": "how far an anchor has come, and those that the settings make",
+    "z4j_brain/audit/streams.py": "how far a stream has come",
     "z4j_brain/ledger/entries.py": "appends entries in its caller's transaction",
     "z4j_brain/rbac/action.py": "the decorator that opens the transaction and appends the entry",
     "z4j_brain/rbac/guardian_rows.py": "what memberships say, in the transaction of the action that changes one",
     "z4j_brain/housekeeping/storecopy.py": "an empty database, from an installation that nobody runs meanwhile",
+    "z4j_brain/rbac/sessions.py": "sessions that begin, are used and end, with the entry that says so",
+    "z4j_brain/rbac/factors.py": "the codes of an authenticator app that were used: each is good once",
+    "z4j_brain/panel/happenings.py": "what sign-in code of others has changed: its entries, and the list of sessions",
+    "z4j_brain/rbac/granting.py": "actions of grants and groups",
     "z4j_brain/rbac/authentication.py": "when a token was last used: a fact about a request, not an action",
 }
 
 
 @rule
 def doors_never_write(root: Path) -> Iterator[str]:
-    "z4j_brain/rbac/sessions.py": "sessions that begin, are used and end, with the entry that says so",
-    "z4j_brain/rbac/factors.py": "the codes of an authenticator app that were used: each is good once",
-    "z4j_brain/panel/happenings.py": "what sign-in code of others has changed: its entries, and the list of sessions",
     for source in sources(root, *_DOORS):
         for call in source.calls():
             if isinstance(call.func, ast.Attribute) and _writes(call.func, everywhere=True):

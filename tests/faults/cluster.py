@@ -70,15 +70,15 @@ class Member:
 
 
 class Cluster:
-    """Web and housekeeping processes on one database of the store and one Valkey. Each web process has its own port, so
-    that a test can choose; `request` chooses by chance.
+    """Web and housekeeping processes and the signer on one database of the store and one Valkey. Each web process has
+    its own port, so that a test can choose; `request` chooses by chance.
     """
 
     def __init__(self, store: Store, folder: Path, web: int, housekeeping: int) -> None:
         self.brain = Brain(store, folder / "brain")
         self.channel = Channel(folder / "valkey")
         self.nursery = Nursery(self.brain, Z4J_CHANNEL_URL=self.channel.url)
-        roles = ["web"] * web + ["housekeeping"] * housekeeping
+        roles = ["web"] * web + ["housekeeping"] * housekeeping + ["signer"]
         self.members = [Member(role, free_port()) for role in roles]
         self.chance = random.Random(7)
 

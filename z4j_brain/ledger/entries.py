@@ -16,13 +16,20 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from z4j_brain.ledger.models import Entry, EntryPrivate
+from z4j_brain.ledger import calls
+from z4j_brain.ledger.models import Entry, EntryPrivate, Unsealed
 from z4j_brain.ledger.states import Outcome, Phase
 from z4j_brain.lib import canonical
 from z4j_brain.lib.ids import uuid7
 
 VERSION = 1
 COMMITMENT_DOMAIN = b"z4j/audit/private/v1\0"
+#: What every body says.
+FIELDS = frozenset(
+    ("v", "id", "ts", "project", "env", "phase", "action", "actor_type", "actor_id", "auth", "request_id", "parent")
+    + ("target", "params_digest", "outcome", "reason_code", "c")
+)
+WAITED_FOR = (Phase.REQUEST, Phase.APPROVAL)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -58,8 +65,14 @@ def append(
     parent: UUID | None = None,
     request_id: str = "",
     entry_id: UUID | None = None,
+    facts: Mapping[str, Any] | None = None,
+    urgent: bool | None = None,
 ) -> Entry:
-    """Insert one entry in the caller's transaction, so that it stands or falls with what it tells of."""
+    """Insert one entry in the caller's transaction, so that it stands or falls with what it tells of.
+
+    `facts`: more of the body, by names of its own; it cannot be erased. `urgent`: sealed at once when the transaction
+    has committed, since something waits for it; left out: what was asked for and allowed is.
+    """
     entry_id, ts = entry_id or uuid7(), timezone.now()
     salt, payload = os.urandom(32), _payload(actor, params, private)
     body = canonical.encode(
@@ -82,6 +95,7 @@ def append(
             "reason_code": reason_code,
             "c": commitment(entry_id, salt, payload),
         }
+        | _more(facts)
     )
     entry = Entry.objects.create(
         id=entry_id,
@@ -99,6 +113,9 @@ def append(
         outcome=outcome,
     )
     EntryPrivate.objects.create(entry=entry, salt=salt, payload=payload)
+    at_once = phase in WAITED_FOR and outcome == Outcome.ALLOWED if urgent is None else urgent
+    Unsealed.objects.create(entry=entry, urgent=at_once)
+    calls.on_commit(at_once=at_once)
     return entry
 
 
@@ -109,6 +126,12 @@ def leaf_hash(body: bytes) -> bytes:
 
 def commitment(entry_id: UUID, salt: bytes, payload: bytes) -> str:
     return hashlib.sha256(COMMITMENT_DOMAIN + entry_id.bytes + salt + payload).hexdigest()
+
+
+def _more(facts: Mapping[str, Any] | None) -> dict[str, Any]:
+    if taken := FIELDS & set(facts or {}):
+        raise ValueError(f"An entry says {', '.join(sorted(taken))} by itself.")
+    return dict(facts or {})
 
 
 def _payload(actor: Acting, params: Mapping[str, Any] | None, private: Mapping[str, Any] | None) -> bytes:

@@ -1,4 +1,4 @@
-"""The kinds of entry a ledger holds."""
+"""The kinds of entry a ledger holds, and how the log that seals them can be."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ class Phase(models.TextChoices):
     RESULT = "result", "result"
     EVENT = "event", "event"
     ADMIN = "admin", "administrative change"
+    ERASURE = "erasure", "erasure"
+    PRUNE = "prune", "pruning"
 
 
 class Outcome(models.TextChoices):
@@ -22,3 +24,12 @@ class Outcome(models.TextChoices):
     SUCCEEDED = "succeeded", "succeeded"
     FAILED = "failed", "failed"
     UNKNOWN = "unknown", "unknown"
+
+
+class LogState(models.TextChoices):
+    """How the log is. In the last two nothing is sealed, and so nothing is dispatched, until a person has decided."""
+
+    SEALING = "sealing", "in order"
+    NO_SIGNER = "no_signer", "nobody seals"
+    ROLLBACK = "rollback", "not the log that was signed"
+    UNTRUSTED = "untrusted", "never seen by this signer"

@@ -21,6 +21,8 @@ from django.db import transaction
 logger = logging.getLogger(__name__)
 
 MAX_IDS = 50
+#: Where the process that signs the log listens.
+SIGNER_GROUP = "signer"
 #: How long the channel layer may take, and how many nudges may be on their way; what is more is lost.
 PATIENCE = 2.0
 MAX_UNDERWAY = 200
@@ -60,6 +62,11 @@ def wake(environment_id: int) -> None:
 
 def wake_on_commit(environment_id: int) -> None:
     transaction.on_commit(partial(wake, environment_id))
+
+
+def call_signer() -> None:
+    """Tell the process that signs the log that an entry waits for its seal."""
+    _post(SIGNER_GROUP, {"type": "call"})
 
 
 def _post(group: str, message: dict[str, Any]) -> None:
