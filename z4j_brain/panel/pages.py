@@ -134,8 +134,8 @@ def set_up(request: HttpRequest, link: str) -> HttpResponse:
         except ValidationError as error:
             errors = error.message_dict if hasattr(error, "error_dict") else {"password": error.messages}
         else:
-            login(request, user, backend="django.contrib.auth.backends.ModelBackend")
             record_authentication(request, user, "password")
+            login(request, user, backend="django.contrib.auth.backends.ModelBackend")
             return redirect("home")
     context = {"title": "Set up", "name": name, "errors": errors}
     return render(request, "panel/set_up.html", context, status=400 if errors else 200)

@@ -50,6 +50,7 @@ urlpatterns = [
     path("", pages.home, name="home"),
     path("sign-in/", SignInView.as_view(), name="account_login"),
     path("sign-out/", SignOutView.as_view(), name="account_logout"),
+    path("", include("z4j_brain.panel.accounturls")),
     path("source.tar.gz", pages.source, name="source"),
     path("set-up/<str:link>/", pages.set_up, name="set-up"),
     path("audit/", audit.everywhere, name="log"),
@@ -58,4 +59,3 @@ urlpatterns = [
 ]
 
 websocket_urlpatterns: list[Any] = [path("ws/", Live.as_asgi()), re_path("", Nowhere.as_asgi())]
-    path("", include("z4j_brain.panel.accounturls")),
