@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
@@ -76,6 +77,9 @@ class Queue(models.Model):
     `paused_at`: since when people want it paused; by whom, and why. Null: nobody asked for that.
     """
 
+    #: Which of its columns grants look at.
+    FACETS: ClassVar = {"queue": "name"}
+
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="queues")
     engine = models.CharField(max_length=32)
     name = models.CharField(max_length=255)
@@ -126,6 +130,9 @@ class Registered(models.Model):
     `params`: of its function, each as [name, kind, required]; null where nobody said. The kinds: `p` by position only,
     `e` either way, `k` by keyword only, `a` any further positions, `w` any further keywords.
     """
+
+    #: Which of its columns grants look at.
+    FACETS: ClassVar = {"task": "name"}
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="registered", db_index=False)
     engine = models.CharField(max_length=32)

@@ -27,8 +27,10 @@ from z4j_brain.operations.serving import Serving, obstacle
 from z4j_brain.operations.states import LeftOut
 from z4j_brain.operations.targets import Candidate, Resolved
 from z4j_brain.operations.verbs import Verb
+from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
+from z4j_brain.rbac.reach import Facets
 
 Options = Mapping[str, Any]
 Verdict = tuple[LeftOut, str] | None
@@ -46,6 +48,10 @@ class _Rows:
 
     model: ClassVar[type[Model]]
     filters: ClassVar[type[StrictFilterSet]]
+    gone: ClassVar[str] = _GONE
+
+    def facets_of(self, one: Candidate) -> Facets | None:
+        return None
 
     def of_address(self, query: Mapping[str, str]) -> dict[str, str]:
         return dict(query)
@@ -54,7 +60,8 @@ class _Rows:
         told = {
             name: ",".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in given.items()
         }
-        narrowed = self.filters(told, self._here(environment), environment=environment).narrowed()
+        here = rbac.within(self._here(environment), actor, environment)
+        narrowed = self.filters(told, here, environment=environment).narrowed()
         return [str(pk) for pk in narrowed.order_by("pk").values_list("pk", flat=True)[:most]]
 
     def known(self, environment: Environment, ids: Sequence[str]) -> set[str]:
@@ -86,6 +93,9 @@ class Queues(_Rows):
     model = Queue
     filters = QueueFilter
 
+    def facets_of(self, one: Candidate) -> Facets | None:
+        return Facets(queue=one.label)
+
     def candidates(
         self, environment: Environment, actor: Actor, verb: Verb, ids: Sequence[str], options: Options
     ) -> Iterator[Candidate]:
@@ -96,7 +106,7 @@ class Queues(_Rows):
         for pk in ids:
             queue = rows.get(pk)
             if queue is None:
-                yield Candidate(pk, pk, "", left_out=LeftOut.GONE, why=_GONE)
+                yield Candidate(pk, "", "", left_out=LeftOut.GONE, why=_GONE)
             elif not verb.bound:
                 yield _asked(asked, pk, _by_one(queue, serving, options))
             elif workers := takers.get((queue.engine, queue.name)):
@@ -125,7 +135,7 @@ class Workers(_Rows):
         for pk in ids:
             worker = rows.get(pk)
             if worker is None:
-                yield Candidate(pk, pk, "", left_out=LeftOut.GONE, why=_GONE)
+                yield Candidate(pk, "", "", left_out=LeftOut.GONE, why=_GONE)
                 continue
             verdict = _of_worker(worker, verb)
             waits = verdict is not None and verdict[0] == LeftOut.AGENT_OFFLINE and bool(options.get("wait"))
@@ -158,6 +168,9 @@ class Registrations(_Rows):
     model = Registered
     filters = RegisteredFilter
 
+    def facets_of(self, one: Candidate) -> Facets | None:
+        return Facets(task=one.label)
+
     def candidates(
         self, environment: Environment, actor: Actor, verb: Verb, ids: Sequence[str], options: Options
     ) -> Iterator[Candidate]:
@@ -166,7 +179,7 @@ class Registrations(_Rows):
         for pk in ids:
             row = rows.get(pk)
             if row is None:
-                yield Candidate(pk, pk, "", left_out=LeftOut.GONE, why=_GONE)
+                yield Candidate(pk, "", "", left_out=LeftOut.GONE, why=_GONE)
                 continue
             verdict = _misfit(row, options) or serving.obstacle(row.engine)
             waits = verdict is not None and verdict[0] == LeftOut.AGENT_OFFLINE and bool(options.get("wait"))

@@ -108,7 +108,7 @@ def read(environment: Environment, actor: Actor, asked: Mapping[str, Any], *, in
     if "targets" in given:
         ids = _named(asked["targets"])
         if not in_earnest:  # else the action looks, in its transaction
-            _demand_known(environment, verb, ids)
+            _demand_known(environment, actor, verb, ids, options)
         return Wish(verb, {"wait": True} | options, ids)
     return _of_filter(environment, actor, verb, options, asked.get("filter") or {}, every="all" in given)
 
@@ -134,8 +134,11 @@ def _named(named: Sequence[Any]) -> tuple[str, ...]:
     return ids
 
 
-def _demand_known(environment: Environment, verb: Verb, ids: Sequence[str]) -> None:
-    known = targets.kind(verb.kind).known(environment, ids)
+def _demand_known(
+    environment: Environment, actor: Actor, verb: Verb, ids: Sequence[str], options: Mapping[str, Any]
+) -> None:
+    kind = targets.kind(verb.kind)
+    known = kind.known(environment, ids) - plan.hidden(kind, environment, actor, verb, ids, options)
     if strange := [f"#/targets/{place}" for place, pk in enumerate(ids) if pk not in known]:
         faults = [Fault(pointer=pointer, detail="There is no such target here.") for pointer in strange[:20]]
         raise Problem(404, "not_found", "Not found", "Not all of these targets exist in this environment.", faults)
@@ -220,7 +223,7 @@ def run(
             environment, wish.ids, wish.options, wish.subject, actor=actor, reason=reason, claim=claim
         )
     except Http404:
-        _demand_known(environment, wish.verb, wish.ids)
+        _demand_known(environment, actor, wish.verb, wish.ids, wish.options)
         raise
     return operation
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -16,8 +16,12 @@ from z4j_brain.operations.options import NEWEST
 from z4j_brain.operations.states import LeftOut
 from z4j_brain.operations.targets import Candidate, Kind
 from z4j_brain.operations.verbs import Verb
+from z4j_brain.rbac import access
+from z4j_brain.rbac.access import Held
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
+from z4j_brain.rbac.reach import Facets
+from z4j_brain.rbac.states import Permission
 
 #: Of each thing that a preview sorts by, so many values are told.
 SHOWN = 10
@@ -158,7 +162,39 @@ def make(
 ) -> Plan:
     """Judge each target. In a transaction, their rows are locked: what is heard of them comes after what is asked."""
     ids = sorted(ids, key=_age, reverse=options.get("order") == NEWEST)
-    return Plan(verb, tuple(kind.candidates(environment, actor, verb, ids, options)), options)
+    held = access.permissions(actor, environment)
+    found = kind.candidates(environment, actor, verb, ids, options)
+    return Plan(verb, tuple(_permitted(kind, held, verb, options, one) for one in found), options)
+
+
+def hidden(
+    kind: Kind,
+    environment: Environment,
+    actor: Actor,
+    verb: Verb,
+    ids: Sequence[str],
+    options: Mapping[str, Any],
+) -> set[str]:
+    """Those of the targets that are not there for this actor."""
+    if access.permissions(actor, environment).sees_everything:
+        return set()
+    candidates = make(kind, environment, actor, verb, ids, options).candidates
+    return {one.id for one in candidates if one.left_out == LeftOut.GONE}
+
+
+def _permitted(kind: Kind, held: Held, verb: Verb, options: Mapping[str, Any], one: Candidate) -> Candidate:
+    """As it was judged, unless it is not for this actor: then it is left out, and not there if they do not see it."""
+    facets = kind.facets_of(one)
+    # Whoever may only request it holds nothing of it yet: whoever approves decides.
+    permission = verb.permission if verb.permission in held else Permission.VIEW
+    if facets is None or one.left_out == LeftOut.GONE or held.covers(permission, facets):
+        aim = Facets(options["queue"], facets.task) if facets and options.get("queue") else None
+        if aim is None or held.covers(permission, aim):
+            return one
+    if not held.covers(Permission.VIEW, facets or Facets()):
+        return Candidate(one.id, "", "", left_out=LeftOut.GONE, why=kind.gone)
+    why = f"You may not {verb.permission.label} of this queue or this name."
+    return replace(one, left_out=LeftOut.NOT_PERMITTED, why=why, waits=False)
 
 
 def _age(pk: str) -> tuple[int, str]:

@@ -34,7 +34,11 @@ class Share:
 
 
 def operations(actor: Actor, environment: Environment) -> QuerySet[Operation]:
-    return rbac.within(Operation.objects.all(), actor, environment)
+    """Whoever sees only some of the tasks sees the operations that they asked for: others name other tasks."""
+    found = rbac.within(Operation.objects.all(), actor, environment)
+    if rbac.sees_everything(actor, environment):
+        return found
+    return found.filter(actor_type=actor.type, actor_id=actor.id)
 
 
 def detail(actor: Actor, environment: Environment, pk: UUID) -> Operation:

@@ -12,6 +12,7 @@ from z4j_brain.operations.states import LeftOut
 from z4j_brain.operations.verbs import Verb
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
+from z4j_brain.rbac.reach import Facets
 
 #: Targets that one operation takes.
 MOST = 100_000
@@ -55,6 +56,11 @@ class Kind(Protocol):
 
     name: ClassVar[str]
     plural: ClassVar[str]
+    #: What is said of one that is not there.
+    gone: ClassVar[str]
+
+    def facets_of(self, one: Candidate) -> Facets | None:
+        """What grants look at; None for a kind that they do not narrow."""
 
     def of_address(self, query: Mapping[str, str]) -> dict[str, str]:
         """The filter behind the address of a list in the panel."""

@@ -91,6 +91,7 @@ def doctor(request: HttpRequest, project: str, environment: str) -> HttpResponse
     """GET tells what is wrong and what will hurt; POST sends a hello through an engine."""
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
+    rbac.require_everything(actor, place)
     engines = agents.engines(actor, place)
     if request.method == "POST":
         chosen = [one.engine for one in engines if one.engine in request.POST.getlist("engine")]

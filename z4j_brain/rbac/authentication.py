@@ -9,6 +9,7 @@ import zlib
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
@@ -35,18 +36,20 @@ def hash_secret(secret: str) -> str:
 
 
 class TokenAuthentication(BaseAuthentication):
-    """The person whose token this is. Everything is looked up on each request: a revoked token ends at once."""
+    """The person whose token this is, nobody for a service token. Everything is looked up on each request: a revoked
+    token ends at once.
+    """
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="z4j"'
 
-    def authenticate(self, request: Request) -> tuple[User, Token] | None:
+    def authenticate(self, request: Request) -> tuple[User | AnonymousUser, Token] | None:
         scheme, _, text = get_authorization_header(request).decode("latin-1").partition(" ")
         if scheme.lower() != "bearer":
             return None
         token = _find(text.strip())
         now = timezone.now()
-        if token is None or not token.user.is_active:
+        if token is None or (token.user is not None and not token.user.is_active):
             raise AuthenticationFailed("This token is not known here.", "token_unknown")
         if token.revoked_at is not None:
             raise AuthenticationFailed("This token was revoked.", "token_revoked")
@@ -54,7 +57,7 @@ class TokenAuthentication(BaseAuthentication):
             raise AuthenticationFailed("This token has expired.", "token_expired")
         stale = Q(last_used_at=None) | Q(last_used_at__lt=now - USED_GRAIN)
         Token.objects.filter(stale, pk=token.pk).update(last_used_at=now)
-        return token.user, token
+        return token.user or AnonymousUser(), token
 
 
 def _find(text: str) -> Token | None:
@@ -72,4 +75,6 @@ class SignedIn(IsAuthenticated):
     """Somebody is signed in. What they may do, `rbac.access` decides."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
+        if isinstance(request.auth, Token) and request.auth.user is None:
+            return True  # a service token that has just been looked up
         return isinstance(request.user, User) and request.user.is_active

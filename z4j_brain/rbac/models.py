@@ -131,19 +131,38 @@ class EnvironmentUserObjectPermission(UserObjectPermissionBase):
 
 
 class Token(models.Model):
-    """An API token of a person: never more than the person may do, and only within its scopes."""
+    """An API token. Of a person: never more than the person may do, and only within its scopes. Without a person it is
+    a service token of its project: its scopes are all it holds, there or in the one environment.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="tokens")
     name = models.CharField(max_length=128)
     kid = models.CharField(max_length=16, unique=True)
     secret_hash = models.CharField(max_length=64)
     scopes = models.JSONField(default=list)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True)
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, null=True, related_name="+")
+    minted_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(user__isnull=False) | models.Q(project__isnull=False), name="token_of_somebody"
+            )
+        ]
+
+    @property
+    def is_service(self) -> bool:
+        return self.user_id is None
+
+    @property
+    def is_in_force(self) -> bool:
+        return self.revoked_at is None and self.expires_at > timezone.now()
 
 
 class Setup(models.Model):

@@ -34,13 +34,15 @@ def environment(actor: Actor, project: str, slug: str, permission: Permission = 
 def within(
     queryset: QuerySet[Row], actor: Actor, environment: Environment, permission: Permission = Permission.VIEW
 ) -> QuerySet[Row]:
-    """The rows of one environment, none when the actor lacks `permission` there.
+    """The rows of one environment, none when the actor lacks `permission` there, and those that grants leave.
 
     Decided once and not joined in, so that the list keeps its one index.
     """
-    if access.decide(actor, permission, environment).allow:
-        return queryset.filter(environment=environment)
-    return queryset.none()
+    held = access.permissions(actor, environment)
+    if permission not in held:
+        return queryset.none()
+    columns = getattr(queryset.model, "FACETS", {})
+    return queryset.filter(held.condition(columns, permission) if columns else Q(), environment=environment)
 
 
 def require(actor: Actor, permission: Permission | InstancePermission, target: object) -> None:
@@ -54,6 +56,18 @@ def require(actor: Actor, permission: Permission | InstancePermission, target: o
 
 def may(actor: Actor, permission: Permission, target: object) -> bool:
     return access.decide(actor, permission, target).allow
+
+
+def sees_everything(actor: Actor, environment: Environment) -> bool:
+    """Does the actor see all that is in the environment, whatever its queue and its name?"""
+    return access.permissions(actor, environment).sees_everything
+
+
+def require_everything(actor: Actor, environment: Environment) -> None:
+    """Refused where a figure would count what the actor does not see."""
+    if not sees_everything(actor, environment):
+        reason = "What you may see here is narrowed to some queues or task names, and this counts all of them."
+        raise Refused(access.Decision(False, True, "narrowed", reason))
 
 
 def projects(actor: Actor) -> QuerySet[Project]:

@@ -71,6 +71,24 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
 }
 
 
+#: What a service token may hold: it never manages people, approves, or erases.
+SERVICE_PERMISSIONS = _OPERATE | {Permission.EXPORT_AUDIT}
+#: What may be given or denied for some queues and task names only.
+NARROWABLE = _OPERATE - {Permission.MANAGE_OPERATIONS} | {Permission.PURGE}
+#: What admins and owners have beyond the rest: given and taken by owners alone.
+GUARDED = ROLE_PERMISSIONS[Role.OWNER] - _OPERATE - _AUDIT
+
+
+class Effect(models.TextChoices):
+    ALLOW = "allow", "Allow"
+    DENY = "deny", "Deny"
+
+
+class MemberSource(models.TextChoices):
+    MANUAL = "manual", "Added by hand"
+    OIDC = "oidc", "From sign-in"
+
+
 class EnvironmentKind(models.TextChoices):
     PRODUCTION = "production", "Production"
     STAGING = "staging", "Staging"
@@ -118,7 +136,9 @@ RESERVED_SLUGS = frozenset(
         "agents",
         "api",
         "audit",
+        "groups",
         "healthz",
+        "invitations",
         "metrics",
         "operations",
         "projects",

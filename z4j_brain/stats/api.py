@@ -13,6 +13,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.door import Door
 from z4j_brain.stats import queries
 from z4j_brain.stats.filters import TABLES, read
@@ -103,6 +104,7 @@ class StatsView(Door):
     @extend_schema(parameters=_PARAMETERS, filters=False)
     def retrieve(self, request: Request, **kwargs: Any) -> Response:
         """What tasks come to in a stretch of time."""
+        rbac.require_everything(self.actor, self.environment)
         asked = read(request.query_params, timezone.now())
         place = self.environment.pk
         table = None

@@ -33,7 +33,9 @@ _COMPARED: dict[str, Callable[[Group], float]] = {
 @require_GET
 @login_required
 def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
-    place = rbac.environment(Actor.of(request), project, environment)
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    rbac.require_everything(actor, place)
     view = View.of(request.GET)
     context = told(place, view.asked) | {
         "title": "Statistics",

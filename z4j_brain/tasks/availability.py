@@ -41,7 +41,7 @@ def availability(actor: Actor, task: Task) -> dict[TaskVerb, Availability]:
 
 
 def _judge(actor: Actor, task: Task, verb: TaskVerb, offer: Offer) -> Availability:
-    decision = decide(actor, VERBS[verb], task.environment)
+    decision = decide(actor, VERBS[verb], task)
     if not decision.allow:
         return Availability(False, False, decision.reason)
     verdict = VERDICTS[verb](task) or obstacle(task.engine, verb, verb.label, offer)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from z4j_brain.fleet import queries as fleet
 from z4j_brain.fleet.models import Queue
+from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 from z4j_brain.tasks.models import Task
@@ -42,7 +43,7 @@ class DeadLetters:
 
 
 def dead_letters(actor: Actor, environment: Environment) -> DeadLetters:
-    rows = Task.objects.filter(environment=environment, state=TaskState.DEAD_LETTERED).order_by("-id")
+    rows = rbac.within(Task.objects.filter(state=TaskState.DEAD_LETTERED), actor, environment).order_by("-id")
     found = list(rows.values_list("engine", "queue", "error_type")[: LOOKED + 1])
     known = Counter((engine, queue) for engine, queue, _ in found[:LOOKED])
     errors = Counter(error for _, _, error in found[:LOOKED])

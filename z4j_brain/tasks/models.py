@@ -7,6 +7,7 @@ an event which arrives late is noticed and the row rebuilt.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
@@ -17,6 +18,9 @@ from z4j_brain.tasks.states import TERMINAL, TaskState
 
 
 class Task(models.Model):
+    #: Which of its columns grants look at.
+    FACETS: ClassVar = {"queue": "queue", "task": "name"}
+
     id = models.BigAutoField(primary_key=True)
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="tasks", db_index=False)
     engine = models.CharField(max_length=32)

@@ -67,8 +67,9 @@ def export(request: HttpRequest, project: str, environment: str) -> HttpResponse
 @login_required
 def words(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     """What the search box suggests, once somebody is in it."""
-    place = rbac.environment(Actor.of(request), project, environment)
-    return render(request, "tasks/_words.html", {"words": queries.suggestions(place)})
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    return render(request, "tasks/_words.html", {"words": queries.suggestions(place, access.permissions(actor, place))})
 
 
 @require_GET
@@ -92,10 +93,10 @@ def shown(request: HttpRequest, project: str, environment: str, id: int) -> Http
 
 def _story(actor: Actor, task: Task) -> dict[str, Any]:
     """What happened to a task, what is around it, and who had a hand in it."""
-    sees_payload = queries.sees_payload(actor, task.environment)
+    sees_payload = queries.sees_payload(actor, task)
     return {
         "attempts": queries.timeline(task)[::-1],
-        "lineage": queries.lineage(task),
+        "lineage": queries.lineage(actor, task),
         "asked": operations.touching(task.environment, "task", [str(task.pk)])[:1],
         "touches": queries.touched(task),
         "sees_payload": sees_payload,

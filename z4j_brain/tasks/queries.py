@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import Http404
@@ -12,7 +12,9 @@ from z4j_core import wire
 from z4j_brain.audit import queries as audit
 from z4j_brain.lib.capped import Count
 from z4j_brain.operations import queries as operations
+from z4j_brain.rbac import access
 from z4j_brain.rbac import queries as rbac
+from z4j_brain.rbac.access import Held
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
@@ -29,6 +31,7 @@ __all__ = [
     "VERBS",
     "Attempt",
     "Availability",
+    "Held",
     "Lineage",
     "Station",
     "availability",
@@ -48,8 +51,6 @@ __all__ = [
     "touched",
 ]
 
-#: What somebody may do in an environment, looked up once for a whole page.
-Held = frozenset[Permission]
 
 #: Columns that only a task's own page shows.
 LONG = ("args", "kwargs", "result", "traceback", "truncated", "fold_key")
@@ -91,9 +92,9 @@ def detail(actor: Actor, environment: Environment, pk: int) -> Task:
     return found
 
 
-def sees_payload(actor: Actor, environment: Environment) -> bool:
-    """May the actor see (redacted) arguments, results, messages and tracebacks?"""
-    return rbac.may(actor, Permission.VIEW_PAYLOAD, environment)
+def sees_payload(actor: Actor, task: Task) -> bool:
+    """May the actor see its (redacted) arguments, results, messages and tracebacks?"""
+    return rbac.may(actor, Permission.VIEW_PAYLOAD, task)
 
 
 def events(task: Task) -> QuerySet[Event]:
@@ -116,9 +117,8 @@ def page(environment: Environment, wanted: Narrowing, cursor: str | None, size: 
     """A page of the tasks `wanted`, newest first; an empty one for whoever does not hold `VIEW` there."""
     if Permission.VIEW not in held:
         return TaskPage([], None, None)
-    return pagination.page(
-        environment, wanted, _rows(environment), cursor, size, payload=Permission.VIEW_PAYLOAD in held
-    )
+    payload = Permission.VIEW_PAYLOAD in held
+    return pagination.page(environment, seen(wanted, held), _rows(environment), cursor, size, payload=payload)
 
 
 def looked_up(environment: Environment, wanted: Narrowing, held: Held) -> Narrowing:
@@ -131,22 +131,30 @@ def everything(environment: Environment, wanted: Narrowing, held: Held) -> Itera
     if Permission.VIEW not in held:
         return iter(())
     rows = _rows(environment, defer=("traceback", "truncated", "fold_key", "vault"))
-    return pagination.everything(environment, wanted, rows, payload=Permission.VIEW_PAYLOAD in held)
+    return pagination.everything(environment, seen(wanted, held), rows, payload=Permission.VIEW_PAYLOAD in held)
 
 
 def count(environment: Environment, wanted: Narrowing, held: Held) -> Counts:
     """How many tasks `wanted` is about in each state, whatever state it names."""
     if Permission.VIEW not in held:
         return Counts(dict.fromkeys(TaskState, Count(0, False)))
-    return counts.counts(environment, wanted, payload=Permission.VIEW_PAYLOAD in held)
+    return counts.counts(environment, seen(wanted, held), payload=Permission.VIEW_PAYLOAD in held)
 
 
-def suggestions(environment: Environment) -> Iterator[str]:
+def suggestions(environment: Environment, held: Held) -> Iterator[str]:
     """What a search box can be filled with: qualifiers with the values there are."""
     yield from (f"state:{state.value}" for state in TaskState)
+    if not held.sees_everything:  # whose names and errors these are, the lists of them do not say
+        return
     yield from (f"queue:{queue}" for queue in values.queues(environment)[:SUGGESTED])
     yield from (f"name:{name}" for name in values.names(environment)[:SUGGESTED])
     yield from (f"error:{error}" for error in values.error_types(environment)[:SUGGESTED])
+
+
+def seen(wanted: Narrowing, held: Held) -> Narrowing:
+    """Of what is wanted, what grants let the actor see."""
+    condition = held.condition(Task.FACETS)
+    return replace(wanted, other=wanted.other & condition) if condition else wanted
 
 
 def _rows(environment: Environment, defer: Sequence[str] = LONG) -> pagination.Fetch:
@@ -161,9 +169,9 @@ def _rows(environment: Environment, defer: Sequence[str] = LONG) -> pagination.F
     return fetch
 
 
-def lineage(task: Task) -> Lineage:
-    """What a task is a retry of, its retries, its parent, root and children: for a page that already shows the task."""
-    near = _near(task)
+def lineage(actor: Actor, task: Task) -> Lineage:
+    """What a task is a retry of, its retries, its parent, root and children, as far as the actor sees them."""
+    near = _near(task).filter(access.permissions(actor, task.environment).condition(Task.FACETS))
     children = list(near.exclude(parent_id="").filter(parent_id=task.task_id).exclude(pk=task.pk)[: CHILDREN + 1])
     above = {task.parent_id, task.root_id} - {"", task.task_id}
     found = {row.task_id: row for row in near.filter(task_id__in=above)} if above else {}

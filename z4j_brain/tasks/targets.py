@@ -25,8 +25,9 @@ from z4j_brain.operations.verbs import Verb
 from z4j_brain.rbac import access
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
+from z4j_brain.rbac.reach import Facets
 from z4j_brain.rbac.states import Permission
-from z4j_brain.tasks import judging, pagination
+from z4j_brain.tasks import judging, pagination, queries
 from z4j_brain.tasks.filters import TaskFilter
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.narrowing import too_wide
@@ -61,6 +62,10 @@ class Tasks:
 
     name: ClassVar[str] = KIND
     plural: ClassVar[str] = "tasks"
+    gone: ClassVar[str] = "It is no longer kept: its days are over."
+
+    def facets_of(self, one: Candidate) -> Facets | None:
+        return Facets(one.facets.get("queue", ""), one.facets.get("name", ""))
 
     def of_address(self, query: Mapping[str, str]) -> dict[str, str]:
         return View.of(query).filter
@@ -71,7 +76,8 @@ class Tasks:
         if narrowing.search and too_wide(environment, narrowing.search):
             detail = "So many names have this in them that some would be left out. Name the tasks by name or queue."
             raise Problem(422, "too_many", "Too wide a search", detail, [Fault(pointer="search", detail=detail)])
-        payload = Permission.VIEW_PAYLOAD in access.permissions(actor, environment)
+        held = access.permissions(actor, environment)
+        narrowing, payload = queries.seen(narrowing, held), Permission.VIEW_PAYLOAD in held
         found: list[str] = []
         for ids in pagination.every_id(environment, narrowing, payload=payload):
             found += map(str, ids)
@@ -94,7 +100,7 @@ class Tasks:
         judge = _Judge(environment, verb, options, list(rows.values()))
         for pk in ids:
             row = rows.get(pk)
-            gone = Candidate(pk, "", "", left_out=LeftOut.GONE, why="It is no longer kept: its days are over.")
+            gone = Candidate(pk, "", "", left_out=LeftOut.GONE, why=self.gone)
             yield judge.candidate(row) if row else gone
 
     def resolve(self, environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
@@ -125,6 +131,10 @@ class Engines:
 
     name: ClassVar[str] = ENGINE
     plural: ClassVar[str] = "engines"
+    gone: ClassVar[str] = "No agent has told of it."
+
+    def facets_of(self, one: Candidate) -> Facets | None:
+        return None
 
     def of_address(self, query: Mapping[str, str]) -> dict[str, str]:
         return {}
