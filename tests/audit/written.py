@@ -50,9 +50,9 @@ class Written:
     def vkey(self) -> str:
         return note.vkey(self.origin, self.public)
 
-    def append(self, phase: str = "admin", params: dict[str, Any] | None = None, **body: Any) -> str:
-        name, salt = uuid4(), hashlib.sha256(str(len(self.leaves)).encode()).digest()
-        payload = canonical.encode({"display_name": "Olive Oyl", "params": params or {}})
+    def append(self, phase: str = "admin", *, name: UUID | None = None, **body: Any) -> str:
+        name, salt = name or uuid4(), hashlib.sha256(str(len(self.leaves)).encode()).digest()
+        payload = canonical.encode({"display_name": "Olive Oyl", "params": {}})
         told = {"id": str(name), "ts": self.now, "phase": phase, "parent": "", "c": commitment(name, salt, payload)}
         self.bodies.append(canonical.encode(told | body))
         self.leaves.append(merkle.leaf_hash(self.bodies[-1] or b""))
@@ -70,18 +70,23 @@ class Written:
         self.notes[checkpoint.size], self.times[checkpoint.size] = signed, self.now
         return signed
 
+    @property
+    def head(self) -> dict[str, Any]:
+        """How the first entry of the next generation quotes this one."""
+        return {"generation": self.number, "size": len(self.leaves), "root": merkle.root(self.leaves).hex()}
+
     def index(self, name: str) -> int:
         return next(at for at, body in enumerate(self.bodies) if body and json.loads(body)["id"] == name)
 
     def erase(self, *names: str) -> None:
-        erasure = self.append("erasure", {"entries": list(names)})
+        erasure = self.append("erasure", entries=[UUID(name).hex for name in names])
         self.seal()
         for name in names:
             self.privates[self.index(name)] = None
         self.append("result", parent=erasure)
 
     def prune(self, below: int) -> None:
-        pruning = self.append("prune", {"generation": self.number, "below": below})
+        pruning = self.append("prune", generation=self.number, below=below)
         self.seal()
         self.bodies[:below] = self.privates[:below] = [None] * below
         self.append("result", parent=pruning)
@@ -93,7 +98,7 @@ class Written:
             if body is None or index in (left_out or ()):
                 continue
             entries.append({"index": index, "body": base64.b64encode(body).decode()})
-            if private and (personal or json.loads(body)["phase"] in ("erasure", "prune")):
+            if private and personal:
                 salt, payload = (base64.b64encode(part).decode() for part in private)
                 privates.append({"index": index, "salt": salt, "payload": payload})
         folder = f"generation-{self.number}/"

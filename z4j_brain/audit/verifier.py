@@ -35,7 +35,6 @@ LINE = 64 * 1024 * 1024
 COMMITMENT = b"z4j/audit/private/v1\0"
 File = str | IO[bytes]
 At = tuple[int, int]  # where an entry stands: generation and index
-LASTING = ("erasure", "prune")  # phases whose private part says what is gone, and is never erased itself
 
 
 # Ed25519, as in RFC 8032, for verification only: points in extended coordinates on -x^2 + y^2 = 1 + d x^2 y^2.
@@ -194,6 +193,7 @@ class Report:
         self.seen, self.missing, self.begun = dict[str, At](), dict[str, At](), dict[str, At]()
         self.erased, self.settled, self.pruned = set[str](), set[str](), dict[int, int]()
         self.times, self.latest, self.odd = list[tuple[int, int]](), 0, list[int]()
+        self.head = {"generation": 1, "size": 0, "root": hashlib.sha256().hexdigest()}
 
     @property
     def code(self) -> int:
@@ -206,9 +206,8 @@ class Report:
 
     def read(self, export: Export, name: str, held: list[Note]) -> None:
         self.partial, self.without_personal = bool(export.manifest["filter"]), export.manifest["personal"] is False
-        folders = {part.partition("/")[0] for part in export.names if part.startswith("generation-")}
-        named = [f"generation-{number + 1}/origin.txt" for number in range(len(folders))]
-        origins = [export.zip.read(part).decode().strip() for part in named]
+        numbers = sorted(int(part[11:-11]) for part in export.names if part.endswith("/origin.txt"))
+        origins = [export.zip.read(f"generation-{number}/origin.txt").decode().strip() for number in numbers]
         logs = {GENERATION.sub("", origin) for origin in origins}
         if GENERATION.sub("", name or origins[0]) not in logs:
             raise ValueError(f"this is an export of {', '.join(logs)}, not of {name}")
@@ -222,22 +221,20 @@ class Report:
                 self.find(level, f"The checkpoint of size {note.size} that you hold is not signed by the log's key.")
             elif note.origin not in origins:
                 self.find(DIVERGED, f"ROLLBACK: you hold a checkpoint of {note.origin}, which is not in it.")
-        for origin in origins:
-            self.generation(export, origin, mine.get(origin, []))
+        for number, origin in zip(numbers, origins, strict=True):
+            self.generation(export, number, origin, mine.get(origin, []))
         self.finish(export)
 
-    def generation(self, export: Export, origin: str, held: list[Note]) -> None:
+    def generation(self, export: Export, number: int, origin: str, held: list[Note]) -> None:
         """One tree, from its first leaf to its newest checkpoint."""
-        number, folder = len(self.generations) + 1, f"generation-{len(self.generations) + 1}/"
+        folder = f"generation-{number}/"
         notes = read_notes(export.zip.read(folder + "checkpoints.txt").decode(), strict=True)
         first, last = min(notes, key=lambda note: note.size), max(notes, key=lambda note: note.size)
         self.here = here = {"generation": number, "origin": origin, "size": last.size, "root": "", "held": []}
         here |= {"checkpoints": len(notes), "entries": 0, "left_out": 0, "pruned": 0, "erased": 0, "gaps": []}
         self.generations.append(here)
-        if not origin.endswith(f"/{number}"):
-            self.find(INVALID, f"{origin} is not the name of generation {number}.")
         for note in notes:
-            if note.origin != origin or not note.is_by(self.keys):
+            if not note.origin == origin.rpartition("/")[0] + f"/{number}" == origin or not note.is_by(self.keys):
                 self.find(INVALID, f"The checkpoint of size {note.size} is not signed by the log's key.")
         if number > 1 and not first.is_by(self.recovery):
             level = INVALID if self.recovery else VERIFIED
@@ -266,6 +263,7 @@ class Report:
                 grow(edge, size, leaf)
                 size += 1
         here["root"] = base64.b64encode(root_of(edge)).decode()
+        self.head = {"generation": here["generation"], "size": size, "root": root_of(edge).hex()}
         if size != here["size"] or told != [None, None]:
             self.find(INVALID, f"{size} leaves, {here['size']} in its last checkpoint: cut off, or put in.", size)
         for note in (note for note, is_held in marks if is_held):
@@ -293,30 +291,32 @@ class Report:
         if hashlib.sha256(b"\0" + raw).digest() != leaf:
             return self.find(INVALID, "This is not the entry that was sealed: it was edited or replaced.", index)
         body, at = json.loads(raw), (self.here["generation"], index)
-        name, phase = body["id"], body["phase"]
+        name, phase = body["id"].replace("-", ""), body["phase"]
         if told.get("differs"):
             self.find(INVALID, f"Its copies for searching were edited: {', '.join(told['differs'])}.", index)
         if self.seen.setdefault(name, at) != at:
             self.find(INVALID, f"The entry {name} stands in the log twice.", index)
+        if at[0] > 1 and not index and body["found"] != self.head:
+            self.find(INVALID, f"It continues {body['found']}, which is not what stands before it.", index)
         self.clock(body["ts"], index)
-        if phase in LASTING or phase == "dispatch":
-            self.begun.setdefault(body["parent"] if phase == "dispatch" else name, at)
-        self.settled |= {body["parent"]} if phase == "result" else set()
+        self.gone(name, phase, body, at)
         if kept:
-            self.private(body, unbase64(kept["salt"]), unbase64(kept["payload"]), at)
-        elif phase in LASTING or not self.without_personal:
+            private = bytes.fromhex(name) + unbase64(kept["salt"]) + unbase64(kept["payload"])
+            if hashlib.sha256(COMMITMENT + private).hexdigest() != body["c"]:
+                self.find(INVALID, "Its private part (who, where from, why, with what) was edited.", index)
+        elif not self.without_personal:
             self.missing[name] = at
 
-    def private(self, body: dict[str, Any], salt: bytes, payload: bytes, at: At) -> None:
-        """Is this what the body commits to? If it says what is gone: it was sealed before, so it stands behind that."""
-        named = bytes.fromhex(body["id"].replace("-", ""))
-        if hashlib.sha256(COMMITMENT + named + salt + payload).hexdigest() != body["c"]:
-            self.find(INVALID, "Its private part (who, where from, why, with what) was edited.", at[1])
-        elif body["phase"] in LASTING:
-            params = json.loads(payload)["params"]
-            self.erased |= {name for name in params.get("entries", ()) if self.seen.get(name, at) < at}
-            if (below := params.get("below", 0)) and (params["generation"], below) <= at:
-                self.pruned[params["generation"]] = max(below, self.pruned.get(params["generation"], 0))
+    def gone(self, name: str, phase: str, body: dict[str, Any], at: At) -> None:
+        """What began and ended; and what a sealed entry says is gone: that was sealed before, and stands before it."""
+        if phase == "dispatch" or body.get("entries") or "below" in body:
+            self.begun.setdefault(body["parent"].replace("-", "") if phase == "dispatch" else name, at)
+        elif phase == "result":
+            self.settled.add(body["parent"].replace("-", ""))
+        if phase == "erasure":
+            self.erased |= {other for other in body.get("entries", ()) if self.seen.get(other, at) < at}
+        elif phase == "prune" and "below" in body and (body["generation"], body["below"]) <= at:
+            self.pruned[body["generation"]] = max(body["below"], self.pruned.get(body["generation"], 0))
 
     def clock(self, ts: int, index: int) -> None:
         while self.times and self.times[0][0] <= index:
@@ -329,7 +329,8 @@ class Report:
     def finish(self, export: Export) -> None:
         """What can only be said once all is read."""
         for name, (number, index) in self.missing.items():
-            self.generations[number - 1]["erased"] += name in self.erased
+            here = next(here for here in self.generations if here["generation"] == number)
+            here["erased"] += name in self.erased
             if name not in self.erased:
                 self.find(INVALID, "Its private part is gone, and no sealed entry erased it.", index, number)
         for here in self.generations:
@@ -370,10 +371,8 @@ def sentences(report: Report) -> Iterator[str]:
         yield "  {erased} without their erased private part; {checkpoints} checkpoints; root {root}".format(**here)
         yield f"  Checkpoints you hold vouch for the first {max(here['held'], default=0)}, the key alone for others."
     yield f"{report.unsealed} more were not sealed yet: nothing is said of them."
-    if report.without_personal:
-        yield "Personal parts were left out: whether they are as they were is not said."
-    if not report.is_ours:
-        yield "The key came from the export: whoever made that could have chosen any."
+    yield "Personal parts were left out: nothing is said of them." * report.without_personal
+    yield "The key came from the export: whoever made that could have chosen any." * (not report.is_ours)
     for finding in sorted(report.findings, key=lambda finding: -finding["level"]):
         place = "" if finding["index"] is None else f", entry {finding['index']}"
         yield f"[{finding['level']}] generation {finding['generation']}{place}: {finding['text']}"
@@ -391,7 +390,7 @@ def main(arguments: list[str] | None = None) -> int:
     report = verify(chosen.export, chosen.key, chosen.checkpoint, chosen.origin, chosen.recovery)
     told = {"exit": report.code, "generations": report.generations, "findings": report.findings}
     lines = [json.dumps(told | {"unsealed": report.unsealed})] if chosen.json else sentences(report)
-    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.writelines(f"{line}\n" for line in lines if line)
     return report.code
 
 
