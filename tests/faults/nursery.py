@@ -1,7 +1,7 @@
 """Brains that start in a moment: all is imported once, and each line on stdin, a role and a port, forks one that runs.
 
-It is `z4j serve`, `z4j web`, `z4j housekeeping` or `z4j signer` in every way but its start, so that a test can afford to
-kill many.
+It is `z4j serve`, `z4j web`, `z4j housekeeping` or `z4j signer` in every way but its start, so that a test can afford
+to kill many.
 """
 
 from __future__ import annotations

@@ -8,46 +8,13 @@ import pytest
 from django.db import transaction
 from z4j_core import merkle, note
 
-from z4j_brain.ledger import entries, health, proofs, sealing
-from z4j_brain.ledger.models import Checkpoint, Entry, Leaf, Tile, Unsealed
-from z4j_brain.ledger.signer import Signer, checking
+from tests.ledger.log import append, assert_whole
+from z4j_brain.ledger import health, proofs, sealing
+from z4j_brain.ledger.models import Checkpoint, Tile, Unsealed
+from z4j_brain.ledger.signer import Signer
 from z4j_brain.ledger.states import LogState, Outcome, Phase
-from z4j_brain.rbac.actor import SYSTEM
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def signer(tmp_path):
-    signer = Signer(tmp_path)
-    assert signer.hold()
-    yield signer
-    signer.release()
-
-
-def append(count=1, **more):
-    told = {"phase": Phase.EVENT, "action": "test", "actor": SYSTEM, "outcome": Outcome.ALLOWED} | more
-    return [entries.append(**told) for _ in range(count)]
-
-
-def checkpoint(row, signer):
-    return note.verified(
-        row.note, note.read(row.note).checkpoint.origin, signer.ring.log_public, checking(signer.ring.log_public)
-    )
-
-
-def assert_whole(signer):
-    """The tree is that of the entries, and each checkpoint continues each older one."""
-    leaves = list(Leaf.objects.order_by("idx"))
-    assert [leaf.idx for leaf in leaves] == list(range(len(leaves)))
-    bodies = dict(Entry.objects.values_list("pk", "body"))
-    hashes = [merkle.leaf_hash(bytes(bodies[leaf.entry_id])) for leaf in leaves]
-    assert [bytes(leaf.leaf_hash) for leaf in leaves] == hashes
-    points = [checkpoint(row, signer) for row in Checkpoint.objects.order_by("size")]
-    assert [point.root for point in points] == [merkle.root(hashes[: point.size]) for point in points]
-    for old, new in zip(points, points[1:], strict=False):
-        path = proofs.consistency(1, old.size, new.size)
-        assert merkle.is_consistent(old.size, old.root, new.size, new.root, path)
 
 
 def test_what_waits_is_sealed_and_proven(signer):
@@ -55,7 +22,7 @@ def test_what_waits_is_sealed_and_proven(signer):
 
     assert proofs.inclusion(made[0].pk) is None and proofs.latest() is None
     assert sealing.seal(signer) == 3 and not Unsealed.objects.exists()
-    assert_whole(signer)
+    assert_whole(signer.ring)
     for entry in made:
         proof = proofs.inclusion(entry.pk)
         root = note.read(proof.checkpoint).checkpoint.root
@@ -67,7 +34,7 @@ def test_any_batches_give_one_tree(signer):
     for count in (1, 2, 253, 1, 300, 1):
         append(count)
         assert sealing.seal(signer) == count
-    assert_whole(signer)
+    assert_whole(signer.ring)
     assert {(tile.level, tile.n, len(tile.hashes) // 32) for tile in Tile.objects.all()} == {
         (0, 0, 256), (0, 1, 256), (0, 2, 46), (1, 0, 2)
     }  # fmt: skip
@@ -79,7 +46,7 @@ def test_a_round_is_bounded_and_the_rest_follows(signer, monkeypatch):
 
     assert sealing.seal(signer) == 25
     assert list(Checkpoint.objects.order_by("size").values_list("size", flat=True)) == [10, 20, 25]
-    assert_whole(signer)
+    assert_whole(signer.ring)
 
 
 def test_nothing_to_seal_writes_nothing(signer, django_assert_num_queries):
@@ -117,16 +84,16 @@ def test_what_was_asked_for_is_urgent_and_places_are_told(signer):
     assert [one.places for one in told] == [{("harbor", "production")}]
 
 
-def test_a_signer_that_starts_again_goes_on(signer, tmp_path):
+def test_a_signer_that_starts_again_goes_on(signer):
     append(3)
     sealing.seal(signer)
     signer.release()
-    again = Signer(tmp_path)
+    again = Signer(signer.folder.path.parent)
     assert again.hold()
     append(2)
 
     assert sealing.seal(again) == 2
-    assert_whole(again)
+    assert_whole(again.ring)
     again.release()
 
 

@@ -46,12 +46,16 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What a round has sealed. `places`: project and environment of those entries that somebody waits for."""
+    """What a round has sealed. `places`: project and environment of those entries that somebody waits for.
+
+    `left`: there may be more that waits, and a round has room for it.
+    """
 
     generation: int
     size: int
     count: int
     places: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    left: bool = False
 
 
 Callback = Callable[[Sealed], None]
@@ -81,7 +85,7 @@ def seal(signer: Signer) -> int:
                 callback(sealed)
             except Exception:
                 logger.exception("on_sealed_failed callback=%s", callback)
-        if sealed.count < ROUND:
+        if not sealed.left:
             break
     return total
 
@@ -174,7 +178,8 @@ def _grow(signer: Signer, tree: GrowingTree, chosen: list[Waiting], unfinished: 
         raise Refused(LogState.ROLLBACK, f"the entries of {unfinished.head} are not what was signed: they give {new}")
     Checkpoint.objects.create(generation=tree.generation, size=tree.size, note=text, ts=timezone.now())
     places = frozenset((one.project, one.environment) for one in chosen if one.urgent and one.environment)
-    return Sealed(tree.generation, tree.size, len(chosen), places)
+    left = unfinished is not None or len(chosen) == ROUND
+    return Sealed(tree.generation, tree.size, len(chosen), places, left)
 
 
 def _store(tree: GrowingTree, first: int, leaves: list[tuple[UUID, bytes]]) -> None:
