@@ -22,7 +22,7 @@ if __name__ == "__main__":
 
 from django.db import connection, transaction  # noqa: E402
 
-from tests import rows, wire  # noqa: E402
+from tests import rows, sealed, wire  # noqa: E402
 from z4j_brain import server  # noqa: E402
 from z4j_brain.agents.models import Agent, AgentKey  # noqa: E402
 from z4j_brain.lib import nudge  # noqa: E402
@@ -63,6 +63,7 @@ def dispatch() -> None:
             place = {"operation": operation, "environment": key.environment, "expires_at": operation.expires_at}
             command = Command.objects.create(engine="celery", verb="cancel", audience=agent, **place)
             operation.items.update(command=command)
+            sealed.ask(command)
             nudge.wake_on_commit(key.environment_id)
         at = time.monotonic()
         sys.stdout.write(f"sent {command.pk} {at}\n")

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from tests import rows
+from tests import rows, sealed
 from tests import wire as sent
 from z4j_brain.agents.models import Agent
 from z4j_brain.fleet import actions, holds
@@ -66,11 +66,11 @@ def lately(**delta):
 def test_a_verb_on_a_worker_is_never_given_to_another_agent(cast, crew, olive):
     actions.restart(cast.production, [crew["one"].pk], actor=olive)
 
-    assert outbox.lease(crew["two"].agent, 5) == []
+    assert sealed.lease(crew["two"].agent, 5) == []
     Agent.objects.filter(pk=crew["one"].agent_id).update(seen_at=lately(minutes=-5))
     expiry.expire()
-    assert outbox.lease(crew["two"].agent, 5) == []
-    [command] = outbox.lease(crew["one"].agent, 5)
+    assert sealed.lease(crew["two"].agent, 5) == []
+    [command] = sealed.lease(crew["one"].agent, 5)
     assert [target["worker"] for target in command["targets"]] == ["one"]
 
 
@@ -80,9 +80,9 @@ def test_a_queue_is_paused_on_each_worker_that_takes_from_it(cast, crew, emails,
     assert sorted(operation.items.values_list("part", flat=True)) == sorted(
         str(crew[name].pk) for name in ("one", "two")
     )
-    assert outbox.lease(crew["other"].agent, 5) == []
+    assert sealed.lease(crew["other"].agent, 5) == []
     for name in ("one", "two"):
-        [command] = outbox.lease(crew[name].agent, 5)
+        [command] = sealed.lease(crew[name].agent, 5)
         assert [target["queue"] for target in command["targets"]] == ["emails"]
         answer(crew[name].agent, command)
     operation.refresh_from_db()
@@ -106,13 +106,13 @@ def test_a_worker_that_comes_back_is_still_told_to_pause_but_not_to_restart(cast
     actions.pause(cast.production, [emails.pk], actor=olive)
     actions.restart(cast.production, [crew["one"].pk], actor=olive)
     if taken:
-        assert len(outbox.lease(crew["one"].agent, 5)) == 2
+        assert len(sealed.lease(crew["one"].agent, 5)) == 2
 
     agent = comes_back(cast, crew["one"])
     expiry.expire(lately(seconds=31))
 
     assert Worker.objects.get(name="one").agent == agent
-    assert [command["verb"] for command in outbox.lease(agent, 5)] == ["pause"]
+    assert [command["verb"] for command in sealed.lease(agent, 5)] == ["pause"]
     assert Command.objects.get(verb="restart").audience == crew["one"].agent
 
 
@@ -139,7 +139,7 @@ def test_a_new_worker_of_a_paused_queue_is_told_to_pause_by_the_system(cast, cre
     assert "paused by olive" in operation.reason
     emails.refresh_from_db()
     assert (emails.paused_by, emails.paused_at < lately(minutes=-4)) == ("olive", True)
-    [command] = outbox.lease(crew["two"].agent, 5)
+    [command] = sealed.lease(crew["two"].agent, 5)
     answer(crew["two"].agent, command, "failed")
     holds.keep()
     assert Operation.objects.count() == 1
@@ -174,7 +174,7 @@ def test_a_worker_that_was_told_to_restart_has_done_it_once_its_process_has_ende
     worker = crew["one"]
     Worker.objects.filter(pk=worker.pk).update(started_at=timezone.now() - timedelta(hours=1))
     operation = actions.restart(cast.production, [worker.pk], actor=olive)
-    [command] = outbox.lease(worker.agent)
+    [command] = sealed.lease(worker.agent)
     offline = {"seq": 7, "kind": "worker.offline", "ts": sent.now(), "engine": "celery", "worker": worker.name}
     steps = {
         "answers": lambda: answer(worker.agent, command, "requested"),

@@ -15,6 +15,7 @@ import django
 if __name__ == "__main__":
     django.setup()
 
+from tests import sealed  # noqa: E402
 from tests import wire as sent  # noqa: E402
 from z4j_brain.agents.models import Agent, AgentKey  # noqa: E402
 from z4j_brain.operations import outbox  # noqa: E402
@@ -38,6 +39,7 @@ def prepare() -> None:
     for task in Task.objects.all():
         actions.retry(key.environment, [task.pk], actor=SYSTEM)
     Command.objects.update(audience=None)
+    sealed.seal()
 
 
 def contend(number: int, start: float) -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 from z4j_core.engine import Target
 
-from tests import rows
+from tests import rows, sealed
 from z4j_brain.operations import actions, expiry, outbox
 from z4j_brain.operations.models import Command, Operation
 from z4j_brain.tasks import actions as tasks
@@ -52,12 +52,12 @@ def outcomes(operation):
 
 def test_what_arrived_before_the_agent_was_cut_off_is_done_and_only_the_rest_is_sent_again(cast, agents, retry):
     operation = retry(3)
-    [command] = outbox.lease(agents[0])
+    [command] = sealed.lease(agents[0])
     first, second, third = command["targets"]
     new = arrives(cast.production, command, second)
     cut_off()
 
-    [again] = outbox.lease(agents[1])
+    [again] = sealed.lease(agents[1])
 
     assert [target["item"] for target in again["targets"]] == [first["item"], third["item"]]
     assert outcomes(operation) == [None, "done", None]
@@ -65,7 +65,7 @@ def test_what_arrived_before_the_agent_was_cut_off_is_done_and_only_the_rest_is_
     for target in (first, third):
         arrives(cast.production, command, target)
     cut_off()
-    assert outbox.lease(agents[0]) == []
+    assert sealed.lease(agents[0]) == []
     operation.refresh_from_db()
     assert (operation.state, outcomes(operation)) == ("succeeded", ["done"] * 3)
     assert Command.objects.get().state == "settled"
@@ -74,7 +74,7 @@ def test_what_arrived_before_the_agent_was_cut_off_is_done_and_only_the_rest_is_
 @pytest.mark.parametrize("ending", ["unknown", "expired", "set_aside"])
 def test_a_doubt_is_settled_by_the_event_that_comes_later(cast, agents, retry, ending):
     operation = retry(1)
-    [command] = outbox.lease(agents[0])
+    [command] = sealed.lease(agents[0])
     match ending:
         case "unknown":
             answer(agents[0], command, "unknown", detail="Cut off in the act.")
@@ -83,7 +83,7 @@ def test_a_doubt_is_settled_by_the_event_that_comes_later(cast, agents, retry, e
         case "set_aside":
             cut_off()
             for _ in range(2):
-                assert outbox.lease(agents[0])
+                assert sealed.lease(agents[0])
                 cut_off()
     expiry.reconsider()
     assert outcomes(operation) == [ending]
@@ -98,23 +98,23 @@ def test_a_doubt_is_settled_by_the_event_that_comes_later(cast, agents, retry, e
 def test_that_a_task_was_run_is_told_by_its_events_too(cast, agents):
     pay = rows.registered(cast.production)
     operation = tasks.run(cast.production, [pay.pk], {"args": [], "kwargs": {}}, actor=cast.actor("oscar"))
-    [command] = outbox.lease(agents[0])
+    [command] = sealed.lease(agents[0])
     arrives(cast.production, command, command["targets"][0])
     cut_off()
 
     assert command["targets"][0]["name"] == "shop.pay"
-    assert outbox.lease(agents[1]) == []
+    assert sealed.lease(agents[1]) == []
     assert outcomes(operation) == ["done"]
 
 
 def test_what_an_agent_has_not_answered_for_is_not_sent_again_once_the_rest_was_cancelled(cast, agents, retry):
     operation = retry(2, rate=1)
-    assert len(outbox.lease(agents[0], limit=2)) == 1
+    assert len(sealed.lease(agents[0], limit=2)) == 1
 
     actions.cancel(operation, actor=cast.actor("oscar"))
     cut_off()
 
-    assert outbox.lease(agents[1], 5) == []
+    assert sealed.lease(agents[1], 5) == []
     operation.refresh_from_db()
     assert (sorted(outcomes(operation)), operation.state) == (["cancelled", "unknown"], "cancelled")
 
@@ -122,10 +122,10 @@ def test_what_an_agent_has_not_answered_for_is_not_sent_again_once_the_rest_was_
 def test_time_that_an_operation_stands_still_does_not_count(cast, agents, retry):
     operation = retry(2, stop_after=1)
     oscar = cast.actor("oscar")
-    outbox.lease(agents[0])
+    sealed.lease(agents[0])
     before = Operation.objects.get().expires_at
     actions.pause(operation, actor=oscar)
-    assert outbox.lease(agents[1]) == []
+    assert sealed.lease(agents[1]) == []
     Operation.objects.update(paused_at=timezone.now() - timedelta(hours=2))
     expiry.expire(timezone.now() + timedelta(minutes=30))
     assert Operation.objects.get().state == "paused"
@@ -135,12 +135,12 @@ def test_time_that_an_operation_stands_still_does_not_count(cast, agents, retry)
     operation.refresh_from_db()
     assert operation.expires_at - before >= timedelta(hours=2)
     assert {command.expires_at for command in Command.objects.all()} == {operation.expires_at}
-    assert outbox.lease(agents[1])
+    assert sealed.lease(agents[1])
 
 
 def test_undo_cancels_what_was_enqueued_as_an_operation_of_its_own(cast, agents, retry, ask):
     operation = retry(3, rate=1)
-    [command] = outbox.lease(agents[0])
+    [command] = sealed.lease(agents[0])
     new = arrives(cast.production, command, command["targets"][0])
     answer(agents[0], command, "done", new_task_id=new.task_id)
 
@@ -161,13 +161,13 @@ def test_where_nothing_was_enqueued_undo_takes_back_what_waits_and_asks_for_noth
 
     assert (answered["id"], answered["state"]) == (str(operation.pk), "cancelled")
     assert Operation.objects.count() == 1
-    assert outbox.lease(agents[0], 5) == []
+    assert sealed.lease(agents[0], 5) == []
 
 
 @pytest.mark.parametrize("steer", ["pause", "resume", "cancel"])
 def test_what_has_ended_cannot_be_steered_and_says_so(agents, retry, ask, steer):
     operation = retry(1)
-    [command] = outbox.lease(agents[0])
+    [command] = sealed.lease(agents[0])
     answer(agents[0], command, "done")
 
     refused = ask(f"operations/{operation.pk}/{steer}/")

@@ -10,6 +10,7 @@ import pytest
 from django.http import Http404
 from django.utils import timezone
 
+from tests import sealed
 from tests import wire as sent
 from tests.cast import Cast
 from z4j_brain.agents.models import Agent
@@ -69,8 +70,8 @@ def test_a_retry_reaches_the_agent_that_keeps_the_originals_and_its_answer_settl
     other = scene.join(BOOTS[1], vault="v2")
     operation = scene.retry()
 
-    assert outbox.lease(other) == []
-    [command] = outbox.lease(scene.worker)
+    assert sealed.lease(other) == []
+    [command] = sealed.lease(scene.worker)
 
     assert (command["verb"], command["engine"], command["fence"]) == ("retry", "celery", 1)
     assert (command["project"], command["environment"]) == ("harbor", "production")
@@ -88,7 +89,7 @@ def test_a_retry_reaches_the_agent_that_keeps_the_originals_and_its_answer_settl
 
 def test_request_dispatch_and_result_are_entries_that_belong_together(scene):
     operation = scene.retry()
-    [command] = outbox.lease(scene.worker)
+    [command] = sealed.lease(scene.worker)
     answer(scene.worker, command, "done")
 
     entries = Entry.objects.filter(action="task.retry").order_by("ts")
@@ -105,7 +106,7 @@ def test_a_command_goes_only_to_agents_that_offer_the_verb_and_are_let(scene):
     scene.worker.refresh_from_db()
     scene.retry()
 
-    assert outbox.lease(scene.worker) == []
+    assert sealed.lease(scene.worker) == []
 
 
 def test_an_agent_of_another_environment_gets_nothing_and_settles_nothing(scene):
@@ -113,15 +114,15 @@ def test_an_agent_of_another_environment_gets_nothing_and_settles_nothing(scene)
     stranger = Agent.objects.get(boot=BOOTS[2])
     scene.retry()
 
-    assert outbox.lease(stranger) == []
-    [command] = outbox.lease(scene.worker)
+    assert sealed.lease(stranger) == []
+    [command] = sealed.lease(scene.worker)
     assert not answer(stranger, command, "done")
     assert Item.objects.get().outcome is None
 
 
 def test_the_same_answer_twice_counts_once(scene):
     operation = scene.retry()
-    [command] = outbox.lease(scene.worker)
+    [command] = sealed.lease(scene.worker)
 
     assert answer(scene.worker, command, "done")
     assert answer(scene.worker, command, "failed")
@@ -133,10 +134,10 @@ def test_the_same_answer_twice_counts_once(scene):
 def test_an_answer_to_an_older_lease_is_kept_as_late_and_changes_nothing(scene):
     operation = scene.retry()
     other = scene.join(BOOTS[1])
-    [first] = outbox.lease(scene.worker)
+    [first] = sealed.lease(scene.worker)
     expiry.expire(later(seconds=31))
     Command.objects.update(audience=None)
-    [second] = outbox.lease(other)
+    [second] = sealed.lease(other)
 
     assert ("held_by" in first, second["fence"], second["held_by"]) == (False, 2, [str(BOOTS[0])])
     assert not answer(scene.worker, first, "failed")
@@ -150,22 +151,22 @@ def test_an_answer_to_an_older_lease_is_kept_as_late_and_changes_nothing(scene):
 
 def test_an_answer_after_the_lease_ran_out_counts_while_nobody_else_has_taken_it(scene):
     scene.retry()
-    [command] = outbox.lease(scene.worker)
+    [command] = sealed.lease(scene.worker)
     expiry.expire(later(seconds=31))
 
     assert answer(scene.worker, command, "done")
-    assert outbox.lease(scene.worker) == []
+    assert sealed.lease(scene.worker) == []
     assert Operation.objects.get().state == "succeeded"
 
 
 def test_a_command_is_set_aside_after_three_leases_without_an_answer(scene):
     scene.retry()
     for fence in (1, 2, 3):
-        [command] = outbox.lease(scene.worker)
+        [command] = sealed.lease(scene.worker)
         assert command["fence"] == fence
         expiry.expire(later(seconds=31))
 
-    assert outbox.lease(scene.worker) == []
+    assert sealed.lease(scene.worker) == []
     assert (Command.objects.get().state, Item.objects.get().outcome) == ("set_aside", "set_aside")
     assert Operation.objects.get().state == "failed"
     assert not answer(scene.worker, command, "done")
@@ -177,14 +178,14 @@ def test_a_command_whose_agent_has_gone_is_for_another(scene):
     other = scene.join(BOOTS[1], vault="v2")
     scene.report({"seq": 9, "kind": "agent.offline", "ts": 1})
 
-    assert outbox.lease(other) == []
+    assert sealed.lease(other) == []
     expiry.expire()
-    assert len(outbox.lease(other)) == 1
+    assert len(sealed.lease(other)) == 1
 
 
 def test_a_cancel_is_requested_first_and_done_when_an_event_says_so(scene):
     scene.cancel()
-    [command] = outbox.lease(scene.worker)
+    [command] = sealed.lease(scene.worker)
     answer(scene.worker, command, "requested")
 
     assert (Item.objects.get().progress, Item.objects.get().outcome) == ("requested", None)
@@ -196,7 +197,7 @@ def test_a_cancel_is_requested_first_and_done_when_an_event_says_so(scene):
 
 def test_the_event_may_come_before_the_answer(scene):
     scene.cancel()
-    [command] = outbox.lease(scene.worker)
+    [command] = sealed.lease(scene.worker)
     scene.report(sent.event(5, "task.cancelled", "running", run=RUN))
 
     answer(scene.worker, command, "requested")
@@ -206,7 +207,7 @@ def test_the_event_may_come_before_the_answer(scene):
 
 def test_a_task_that_ends_otherwise_was_finished_already(scene):
     scene.cancel()
-    [command] = outbox.lease(scene.worker)
+    [command] = sealed.lease(scene.worker)
     answer(scene.worker, command, "requested")
 
     scene.report(sent.event(5, "task.succeeded", "running", run=RUN))
@@ -216,7 +217,7 @@ def test_a_task_that_ends_otherwise_was_finished_already(scene):
 
 def test_what_nobody_confirms_is_unconfirmed_when_time_is_up(scene):
     scene.cancel()
-    [command] = outbox.lease(scene.worker)
+    [command] = sealed.lease(scene.worker)
     answer(scene.worker, command, "requested")
 
     expiry.expire(later(minutes=11))
@@ -238,7 +239,7 @@ def test_what_nobody_takes_ends_for_want_of_an_agent(scene):
 @pytest.mark.parametrize("outcome", ["args_unavailable", "not_found", "unsupported", "refused", "failed", "wonders"])
 def test_an_agent_that_cannot_says_why(scene, outcome):
     scene.retry()
-    [command] = outbox.lease(scene.worker)
+    [command] = sealed.lease(scene.worker)
 
     answer(scene.worker, command, outcome, detail="because")
 
@@ -248,7 +249,7 @@ def test_an_agent_that_cannot_says_why(scene, outcome):
 
 def test_a_target_the_agent_forgets_has_failed(scene):
     scene.retry()
-    [command] = outbox.lease(scene.worker)
+    [command] = sealed.lease(scene.worker)
 
     assert answer(scene.worker, command | {"targets": []}, "done")
     assert Item.objects.get().outcome == "failed"
@@ -272,7 +273,7 @@ def test_many_targets_travel_in_several_commands(scene):
 
     operation = scene.retry(*tasks)
 
-    commands = outbox.lease(scene.worker, limit=5)
+    commands = sealed.lease(scene.worker, limit=5)
     assert [len(command["targets"]) for command in commands] == [200, 200, 101]
     for command in commands:
         answer(scene.worker, command, "done")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests import rows
+from tests import rows, sealed
 from z4j_brain.ledger.models import Entry
 from z4j_brain.operations import outbox
 from z4j_brain.operations.models import Command, Operation
@@ -27,7 +27,7 @@ def post(client, cast):
 
 @pytest.fixture
 def form(client, cast):
-    client.force_login(cast.user("olive"), backend="django.contrib.auth.backends.ModelBackend")
+    cast.sign_in(client, "olive")
     return lambda action, given: client.post(f"/harbor/production/operations/new/{action}/", given)
 
 
@@ -36,6 +36,7 @@ def command(environment: Environment, task: Task, **fields: str) -> Command:
     place = {"operation": operation, "environment": environment, "expires_at": operation.expires_at}
     made = Command.objects.create(**place, **{"engine": "celery", "verb": "retry"} | fields)
     operation.items.update(command=made)
+    sealed.ask(made)
     return made
 
 
@@ -45,6 +46,7 @@ def test_a_backlog_of_one_tenant_hides_nothing_of_another(cast):
         command(cast.production, task)
     command(cast.staging, rows.task(cast.staging), verb="cancel")
 
+    sealed.seal()
     kinds = {(place, verb) for place, _, _, verb in outbox.queued([cast.production.pk, cast.staging.pk])}
 
     assert kinds == {(cast.production.pk, "retry"), (cast.staging.pk, "cancel")}
@@ -112,6 +114,6 @@ def test_who_may_not_do_it_may_not_let_it_go_on_either_and_the_ledger_says_so(ca
 
 
 def test_there_is_no_other_way_to_steer_an_operation(cast, client):
-    client.force_login(cast.user("olive"), backend="django.contrib.auth.backends.ModelBackend")
+    cast.sign_in(client, "olive")
     operation = rows.operation(cast.production, [rows.task(cast.production)])
     assert client.post(f"/harbor/production/operations/{operation.pk}/delete/").status_code == 404

@@ -8,7 +8,7 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from tests import rows
+from tests import rows, sealed
 from z4j_brain.operations import expiry, outbox
 from z4j_brain.operations.models import Command, Item, Operation, Snapshot
 from z4j_brain.tasks.models import Task
@@ -92,7 +92,7 @@ def test_of_two_people_who_ask_for_the_same_retry_the_second_is_told_and_nothing
     assert (told["code"], told["count"]) == ("already_asked", 1)
     assert "oscar" in told["text"]
     assert items(second).get().left_out == items(with_changes).get().left_out == "already_asked"
-    [command] = outbox.lease(agent, limit=5)
+    [command] = sealed.lease(agent, limit=5)
     answer(agent, command, new_task_id="again")
     third = items(ask("operations/", "olive", **RETRY, **ALL_FAILED)).get()
     assert third.left_out == "already_retried"  # no event has told of the new task yet
@@ -103,7 +103,7 @@ def test_of_what_failed_in_an_operation_only_that_is_tried_again(ask, cast):
     agent = rows.agent(cast.production)
     first, second = rows.task(cast.production), rows.task(cast.production)
     made = ask("operations/", **RETRY, targets=[first.pk, second.pk]).json()["id"]
-    [command] = outbox.lease(agent)
+    [command] = sealed.lease(agent)
     results = [{"item": target["item"], "outcome": "done", "new_task_id": "n"} for target in command["targets"]]
     results[0] |= {"outcome": "failed", "new_task_id": ""}
     told = {"v": 1, "boot": str(agent.boot), "command": command["id"], "fence": 1, "results": results}
@@ -122,7 +122,7 @@ def test_targets_go_in_the_order_that_was_asked_for(ask, cast, order):
 
     ask("operations/", **RETRY, **ALL_FAILED, options={"order": order, "stop_after": 1})
 
-    sent = [target["task_id"] for command in outbox.lease(agent, 5) for target in command["targets"]]
+    sent = [target["task_id"] for command in sealed.lease(agent, 5) for target in command["targets"]]
     wanted = [task.task_id for task in tasks]
     assert sent == (wanted if order == "oldest" else wanted[::-1])
 
@@ -134,7 +134,7 @@ def test_a_rate_is_kept_whatever_number_of_agents_ask(ask, cast):
     ask("operations/", **RETRY, **ALL_FAILED, options={"rate": 0.01})
 
     def round_of_all():
-        return [len(command["targets"]) for agent in agents for command in outbox.lease(agent, 5)]
+        return [len(command["targets"]) for agent in agents for command in sealed.lease(agent, 5)]
 
     assert round_of_all() == [1]
     assert round_of_all() == []
@@ -156,18 +156,18 @@ def test_it_stops_by_itself_after_so_many_failures_and_goes_on_with_a_new_budget
 
     for budget in (2, 4):
         pass_time(60)
-        [command] = outbox.lease(agent)
+        [command] = sealed.lease(agent)
         assert len(command["targets"]) == 2
         answer(agent, command, "failed")
         operation.refresh_from_db()
         assert (operation.state, operation.failed) == ("paused", budget)
         assert operation.halted == f"Stopped by itself after {budget} failures."
-        assert outbox.lease(agent) == []
+        assert sealed.lease(agent) == []
         resumed = ask(f"operations/{operation.pk}/resume/").json()
         assert (resumed["state"], resumed["halted"]) == ("running", "")
 
     pass_time(60)
-    [command] = outbox.lease(agent)
+    [command] = sealed.lease(agent)
     answer(agent, command)
     operation.refresh_from_db()
     assert (operation.state, operation.succeeded, operation.failed) == ("partial", 2, 4)
@@ -178,13 +178,13 @@ def test_until_its_delay_is_over_all_of_it_can_be_taken_back(ask, cast):
     rows.task(cast.production)
     made = ask("operations/", **RETRY, **ALL_FAILED, options={"delay": 3600})
 
-    assert outbox.lease(agent) == []
+    assert sealed.lease(agent) == []
     expiry.expire(timezone.now() + timedelta(minutes=65))
     gone = ask(f"operations/{made.json()['id']}/cancel/").json()
     pass_time(4000)
 
     assert (gone["state"], gone["succeeded"], gone["failed"], gone["settled"]) == ("cancelled", 0, 0, 1)
-    assert outbox.lease(agent) == []
+    assert sealed.lease(agent) == []
     assert items(made).get().outcome == "cancelled"
 
 
@@ -252,14 +252,14 @@ def test_a_purge_that_was_cut_off_is_never_given_to_another_agent(ask, cast):
     first, other = rows.agent(cast.production, verbs=("purge",)), rows.agent(cast.production, verbs=("purge",))
     queue = rows.queue(cast.production)
     made = ask("operations/", "olive", action="queue.purge", targets=[queue.pk], confirm=3)
-    [command] = outbox.lease(first)
+    [command] = sealed.lease(first)
     expiry.expire(timezone.now() + timedelta(seconds=31))
     first.seen_at = timezone.now() - timedelta(minutes=5)
     first.save()
     expiry.expire()
 
     assert command["targets"][0]["queue"] == "emails"
-    assert outbox.lease(other) == []
+    assert sealed.lease(other) == []
     expiry.expire(timezone.now() + timedelta(minutes=11))
     assert items(made).get().outcome == "expired"
 
@@ -270,7 +270,7 @@ def test_a_target_that_was_pruned_before_its_turn_is_not_found(ask, cast):
     made = ask("operations/", **RETRY, **ALL_FAILED)
     pruned.delete()
 
-    [command] = outbox.lease(agent)
+    [command] = sealed.lease(agent)
     assert [target["task_id"] for target in command["targets"]] == [kept.task_id]
     answer(agent, command)
     assert list(items(made).order_by("id").values_list("outcome", flat=True)) == ["done", "not_found"]
@@ -282,7 +282,7 @@ def test_a_task_that_is_run_goes_into_the_queue_that_was_asked_for(ask, cast):
     pay, queues = rows.registered(cast.production, name="shop.pay"), []
     for options in ({}, {"queue": "slow"}):
         assert ask("operations/", action="task.run", targets=[pay.pk], options=options).status_code == 202
-        [command] = outbox.lease(agent)
+        [command] = sealed.lease(agent)
         queues += [target["queue"] for target in command["targets"]]
 
     assert queues == ["", "slow"]

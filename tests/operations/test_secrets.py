@@ -6,10 +6,9 @@ import json
 
 import pytest
 
-from tests import rows
+from tests import rows, sealed
 from tests.operations.test_outbox import answer
 from z4j_brain.ledger.models import EntryPrivate
-from z4j_brain.operations import outbox
 from z4j_brain.operations.models import Command, Operation, Snapshot
 
 CANARY = "canary-4111111111111111"
@@ -33,7 +32,7 @@ def asked(client, cast):
 
 def test_they_reach_the_agent_as_they_were_typed(asked):
     agent, _, _ = asked
-    [command] = outbox.lease(agent)
+    [command] = sealed.lease(agent)
     assert command["params"] == {"args": [CANARY, 1.5], "kwargs": {"größe": CANARY}}
 
 
@@ -50,7 +49,7 @@ def test_no_answer_no_page_and_no_entry_tells_them(asked, client, cast):
 
 def test_when_it_is_over_they_are_gone(asked):
     agent, operation, _ = asked
-    [command] = outbox.lease(agent)
+    [command] = sealed.lease(agent)
     assert answer(agent, command, "done", new_task_id="again")
     operation.refresh_from_db()
     assert operation.state == "succeeded"

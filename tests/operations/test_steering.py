@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 )
 from z4j_core.engine import Target
 
-from tests import rows
+from tests import rows, sealed
 from tests.cast import Cast
 from z4j_brain.lib.problem import Problem
 from z4j_brain.operations import actions, expiry, outbox
@@ -69,7 +69,7 @@ class Steering(RuleBasedStateMachine):
     def _lease(self, agent):
         Operation.objects.exclude(next_at=None).update(next_at=F("next_at") - timedelta(seconds=60))
         before = Operation.objects.get(pk=self.operation.pk)
-        for command in outbox.lease(self.agents[agent]):
+        for command in sealed.lease(self.agents[agent]):
             assert before.state in ("pending", "running")
             assert not before.cancelled_at
             for target in command["targets"]:

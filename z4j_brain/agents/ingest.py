@@ -79,6 +79,7 @@ def apply(agent: Agent, events: Iterable[ParsedEvent]) -> None:
             case Kind.AGENT_HEARTBEAT:
                 agent.counters = _dict(data.get("counters"))
                 agent.clock_us = _whole(data.get("clock"))
+                agent.witness = _witness(data.get("witness")) or agent.witness
                 agent.left_at = None
             case Kind.AGENT_OFFLINE:
                 agent.left_at = timezone.now()
@@ -148,6 +149,7 @@ def _introduce(agent: Agent, data: dict[str, Any]) -> None:
     agent.refused = _sentences(data.get("refused"))
     agent.problems = _entries(data.get("problems"), ("engine", "code", "text"))
     agent.redaction = _text(data.get("redaction"), 16)
+    agent.witness = _witness(data.get("witness"))
     agent.left_at = None
 
 
@@ -160,6 +162,16 @@ def _engine(entry: dict[str, Any]) -> dict[str, Any]:
         "missing": _sentences(entry.get("missing")),
         "advice": _entries(entry.get("advice"), ("code", "text", "fix")),
     }
+
+
+def _witness(value: Any) -> dict[str, Any]:
+    """Empty where it says nothing of itself, or is an agent from before it could."""
+    told = _dict(value)
+    if not told:
+        return {}
+    known: dict[str, Any] = {"durable": told.get("durable") is True, "alarm": _text(told.get("alarm"), 32)}
+    size = _whole(told.get("size"))
+    return known | ({} if size is None else {"origin": _text(told.get("origin"), 255), "size": size})
 
 
 def _capability(told: dict[str, Any]) -> dict[str, str]:

@@ -49,6 +49,8 @@ class Agent(models.Model):
     refused = models.JSONField(default=dict)
     problems = models.JSONField(default=list)
     redaction = models.CharField(max_length=16, blank=True)
+    #: Of the audit log: whether it remembers it for good (durable), how far (origin, size), and what is wrong (alarm).
+    witness = models.JSONField(default=dict)
     clock_us = models.BigIntegerField(null=True)
     counters = models.JSONField(default=dict)
     received = models.JSONField(default=list)

@@ -150,6 +150,7 @@ class Workers(_Rows):
                 facets=facets,
                 at=worker.started_at,
                 waits=waits,
+                identity=("", "", "", worker.name),
             )
             yield _asked(asked, pk, found)
 
@@ -192,6 +193,7 @@ class Registrations(_Rows):
                 why=verdict[1] if verdict else "",
                 facets=facets,
                 waits=waits,
+                identity=("", row.name, "", ""),
             )
 
     def resolve(self, environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
@@ -239,7 +241,7 @@ def _by_one(queue: Queue, serving: Serving, options: Options) -> Candidate:
     audience = serving.able(queue.engine, queue.agent_id)
     return Candidate(
         str(queue.pk), queue.name, queue.engine, audience, facets={"engine": queue.engine}, size=queue.depth,
-        at=queue.oldest_at, waits=verdict is not None,
+        at=queue.oldest_at, waits=verdict is not None, identity=("", "", queue.name, ""),
     )  # fmt: skip
 
 
@@ -255,6 +257,7 @@ def _on(queue: Queue, worker: Worker, verb: Verb) -> Candidate:
         left_out=verdict[0] if verdict else None,
         why=verdict[1] if verdict else "",
         facets={"engine": queue.engine, "worker": worker.name},
+        identity=("", "", queue.name, ""),
     )
 
 

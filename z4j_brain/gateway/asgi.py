@@ -19,6 +19,7 @@ from z4j_brain.agents import queries
 from z4j_brain.agents.models import Agent, AgentKey
 from z4j_brain.gateway import bearer, parser
 from z4j_brain.gateway.admission import Admission, Full, Greedy, Place
+from z4j_brain.gateway.heads import Remembered, heads, remembered
 from z4j_brain.gateway.waiting import Waiter, room
 from z4j_brain.gateway.writer import Busy, Desk, reader, writer
 from z4j_brain.lib import drain, keys
@@ -35,6 +36,10 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Handler = Callable[[Scope, Receive], Awaitable[bytes]]
+
+#: Commands, and the note of the checkpoint that the last of them is proven under.
+Leased = tuple[list[wire.Signed], str]
+_NONE: Leased = ([], "")
 
 #: How long a body may take to arrive.
 SLOW = 10.0
@@ -115,19 +120,33 @@ async def _read(length: int, receive: Receive) -> bytes:
 
 async def _commands(scope: Scope, receive: Receive) -> bytes:
     headers = _headers(scope, "GET")
-    boot, wait = _query(scope["query_string"])
-    key, here, authorization = await _key(headers), room(), headers["authorization"]
+    boot, wait, known = _query(scope["query_string"])
+    began, key, here, authorization = time.monotonic(), await _key(headers), room(), headers["authorization"]
     del headers  # of thousands that wait, each would keep its own
     waiter = here.enter(key.environment_id, boot)
     try:
         if error := await waiter.looked_up:
             raise error
-        commands = await _wait(waiter, authorization, wait, receive)
+        commands, under = await _wait(waiter, authorization, wait, receive)
         looks = [] if commands or waiter.superseded or not wait else await _doubts(waiter)
+        log = None if waiter.superseded else await _log(known, began, under)
     finally:
         here.leave(waiter)
     poll = wire.Poll(v=wire.VERSION, commands=commands, time=time.time_ns() // 1000)
-    return orjson.dumps(poll | {"look": looks} if looks else poll)
+    if looks:
+        poll["look"] = looks
+    if log:
+        poll["log"] = log
+    return orjson.dumps(poll)
+
+
+async def _log(known: Remembered | None, began: float, under: str) -> wire.Log | None:
+    """How the audit log goes on. What comes without it is refused by whoever needs it, and asked for again."""
+    try:
+        return await heads().told(known, began, under)
+    except (DatabaseError, LookupError, ValueError) as error:
+        logger.warning("log_not_told error=%s", str(error).strip() or type(error).__name__)
+        return None
 
 
 async def _doubts(waiter: Waiter) -> list[wire.Look]:
@@ -143,7 +162,7 @@ async def _doubts(waiter: Waiter) -> list[wire.Look]:
         return []
 
 
-def _query(query_string: bytes) -> tuple[UUID, int]:
+def _query(query_string: bytes) -> tuple[UUID, int, Remembered | None]:
     query = parse_qs(query_string.decode("latin-1"))
     versions = query.get("v", [str(wire.VERSION)])[0].split(",")
     if not {str(version) for version in wire.SERVED} & set(versions):
@@ -151,13 +170,14 @@ def _query(query_string: bytes) -> tuple[UUID, int]:
     wait = query.get("wait", ["0"])[0]
     if not (wait.isascii() and wait.isdigit() and len(wait) < 10):
         raise Problem(400, "wait", "Bad request", "wait is a number of seconds.")
+    known = remembered(query.get(wire.ORIGIN_QUERY, [""])[0], query.get(wire.SIZE_QUERY, [""])[0])
     try:
-        return UUID(query.get("boot", [""])[0]), min(int(wait), wire.MAX_WAIT)
+        return UUID(query.get("boot", [""])[0]), min(int(wait), wire.MAX_WAIT), known
     except ValueError as error:
         raise Problem(400, "boot", "Bad request", "boot is the agent's UUID.") from error
 
 
-async def _wait(waiter: Waiter, authorization: str, wait: int, receive: Receive) -> list[wire.Signed]:
+async def _wait(waiter: Waiter, authorization: str, wait: int, receive: Receive) -> Leased:
     """Commands as soon as there are any; none when the time is up, the agent is gone or the server is stopping."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait
@@ -171,12 +191,12 @@ async def _wait(waiter: Waiter, authorization: str, wait: int, receive: Receive)
             waiter.flag.clear()
             if gone.done() or waiter.superseded or drain.begun():
                 waiter.superseded = True
-                return []
+                return _NONE
             timely = looking or loop.time() < deadline
-            if timely and (commands := await writer.run_urgent(_lease, waiter, authorization)):
-                return commands
+            if timely and (leased := await writer.run_urgent(_lease, waiter, authorization))[0]:
+                return leased
             if loop.time() >= deadline:
-                return []
+                return _NONE
     finally:
         timer.cancel()
         gone.cancel()
@@ -187,13 +207,14 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-def _lease(waiter: Waiter, authorization: str) -> list[wire.Signed]:
+def _lease(waiter: Waiter, authorization: str) -> Leased:
     """Lease and sign, if the key is still in force and not only when the poll began."""
     key: AgentKey = bearer.authenticate(authorization)
     agent: Agent | None = queries.of_boot(key.environment_id, waiter.boot)
     waiter.know(agent)
     commands = outbox.lease(agent, LEASED_AT_ONCE) if agent else []
-    return [keys.ring().sign_command(json.dumps(command, allow_nan=False).encode()) for command in commands]
+    signed = [keys.ring().sign_command(json.dumps(command, allow_nan=False).encode()) for command in commands]
+    return signed, commands[-1]["proof"]["checkpoint"] if commands else ""
 
 
 class _Gone(Exception):

@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from z4j_core import wire
 
 from z4j_brain.agents import queries
-from z4j_brain.gateway import bearer, parser
+from z4j_brain.gateway import bearer, heads, parser
 from z4j_brain.lib import keys
 from z4j_brain.lib.problem import Problem, store_away
 from z4j_brain.operations import outbox
@@ -61,6 +61,18 @@ def agent_keys(request: HttpRequest) -> HttpResponse:
     """The action and log keys, signed by the root that the DSN pins."""
     ring = keys.ring()
     return JsonResponse({"root": base64.b64encode(ring.root).decode(), "statement": ring.statement()})
+
+
+@_answering("GET")
+def log(request: HttpRequest) -> HttpResponse:
+    """The proof that the audit log with `new` entries begins with the one with `old`, for an agent that knows both."""
+    bearer.authenticate(request.headers.get("Authorization", ""))
+    known = [heads.remembered(request.GET.get("origin", ""), request.GET.get(name, "")) for name in ("old", "new")]
+    old, new = known
+    found = heads.between(old.origin, old.size, new.size) if old and new else None
+    if found is None:
+        raise Problem(409, "no_proof", "No proof", "The audit log of this brain is not known to have had these sizes.")
+    return JsonResponse(found)
 
 
 @_answering("GET")

@@ -323,6 +323,7 @@ def _result(result: Any) -> wire.Result:
         item=_number(result, "item", strictjson.MAX_INT),
         outcome=result["outcome"][:24],
         detail=str(result.get("detail") or "")[:500],
+        code=str(result.get("code") or "")[:32],
         new_task_id=str(result.get("new_task_id") or "")[: wire.MAX_ID],
     )
 

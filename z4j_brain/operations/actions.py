@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from z4j_brain.lib import nudge
 from z4j_brain.lib.problem import Problem
-from z4j_brain.operations import launch, outcomes, queries, targets, verbs
+from z4j_brain.operations import launch, outcomes, queries, statements, targets, verbs
 from z4j_brain.operations.models import Command, Item, Operation
 from z4j_brain.operations.states import TERMINAL, CommandState, ItemOutcome, ItemProgress, OperationState, Relation
 from z4j_brain.rbac.action import Record, action
@@ -61,7 +61,7 @@ def resume(operation: Operation, *, actor: Actor, reason: str = "", record: Reco
     if locked.next_at is not None:
         locked.next_at = max(now, locked.next_at)
     locked.save(update_fields=["state", "paused_at", "halted", "halt_at", "next_at", "expires_at"])
-    _postpone(locked, stood)
+    _postpone(locked, stood, record)
     return locked
 
 
@@ -114,8 +114,10 @@ def _going(operation: Operation) -> QuerySet[Command]:
     return Command.objects.filter(operation=operation, state__in=states).order_by("id")
 
 
-def _postpone(operation: Operation, stood: timedelta) -> None:
+def _postpone(operation: Operation, stood: timedelta, record: Record) -> None:
     _going(operation).update(expires_at=F("expires_at") + stood)
+    said = statements.extend(list(_going(operation)), record)
+    Command.objects.bulk_update(said, statements.FIELDS, batch_size=100)
     nudge.wake_on_commit(operation.environment_id)
 
 

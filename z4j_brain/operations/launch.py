@@ -19,7 +19,7 @@ from z4j_brain.lib import bulk, nudge
 from z4j_brain.lib.listing import invalid
 from z4j_brain.lib.problem import Fault
 from z4j_brain.operations import options as choices
-from z4j_brain.operations import outcomes, plan, targets
+from z4j_brain.operations import outcomes, plan, statements, targets
 from z4j_brain.operations.idempotency import Claim
 from z4j_brain.operations.models import Command, Item, Operation
 from z4j_brain.operations.plan import Plan
@@ -85,7 +85,7 @@ def start(
     operation.save(force_insert=True)
     if claim is not None:
         claim.take(operation)
-    _write(operation, agreed)
+    _write(operation, agreed, record)
     _tell(operation, agreed, environment, record)
     return outcomes.sum_up(operation.pk) if agreed.left_count else operation
 
@@ -147,14 +147,15 @@ def _begin(
     )
 
 
-def _write(operation: Operation, agreed: Plan) -> None:
+def _write(operation: Operation, agreed: Plan, record: Record) -> None:
     """The commands, and an item for each target in the order in which they go."""
     commands, ways = [], {}
     for chunk in agreed.chunks():
         command = _command(operation, agreed.verb, chunk[0], agreed.options)
-        commands.append(command)
+        commands.append((command, chunk))
         ways.update({(one.id, one.part): command.pk for one in chunk})
-    Command.objects.bulk_create(commands, batch_size=BATCH)
+    statements.seal(operation, commands, record)
+    Command.objects.bulk_create([command for command, _ in commands], batch_size=BATCH)
     pk, now = bulk.stored_uuid(operation.pk), bulk.stored_time(bulk.micros(timezone.now()) or 0)
     for step in bulk.batched(agreed.candidates, BATCH):
         bulk.append(Item, _ITEM, [(pk, *_item(one, ways.get((one.id, one.part)), now)) for one in step])

@@ -77,7 +77,8 @@ class Operation(models.Model):
 class Command(models.Model):
     """One instruction for one agent. `fence` grows with each lease: an answer to an older lease is late.
 
-    `bound`: nobody but its audience may carry it out, since it is about that very worker.
+    `bound`: nobody but its audience may carry it out, since it is about that very worker. `statement`: what it may do,
+    the leaf with this `number` among `count` of the tree whose root stands in the entry `entry_id`; `way` leads there.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -95,6 +96,11 @@ class Command(models.Model):
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField(default=timezone.now)
     settled_at = models.DateTimeField(null=True)
+    entry_id = models.UUIDField(null=True)
+    statement = models.BinaryField(default=b"")
+    number = models.PositiveIntegerField(default=0)
+    count = models.PositiveIntegerField(default=0)
+    way = models.BinaryField(default=b"")
 
     class Meta:
         default_permissions = ()

@@ -1,4 +1,4 @@
-"""The queue of commands: put in by actions, leased by agents, settled by their answers.
+"""The queue of commands: put in by actions, leased by agents once they are sealed, settled by their answers.
 
 A command is leased for 30 seconds under a fence that grows with each lease, so that an answer to an older lease
 changes nothing. After three leases without an answer it is set aside. Work is claimed by a conditional update on top of
@@ -24,7 +24,7 @@ from z4j_brain.agents.models import Agent
 from z4j_brain.ledger.states import Outcome, Phase
 from z4j_brain.lib import nudge
 from z4j_brain.lib.bulk import micros
-from z4j_brain.operations import outcomes, targets
+from z4j_brain.operations import outcomes, statements, targets
 from z4j_brain.operations.models import Command, Item, LateResult, Operation
 from z4j_brain.operations.states import CommandState, ItemOutcome, ItemProgress, OperationState
 from z4j_brain.rbac.actor import SYSTEM, Actor
@@ -52,9 +52,10 @@ _GOING = (OperationState.PENDING, OperationState.RUNNING)
 
 
 def _free(now: datetime) -> QuerySet[Command]:
-    """What may be handed out now: not while its operation is paused, and not ahead of its pace."""
+    """What may be handed out now: sealed, not while its operation is paused, and not ahead of its pace."""
     due = Q(operation__next_at=None) | Q(operation__next_at__lte=now)
-    return Command.objects.filter(due, state=CommandState.QUEUED, expires_at__gt=now, operation__state__in=_GOING)
+    rows = Command.objects.filter(due, state=CommandState.QUEUED, expires_at__gt=now, operation__state__in=_GOING)
+    return statements.ready(rows)
 
 
 def queued(environment_ids: Collection[int]) -> list[tuple[int, UUID | None, str, str]]:
@@ -93,8 +94,13 @@ def lease(agent: Agent, limit: int = 1) -> list[wire.Command]:
         if connection.features.has_select_for_update_skip_locked:
             mine = mine.select_for_update(skip_locked=True, of=("self",))
         found = [(command, command.leased_by) for command in mine[:limit]]
-        taken = [(command, last) for command, last in found if _may_go(command, now) and _claim(command, agent, now)]
-        return [told for command, last in taken if (told := _dispatch(command, agent, last))]
+        prover = statements.Prover()
+        taken = [
+            (command, last, proof)
+            for command, last in found
+            if (proof := prover.prove(command)) and _may_go(command, now) and _claim(command, agent, now)
+        ]
+        return [told for command, last, proof in taken if (told := _dispatch(command, agent, last, proof))]
 
 
 def _may_go(command: Command, now: datetime) -> bool:
@@ -127,7 +133,7 @@ def _claim(command: Command, agent: Agent, now: datetime) -> bool:
     )
 
 
-def _dispatch(command: Command, agent: Agent, last: Agent | None) -> wire.Command | None:
+def _dispatch(command: Command, agent: Agent, last: Agent | None, proof: wire.Proof) -> wire.Command | None:
     """The command as it travels; None when events have already told of all that it was to do. `last`: who had it before
     this lease, if anybody.
     """
@@ -154,7 +160,8 @@ def _dispatch(command: Command, agent: Agent, last: Agent | None) -> wire.Comman
         issued=micros(timezone.now()) or 0,
         expires=micros(command.expires_at) or 0,
         targets=goals,
-        params=command.params,
+        params=statements.params(command),
+        proof=proof,
     )
     if last is not None:
         sent["held_by"] = [str(last.boot)]
@@ -272,7 +279,7 @@ def _apply(command: Command, agent: Agent, results: list[wire.Result]) -> None:
     actor = Actor("agent", str(agent.pk), agent.name, auth={"method": "agent_key", "key": str(agent.key_id)})
     good = all(item.outcome in (None, ItemOutcome.DONE) for item in items)
     told = {"command": str(command.pk), "fence": command.fence, "outcomes": became}
-    outcomes.record(Phase.RESULT, operation, outcomes.result(good), actor, told)
+    outcomes.record(Phase.RESULT, operation, outcomes.result(good), actor, told, _code(results))
     # The event that confirms may have been here before the answer.
     requested = [item.target_id for item in items if item.progress == ItemProgress.REQUESTED]
     if requested:
@@ -292,6 +299,12 @@ def _answer(item: Item, result: wire.Result | None) -> None:
         outcomes.end(item, ItemOutcome(result["outcome"]), result.get("detail", ""))
     else:
         outcomes.end(item, ItemOutcome.FAILED, f"The agent answered {result['outcome']}.")
+
+
+def _code(results: list[wire.Result]) -> str:
+    """Why an agent would not do it, where that is one thing."""
+    codes = {result.get("code", "") for result in results}
+    return codes.pop() if len(codes) == 1 else ""
 
 
 def confirm(environment_id: int, kind: str, states: Mapping[int, str]) -> None:

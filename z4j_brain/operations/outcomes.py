@@ -96,7 +96,7 @@ def _forget(operation: Operation) -> None:
     """What was typed for the agents alone is not kept any longer than it takes to carry it out."""
     verb = verbs.find(operation.action)
     if verb is not None and verb.options.secret:
-        Command.objects.filter(operation=operation).update(params={})
+        Command.objects.filter(operation=operation).update(params={}, statement=b"")
 
 
 def _has_failed_enough(operation: Operation) -> bool:
@@ -113,7 +113,14 @@ def _ending(operation: Operation, counts: Mapping[str | None, int], left_out: in
     return OperationState.EXPIRED if any(counts.get(outcome) for outcome in _UNDONE) else OperationState.FAILED
 
 
-def record(phase: Phase, operation: Operation, outcome: Outcome, actor: Actor, params: Mapping[str, object]) -> None:
+def record(
+    phase: Phase,
+    operation: Operation,
+    outcome: Outcome,
+    actor: Actor,
+    params: Mapping[str, object],
+    reason_code: str = "",
+) -> None:
     place = operation.environment
     entries.append(
         phase=phase,
@@ -125,6 +132,7 @@ def record(phase: Phase, operation: Operation, outcome: Outcome, actor: Actor, p
         target=("operation", str(operation.pk)),
         params=dict(params),
         parent=operation.entry_id,
+        reason_code=reason_code,
     )
 
 

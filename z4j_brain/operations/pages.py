@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from z4j_brain.audit import queries as audit
 from z4j_brain.lib import keyset
 from z4j_brain.lib.problem import Problem
-from z4j_brain.operations import actions, queries, question, verbs
+from z4j_brain.operations import actions, queries, question, statements, verbs
 from z4j_brain.operations.models import Operation
 from z4j_brain.operations.question import Question
 from z4j_brain.operations.states import ItemOutcome
@@ -62,6 +62,7 @@ def shown(request: HttpRequest, project: str, environment: str, id: UUID) -> Htt
         "verb": verbs.find(operation.action),
         "may_steer": rbac.may(actor, Permission.MANAGE_OPERATIONS, place),
         "unsent": queries.unsent(operation),
+        "unsealed": statements.obstacle(operation),
         "followers": list(operation.followers.order_by("-id")[:10]),
         "ran_on": queries.ran_on(operation),
         "left_out": sum(one["count"] for one in operation.plan.get("excluded", ())),

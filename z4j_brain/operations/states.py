@@ -60,7 +60,7 @@ class ItemOutcome(models.TextChoices):
     ARGS_UNAVAILABLE = "args_unavailable", "Original arguments not available"
     NOT_FOUND = "not_found", "Not found"
     UNSUPPORTED = "unsupported", "Not supported by the engine"
-    REFUSED = "refused", "Refused by the worker's own settings"
+    REFUSED = "refused", "Refused by the worker"
     NO_AGENT = "no_agent", "No agent answered"
     UNCONFIRMED = "unconfirmed", "Requested, never confirmed"
     FAILED = "failed", "Failed"

@@ -35,7 +35,8 @@ class Resolved:
 class Candidate:
     """One target that was chosen, and what is to be done about it: asked of `audience`, None for whoever can, or left
     out and why. `part`: which worker, when one target is asked of several. `facets`: what people sort it by. `size`:
-    how much it is, where a target is more than one.
+    how much it is, where a target is more than one. `identity`: its task id, name, queue and worker, as the agent will
+    know it.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Candidate:
     at: datetime | None = None
     size: int = 1
     waits: bool = False
+    identity: tuple[str, str, str, str] = ("", "", "", "")
 
 
 class Kind(Protocol):

@@ -68,6 +68,7 @@ class Record:
     _target: tuple[str, str] = ("", "")
     _params: dict[str, Any] = field(default_factory=dict)
     _private: dict[str, Any] = field(default_factory=dict)
+    _facts: dict[str, Any] = field(default_factory=dict)
     _nudges: list[tuple[int, str, list[str]]] = field(default_factory=list)
 
     def target(self, kind: str, identifier: object) -> None:
@@ -79,6 +80,10 @@ class Record:
 
     def private(self, private: Mapping[str, Any]) -> None:
         self._private.update(private)
+
+    def facts(self, facts: Mapping[str, Any]) -> None:
+        """What the entry's body says beside what every body says: short, and never about a person."""
+        self._facts.update(facts)
 
     def diff(self, old: Model | None, new: Model | None) -> None:
         """What changed in a row of configuration, field by field."""
@@ -169,6 +174,7 @@ def _append(
         reason_code=rule,
         params=record._params,
         private=private,
+        facts=record._facts,
     )
 
 

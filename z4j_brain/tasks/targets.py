@@ -228,6 +228,7 @@ class _Judge:
             facets=facets,
             at=row.finished_at or row.first_at,
             waits=offline,
+            identity=(row.task_id, row.name, "", ""),
         )
 
     def _audience(self, row: _Row) -> UUID | None:

@@ -268,7 +268,7 @@ def anew(brain, *signers):
     brain.log.append({"quotes": "the first"})
     first = brain.log.checkpoint()
     for key in signers:
-        first = note.cosign(first, brain.log.origin, key.public, key.private.sign)
+        first = note.cosign(first, "brain.test/z4j/audit/recovery", key.public, key.private.sign)
     for number in range(6):
         brain.log.append({"number": number})
     return wire.Log(checkpoint=brain.log.checkpoint(), proof=brain.log.consistency(1, 7), first=first)

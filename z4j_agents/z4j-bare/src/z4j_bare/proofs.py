@@ -7,7 +7,7 @@ import json
 from typing import Any, Final
 
 from z4j_core import merkle, statement, wire
-from z4j_core.wire import Refusal
+from z4j_core.statement import Refusal
 
 from z4j_bare.witness import Inconsistent, Witness
 

@@ -54,9 +54,9 @@ class Trust:
             found = note.read(text)
         except BadNote as error:
             raise Untrusted(str(error)) from error
-        if not _is_signed(found, self._log):
+        if not _is_signed(found, found.checkpoint.origin, self._log):
             self._fetch_again()
-        if not _is_signed(found, self._log):
+        if not _is_signed(found, found.checkpoint.origin, self._log):
             raise Untrusted("No log key that the pinned root vouches for has signed this checkpoint.")
         return found.checkpoint
 
@@ -103,17 +103,18 @@ class Trust:
 
 
 def is_recovered(text: str, recovery: str) -> bool:
-    """Whether one of the recovery keys, as they were told of, has signed this note."""
-    return _is_signed(note.read(text), [base64.b64decode(key) for key in recovery.split()])
+    """Whether one of the recovery keys, as they were told of, has signed this note, in the name that is theirs."""
+    found = note.read(text)
+    name = f"{found.checkpoint.origin.rpartition('/')[0]}/recovery"
+    return _is_signed(found, name, [base64.b64decode(key) for key in recovery.split()])
 
 
 def _raw(keys: Any) -> list[tuple[str, bytes]]:
     return [(str(kid), base64.b64decode(key, validate=True)) for kid, key in keys.items()]
 
 
-def _is_signed(found: Note, keys: Iterable[bytes]) -> bool:
-    """By any of these keys, in the name of the log itself."""
-    return any(note.is_signed(found, found.checkpoint.origin, key, _checker(key)) for key in keys)
+def _is_signed(found: Note, name: str, keys: Iterable[bytes]) -> bool:
+    return any(note.is_signed(found, name, key, _checker(key)) for key in keys)
 
 
 def _checker(key: bytes) -> note.Check:

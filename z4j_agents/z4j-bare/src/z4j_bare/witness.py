@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 
 from z4j_core import merkle, wire
 from z4j_core.note import Checkpoint
+from z4j_core.statement import Refusal
 
 from z4j_bare import evidence
 from z4j_bare.database import Unavailable
@@ -242,11 +243,11 @@ class Witness:
         if alarm is not None and not self._told:
             self._told = True
             logger.critical("kind=%s evidence=%s %s", alarm.kind, alarm.evidence, alarm.text)
-            self._problems.tell("", wire.Refusal.AUDIT_INCONSISTENT.value, alarm.text)
+            self._problems.tell("", Refusal.AUDIT_INCONSISTENT.value, alarm.text)
             self._say()
         elif alarm is None and self._told:
             self._told = False
-            self._problems.over("", wire.Refusal.AUDIT_INCONSISTENT.value)
+            self._problems.over("", Refusal.AUDIT_INCONSISTENT.value)
             self._say()
         return alarm
 

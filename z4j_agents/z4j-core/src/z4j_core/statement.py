@@ -12,8 +12,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypedDict, cast
 
 from z4j_core import merkle, wire
+from z4j_core.enums import StrEnum
 
 VERSION: Final = 1
+
+
+class Refusal(StrEnum):
+    """Why an agent does not do what its brain's log does not bear out: the `code` of a result, beside its sentence."""
+
+    AUDIT_INCONSISTENT = "audit_inconsistent"
+    PROOF_MISSING = "proof_missing"
+    PROOF_UNREADABLE = "proof_unreadable"
+    NOT_IN_LOG = "not_in_log"
+    NOT_OF_ENTRY = "not_of_entry"
+    NOT_AS_SEALED = "not_as_sealed"
 
 
 class Statement(TypedDict):

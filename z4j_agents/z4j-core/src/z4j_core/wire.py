@@ -96,18 +96,10 @@ class State(StrEnum):
 
 
 #: States that end a task; only a newer run or a higher attempt opens it again.
-FINAL: Final = frozenset(
-    {
-        State.SUCCEEDED,
-        State.FAILED,
-        State.DEAD_LETTERED,
-        State.CANCELLED,
-        State.EXPIRED,
-        State.REJECTED,
-        State.SKIPPED,
-        State.LOST,
-    }
-)
+FINAL: Final = frozenset({
+    State.SUCCEEDED, State.FAILED, State.DEAD_LETTERED, State.CANCELLED,
+    State.EXPIRED, State.REJECTED, State.SKIPPED, State.LOST,
+})  # fmt: skip
 
 RANK: Final[dict[State, int]] = {
     State.SCHEDULED: 5,
@@ -356,17 +348,6 @@ class Outcome(StrEnum):
     FAILED = "failed"
     SET_ASIDE = "set_aside"
     UNKNOWN = "unknown"
-
-
-class Refusal(StrEnum):
-    """Why an agent does not do what its brain's log does not bear out: the `code` of a result, beside its sentence."""
-
-    AUDIT_INCONSISTENT = "audit_inconsistent"
-    PROOF_MISSING = "proof_missing"
-    PROOF_UNREADABLE = "proof_unreadable"
-    NOT_IN_LOG = "not_in_log"
-    NOT_OF_ENTRY = "not_of_entry"
-    NOT_AS_SEALED = "not_as_sealed"
 
 
 class Result(TypedDict):
