@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
+from z4j_core import merkle, note
 
 from z4j_brain.agents.models import Agent, AgentKey
 from z4j_brain.fleet.models import Queue, Registered, Worker
-from z4j_brain.ledger import entries
-from z4j_brain.ledger.models import Entry
+from z4j_brain.ledger import entries, origin
+from z4j_brain.ledger.models import Checkpoint, Entry
 from z4j_brain.ledger.states import Outcome, Phase
+from z4j_brain.lib import keys
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.rbac.actor import SYSTEM
 from z4j_brain.rbac.models import Environment
@@ -58,6 +60,14 @@ def entry(environment: Environment, name: str = "z4j", **fields: Any) -> Entry:
     usual = {"phase": Phase.REQUEST, "action": "task.retry", "outcome": Outcome.ALLOWED}
     place = {"project": environment.project.slug, "environment": environment.slug}
     return entries.append(actor=replace(SYSTEM, name=name), **usual | place | fields)
+
+
+def checkpoint() -> Checkpoint:
+    """The signed checkpoint of a log that is empty still."""
+    name, ring = origin.of_generation(1), keys.ring()
+    text = note.sign(note.Checkpoint(name, 0, merkle.EMPTY), name, ring.log_public, ring.sign_log)
+    known = {"note": text, "ts": timezone.now()}
+    return Checkpoint.objects.get_or_create(generation=1, size=0, defaults=known)[0]
 
 
 def worker(environment: Environment, **fields: Any) -> Worker:

@@ -72,6 +72,11 @@ def database(url: str) -> dict[str, object]:
 
 
 Z4J_DATA_DIR = Path(env("DATA_DIR", str(Path.home() / ".local" / "share" / "z4j"))).expanduser()
+# Where checkpoints of the log are kept outside the database; "off" for nowhere.
+Z4J_ANCHOR_FILE = env("ANCHOR_FILE", str(Z4J_DATA_DIR / "anchors" / "checkpoints.txt"))
+Z4J_ANCHOR_SYSLOG = env("ANCHOR_SYSLOG", "on")
+# Names and addresses inside a private network, and socket files, that webhooks and streams may go to all the same.
+Z4J_PRIVATE_HOSTS = [host.lower() for host in env_list("PRIVATE_HOSTS")]
 Z4J_DISK_FLOOR = env_int("DISK_FLOOR", 200)
 Z4J_HOST = env("HOST", "127.0.0.1")
 Z4J_PORT = env_int("PORT", 7700)

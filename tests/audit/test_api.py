@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
+from z4j_core import merkle, note
 
 from tests import rows
+from z4j_brain.ledger.models import Entry
+from z4j_brain.ledger.signer import checking
 from z4j_brain.ledger.states import Outcome
+from z4j_brain.lib.ids import uuid7
 from z4j_brain.tasks import actions as tasks
 
 HERE = "/api/v1/harbor/production/audit/"
@@ -78,3 +85,51 @@ def test_a_token_sees_what_it_did_and_a_reader_of_the_trail_everything(cast, get
     assert len(get(HERE, "audrey").json()["results"]) == 1
     assert get(HERE, "vera").json()["results"] == []
     assert get("/api/v1/audit/", "stan").json()["results"] == []
+
+
+def test_an_entry_carries_the_proof_that_it_is_in_the_log(get, seal):
+    seal(6)
+    (entry,) = seal()
+    told = get(f"{HERE}{entry.pk}/").json()
+    proof = told["proof"]
+
+    key = get("/api/v1/audit/key/", "vera").content.decode()
+    name, public = note.read_vkey(key)
+    held = note.verified(get("/api/v1/audit/checkpoint/", "vera").content.decode(), name, public, checking(public))
+    body, path = base64.b64decode(proof["body"]), [base64.b64decode(one) for one in proof["path"]]
+    leaf = merkle.leaf_hash(body)
+    assert merkle.is_included(leaf, proof["index"], proof["size"], path, held.root)
+    assert json.loads(body)["id"] == told["id"] == str(entry.pk)
+    assert (held.size, proof["index"]) == (7, 6)
+
+
+def test_an_entry_that_is_not_sealed_has_no_proof_yet(cast, get):
+    entry = rows.entry(cast.production)
+
+    assert get(f"{HERE}{entry.pk}/").json()["proof"] is None
+    assert get("/api/v1/audit/checkpoint/").status_code == 404
+
+
+def test_that_the_log_goes_on_from_what_somebody_knows_is_proven_to_anybody(get, seal):
+    seal(3)
+    old = note.read(get("/api/v1/audit/checkpoint/").content.decode()).checkpoint
+    seal(4)
+
+    told = get("/api/v1/audit/consistency/?from=3", "stan").json()
+
+    new = note.read(told["checkpoint"]).checkpoint
+    path = [base64.b64decode(one) for one in told["proof"]]
+    assert merkle.is_consistent(old.size, old.root, new.size, new.root, path)
+    ahead = get("/api/v1/audit/consistency/?from=8")
+    assert (ahead.status_code, ahead.json()["code"]) == (409, "not_reached")
+    assert get("/api/v1/audit/consistency/").status_code == 400
+
+
+def test_what_was_erased_is_null_and_said_to_be(cast, get):
+    entry = rows.entry(cast.production, "mara", private={"reason": "private"})
+    kept = {field.name: getattr(entry, field.name) for field in Entry._meta.concrete_fields}
+    alone = Entry.objects.create(**kept | {"id": uuid7()})
+
+    told = get(f"{HERE}{alone.pk}/").json()
+
+    assert (told["erased"], told["reason"], told["actor"]["name"], told["count"]) == (True, None, None, None)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from django.urls import reverse
 
 from tests import rows
-from z4j_brain.audit import queries
-from z4j_brain.ledger import entries
+from z4j_brain.audit import proving, queries
+from z4j_brain.audit.models import Stream
+from z4j_brain.ledger import entries, proofs, sealing
 from z4j_brain.ledger.models import Entry
-from z4j_brain.ledger.states import Outcome, Phase
+from z4j_brain.ledger.states import LogState, Outcome, Phase
+from z4j_brain.lib import fields
 from z4j_brain.lib.ids import uuid7
 from z4j_brain.rbac import actions as rbac
 from z4j_brain.tasks import actions as tasks
@@ -179,3 +183,70 @@ def test_a_list_asks_as_much_for_fifty_entries_as_for_two(cast, as_, django_asse
     with django_assert_max_num_queries(26):
         as_("olive").get(HERE)
     assert reverse("log") == "/audit/"
+
+
+def test_an_entry_is_verified_step_by_step(cast, as_, seal):
+    entry = seal(5)[2]
+    unsealed = wrote(cast.actor("oscar"), cast.production)
+
+    page = as_("audrey").get(f"{HERE}{entry.pk}/", {"verify": "1"})
+
+    assert page.context["holds"]
+    assert [step.holds for step in page.context["steps"]][-2:] == [True, True]
+    assert len(page.context["steps"]) == 3 + len(page.context["proof"].inclusion.path)
+    kept = as_("audrey").get(f"{HERE}{entry.pk}/", {"proof": "1"}).json()
+    assert kept["checkpoint"] == page.context["proof"].inclusion.checkpoint
+    assert "Not sealed yet" in as_("audrey").get(f"{HERE}{unsealed.pk}/").content.decode()
+
+
+def test_an_entry_that_was_altered_is_not_proven(as_, seal, monkeypatch):
+    entry = seal(5)[2]
+    found = proving.proofs.inclusion
+    monkeypatch.setattr(
+        proving.proofs, "inclusion", lambda pk: dataclasses.replace(found(pk), body=b"{}") if found(pk) else None
+    )
+
+    page = as_("audrey").get(f"{HERE}{entry.pk}/", {"verify": "1"})
+
+    assert not page.context["holds"]
+    assert "Not proven." in page.content.decode()
+
+
+def test_the_log_of_the_instance_tells_how_it_fares_to_who_reads_a_trail(as_, seal):
+    seal(2)
+
+    told = as_("audrey").get("/audit/").content.decode()
+    assert "2 entries under one signature" in told
+    assert "How the log fares" not in as_("oscar").get("/audit/").content.decode()
+    assert as_("oscar").get("/audit/checkpoint.txt").content.decode() == proofs.latest().note
+
+
+def test_an_alarm_stands_on_every_page_of_who_can_do_something(cast, as_):
+    sealing.refuse(LogState.ROLLBACK, "the log has gone back")
+
+    assert "The audit log is not the one that was signed" in as_("olive").get("/harbor/production/").content.decode()
+    assert "not the one that was signed" not in as_("oscar").get("/harbor/production/").content.decode()
+
+
+def test_who_administers_the_instance_adds_and_removes_what_leaves_the_log(cast, as_, settings):
+    assert as_("olive").get("/audit/outlets/").status_code == 403
+    assert as_("olive").post("/audit/outlets/", {"what": "anchor"}).status_code == 403
+    cast.user("olive").is_staff = True
+    cast.user("olive").save()
+    given = {"what": "stream", "name": "siem", "kind": "webhook", "address": "https://siem.example/hook"}
+
+    wrong = as_("olive").post("/audit/outlets/", given | {"address": "http://siem.example/hook"})
+    made = as_("olive").post("/audit/outlets/", given)
+    again = as_("olive").post("/audit/outlets/", given)
+
+    stream = Stream.objects.get()
+    assert "begins with https://" in wrong.content.decode()
+    assert (wrong.status_code, made.status_code, again.status_code) == (400, 200, 400)
+    secret = fields.decrypt(stream.secret)
+    assert secret in made.content.decode()
+    assert secret not in as_("olive").get("/audit/outlets/").content.decode()
+    assert "already exists" in again.content.decode()
+    as_("olive").post(f"/audit/outlets/streams/{stream.pk}/pause/")
+    assert Stream.objects.get().paused_at
+    as_("olive").post(f"/audit/outlets/streams/{stream.pk}/remove/")
+    assert not Stream.objects.exists()

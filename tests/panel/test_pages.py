@@ -16,7 +16,7 @@ from z4j_brain.rbac.actor import SYSTEM
 from z4j_brain.rbac.models import Setup, User
 
 MEMBERS = ("olive", "adam", "oscar", "vera", "audrey")
-OUTSIDE = ("home", "account_login", "account_logout", "set-up", "source", "log", "log-entry")
+OUTSIDE = ("home", "account_login", "account_logout", "set-up", "source", "log", "log-entry", "log-checkpoint", "log-key", "outlets", "anchor-remove", "stream-steer")
 INSIDE = [pattern.name for pattern in urls.inside]
 #: What a GET answers to a member where it is no page.
 NO_PAGE = {"key-revoke": 405, "operation-steer": 405, "jump": 302}

@@ -10,6 +10,9 @@ from django.utils import timezone
 
 from tests.cast import PASSWORD, Cast
 from z4j_brain.agents import actions as agents
+from z4j_brain.audit import actions as audit
+from z4j_brain.audit.models import Anchor, Stream
+from z4j_brain.audit.states import AnchorKind, StreamKind
 from z4j_brain.fleet import actions as fleet
 from z4j_brain.fleet.models import Queue, Registered, Worker
 from z4j_brain.operations import actions as operations
@@ -38,6 +41,8 @@ def prepare(cast: Cast) -> None:
         Task.objects.create(
             environment=cast.production, engine="celery", task_id=state.value, state=state, first_at=now, last_at=now
         )
+    Anchor.objects.create(name="near", kind=AnchorKind.SYSLOG, address="tcp://siem.example")
+    Stream.objects.create(name="near", kind=StreamKind.SYSLOG, address="tcp://siem.example")
     here = {"environment": cast.production, "engine": "celery", "name": "mail"}
     Queue.objects.create(**here, measured_at=now)
     Worker.objects.create(**here)
@@ -179,6 +184,28 @@ INVOCATIONS |= {
     f"worker.{name}": of_worker(name)
     for name in ("grow", "shrink", "autoscale", "restart_pool", "restart", "stop", "rate_limit", "time_limit")
 }
+
+
+@invocation("anchor.add")
+def add_anchor(cast, actor):
+    return audit.add_anchor(INSTANCE, "far", AnchorKind.SYSLOG, "tcp://siem.example", actor=actor, reason="because")
+
+
+@invocation("anchor.remove")
+def remove_anchor(cast, actor):
+    return audit.remove_anchor(Anchor.objects.get(name="near"), actor=actor, reason="because")
+
+
+@invocation("siem.add")
+def add_stream(cast, actor):
+    return audit.add_stream(INSTANCE, "far", StreamKind.SYSLOG, "tcp://siem.example", actor=actor, reason="because")
+
+
+def of_stream(name: str) -> Invocation:
+    return lambda cast, actor: getattr(audit, name)(Stream.objects.get(), actor=actor, reason="because")
+
+
+INVOCATIONS |= {f"siem.{name}": of_stream(f"{name}_stream") for name in ("pause", "resume", "remove")}
 
 
 @invocation("task.export")

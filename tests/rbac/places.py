@@ -14,7 +14,8 @@ from z4j_brain.operations.models import Item
 from z4j_brain.rbac.models import Environment, Token
 
 #: Addresses that stand below no environment.
-INSTANCE = ("api-schema", "api-projects", "api-tokens", "api-log", "api-checkpoint", "api-log-key", "api-consistency")
+INSTANCE = ("api-schema", "api-projects", "api-tokens", "api-log", "api-log-entry")
+INSTANCE += ("api-checkpoint", "api-log-key", "api-consistency")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -48,6 +49,7 @@ class Furnished:
         mark = f"canary-{environment.project.slug}-{environment.slug}"
         texts = ("name", "queue", "worker", "schedule", "group_id", "root_id", "parent_id")
         payload = ("args", "kwargs", "result", "error_type", "error_message", "traceback")
+        rows.checkpoint()
         entry = rows.entry(environment, mark, target=("task", mark), private={"reason": mark})
         task = rows.task(environment, task_id=f"{mark}-id", **dict.fromkeys(texts + payload, mark))
         agent = rows.agent(environment, name=mark, host=mark, versions={"python": mark})
@@ -73,6 +75,7 @@ class Furnished:
             "api-operation-resume": paused.pk,
             "api-token": token.pk,
             "api-entry": entry.pk,
+            "api-log-entry": entry.pk,
         }
         bodies = {
             "api-settings": {"tasks_days": 40},
@@ -92,4 +95,4 @@ class Furnished:
             kwargs = {}
         if name in self.keys:
             kwargs |= {"pk": key or self.keys[name]}
-        return reverse(name, kwargs=kwargs)
+        return reverse(name, kwargs=kwargs) + ("?from=0" if name == "api-consistency" else "")

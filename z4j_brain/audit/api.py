@@ -5,14 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import Http404, HttpResponse
 from django.urls import path
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
 
-from z4j_brain.audit import queries
+from z4j_brain.audit import proving, queries
 from z4j_brain.audit.filters import between, matching
-from z4j_brain.ledger.models import Entry
+from z4j_brain.ledger import proofs
+from z4j_brain.ledger.models import Checkpoint, Entry
 from z4j_brain.ledger.states import Outcome
-from z4j_brain.lib.listing import ChoiceIn, MomentFilter, StrictFilterSet, TextFilter
+from z4j_brain.lib.listing import ChoiceIn, MomentFilter, StrictFilterSet, TextFilter, invalid
+from z4j_brain.lib.problem import Fault, Problem
 from z4j_brain.rbac.door import Door
 
 
@@ -54,6 +61,52 @@ class EntrySerializer(serializers.Serializer[Any]):
 
     def get_reason(self, touch: queries.Touch) -> str | None:
         return None if touch.is_erased else touch.reason
+
+
+class ProofSerializer(serializers.Serializer[Any]):
+    """That an entry is number `index`, from 0 on, of a log of `size`. Bytes are base64. `body` is what is hashed; it is
+    null once it was pruned. `checkpoint` is a signed note (C2SP); `path` leads from the leaf to its root (RFC 9162).
+    """
+
+    index = serializers.IntegerField()
+    size = serializers.IntegerField()
+    path = serializers.ListField(child=serializers.CharField())
+    checkpoint = serializers.CharField()
+    body = serializers.CharField(allow_null=True)
+
+
+class EntryDetailSerializer(EntrySerializer):
+    """`proof` is null until the entry is sealed, within a second."""
+
+    parent = serializers.UUIDField(allow_null=True)  # type: ignore[assignment]
+    request_id = serializers.CharField()
+    rule = serializers.CharField()
+    proof = ProofSerializer(allow_null=True)
+
+    def to_representation(self, instance: Entry) -> dict[str, Any]:
+        body, found = queries.body_of(instance), proving.proof(instance.pk)
+        names = ("parent", "request_id", "rule", "proof")
+        told = {name: field for name, field in self.fields.items() if name not in names}
+        touch = queries.Touch.from_entry(instance)
+        shown = {name: self._of(field, touch) for name, field in told.items()}
+        more = {"parent": body.get("parent") or None, "request_id": body.get("request_id", "")}
+        return shown | more | {"rule": body.get("reason_code", ""), "proof": found.told if found else None}
+
+    def _of(self, field: Any, touch: queries.Touch) -> Any:
+        value = field.get_attribute(touch)
+        return None if value is None else field.to_representation(value)
+
+
+class ConsistencySerializer(serializers.Serializer[Any]):
+    """That the log with `size` entries begins with the one that had `from`. Hashes are base64 (RFC 9162)."""
+
+    generation = serializers.IntegerField()
+    size = serializers.IntegerField()
+    proof = serializers.ListField(child=serializers.CharField())
+    checkpoint = serializers.CharField()
+
+    def get_fields(self) -> dict[str, Any]:
+        return {"from": serializers.IntegerField(), **super().get_fields()}
 
 
 class EntryFilter(StrictFilterSet):
@@ -104,6 +157,84 @@ class EntryView(EntryDoor):
         return queries.listed(queries.entries(self.actor, self.environment))
 
 
+class EntryDetailView(mixins.RetrieveModelMixin, Door):
+    """One entry, with the proof that it is in the log."""
+
+    queryset: QuerySet[Entry] = QuerySet(Entry).none()
+    serializer_class = EntryDetailSerializer
+
+    def get_object(self) -> Entry:
+        return queries.detail(queries.entries(self.actor, self.environment), self.kwargs["pk"])
+
+
+class EveryEntryDetailView(EntryDetailView):
+    """One entry of the instance, with the proof that it is in the log."""
+
+    def get_object(self) -> Entry:
+        return queries.detail(queries.everywhere(self.actor), self.kwargs["pk"])
+
+
+class LogView(Door):
+    """What anybody needs who does not trust this brain: for whoever is signed in."""
+
+    queryset: QuerySet[Entry] = QuerySet(Entry).none()
+    pagination_class = None  # type: ignore[assignment]
+    filter_backends = ()  # type: ignore[assignment]
+    serializer_class = ConsistencySerializer
+
+    @extend_schema(responses={(200, "text/plain"): OpenApiTypes.STR})
+    def checkpoint(self, request: Request) -> HttpResponse:
+        """The newest checkpoint, a signed note (C2SP). 404 while nothing is sealed."""
+        return _text(_latest().note)
+
+    @extend_schema(responses={(200, "text/plain"): OpenApiTypes.STR})
+    def key(self, request: Request) -> HttpResponse:
+        """The public key that signs the log, as one line. Keep the first one that you were given."""
+        return _text(f"{proving.public_key(proving.origin())}\n")
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("from", int, required=True, description="The size that you know."),
+            OpenApiParameter("generation", int, description="Of which log; without it, of the newest."),
+        ],
+        responses=ConsistencySerializer,
+    )
+    def consistency(self, request: Request) -> Response:
+        """That the newest checkpoint continues the one that you know."""
+        old = _number(request, "from", None)
+        last = _latest()
+        generation = _number(request, "generation", last.generation)
+        newest = proofs.of_generation(generation)
+        if newest is None or old > newest.size:
+            detail = f"The log has {newest.size if newest else 0} entries." + (
+                " You know more: it was rolled back." if newest else ""
+            )
+            raise Problem(
+                409, "not_reached", "The log has not come so far", detail, [Fault(pointer="from", detail=detail)]
+            )
+        proof = [proving.encoded(one) for one in proofs.consistency(generation, old, newest.size)]
+        told = {"generation": generation, "from": old, "size": newest.size, "proof": proof, "checkpoint": newest.note}
+        return Response(told)
+
+
+def _latest() -> Checkpoint:
+    last = proofs.latest()
+    if last is None:
+        raise Http404
+    return last
+
+
+def _number(request: Request, name: str, usual: int | None) -> int:
+    text = request.query_params.get(name, "" if usual is None else str(usual))
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise invalid([Fault(pointer=name, detail="A whole number.")])
+    return int(text)
+
+
+def _text(text: str) -> HttpResponse:
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
 class EveryEntryView(EntryDoor):
     """Entries of the whole instance, as far as the caller may see them; those that concern no project as well."""
 
@@ -113,5 +244,14 @@ class EveryEntryView(EntryDoor):
 
 routes = [
     path("audit/", EveryEntryView.as_view({"get": "list"}), name="api-log"),
+    path("audit/checkpoint/", LogView.as_view({"get": "checkpoint"}), name="api-checkpoint"),
+    path("audit/key/", LogView.as_view({"get": "key"}), name="api-log-key"),
+    path("audit/consistency/", LogView.as_view({"get": "consistency"}), name="api-consistency"),
+    path("audit/<uuid:pk>/", EveryEntryDetailView.as_view({"get": "retrieve"}), name="api-log-entry"),
+    path(
+        "<slug:project>/<slug:environment>/audit/<uuid:pk>/",
+        EntryDetailView.as_view({"get": "retrieve"}),
+        name="api-entry",
+    ),
     path("<slug:project>/<slug:environment>/audit/", EntryView.as_view({"get": "list"}), name="api-audit"),
 ]

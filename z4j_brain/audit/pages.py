@@ -8,12 +8,13 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from z4j_brain.audit import queries
+from z4j_brain.audit import anchors, proving, queries, streams
 from z4j_brain.audit.filters import READ, View
+from z4j_brain.ledger import health, proofs
 from z4j_brain.ledger.models import Entry
 from z4j_brain.lib import capped, keyset
 from z4j_brain.rbac import access
@@ -46,12 +47,7 @@ def shown(request: HttpRequest, project: str, environment: str, id: UUID) -> Htt
     """One entry: its words, its relatives, and how it is proven."""
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
-    rows = queries.entries(actor, place)
-    context = _entry(rows, queries.detail(rows, id)) | {
-        "crumbs": [{"page": "audit", "title": "Audit"}],
-        "environment": place,
-    }
-    return render(request, "audit/detail.html", context)
+    return _shown(request, queries.entries(actor, place), id, place)
 
 
 @require_GET
@@ -59,7 +55,7 @@ def shown(request: HttpRequest, project: str, environment: str, id: UUID) -> Htt
 def everywhere(request: HttpRequest) -> HttpResponse:
     """The log of the instance: how it fares, and its entries as far as the reader may see them."""
     actor = Actor.of(request)
-    place = _place(request, actor)
+    place = place_of(request, actor)
     if place is None:
         return render(request, "panel/nowhere.html", {"title": "Nothing to see yet"})
     context = _list(request, queries.everywhere(actor)) | {
@@ -67,8 +63,10 @@ def everywhere(request: HttpRequest) -> HttpResponse:
         "crumbs": [{"page": "audit", "title": "Audit"}],
         "environment": place,
         "administers": queries.administers(actor),
-        "watches": queries.watches(actor),
     }
+    if queries.watches(actor):
+        context |= {"watches": True, "log": health.health(), "held": anchors.held(), "flows": streams.flows()}
+        context |= {"origin": proving.origin(), "fingerprint": proving.fingerprint()}
     return render(request, "audit/everywhere.html", context)
 
 
@@ -77,16 +75,51 @@ def everywhere(request: HttpRequest) -> HttpResponse:
 def one(request: HttpRequest, id: UUID) -> HttpResponse:
     """One entry, wherever it belongs."""
     actor = Actor.of(request)
-    rows = queries.everywhere(actor)
-    entry = queries.detail(rows, id)
-    place = _place(request, actor)
+    place = place_of(request, actor)
     if place is None:
         return render(request, "panel/nowhere.html", {"title": "Nothing to see yet"})
-    context = _entry(rows, entry) | {"crumbs": [{"page": "audit", "title": "Audit"}], "environment": place}
+    return _shown(request, queries.everywhere(actor), id, place)
+
+
+@require_GET
+@login_required
+def checkpoint(request: HttpRequest) -> HttpResponse:
+    """The newest signed note, to be kept somewhere else."""
+    last = proofs.latest()
+    if last is None:
+        raise Http404
+    answer = HttpResponse(last.note, content_type="text/plain; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="checkpoint-{last.generation}-{last.size}.txt"'
+    return answer
+
+
+@require_GET
+@login_required
+def key(request: HttpRequest) -> HttpResponse:
+    """The public key of the log, to be kept somewhere else."""
+    return HttpResponse(f"{proving.public_key(proving.origin())}\n", content_type="text/plain; charset=utf-8")
+
+
+def _shown(request: HttpRequest, rows: QuerySet[Entry], id: UUID, place: Environment) -> HttpResponse:
+    entry = queries.detail(rows, id)
+    found = proving.proof(entry.pk)
+    if found and "proof" in request.GET:
+        return HttpResponse(found.text, content_type="application/json")
+    steps = list(proving.steps(found)) if found and "verify" in request.GET else []
+    context = _entry(rows, entry) | {
+        "crumbs": [{"page": "audit", "title": "Audit"}],
+        "environment": place,
+        "proof": found,
+        "steps": steps,
+        "holds": all(step.holds is not False for step in steps),
+        "verify_line": f"python3 z4j_audit_verify.py export.zip --key '{proving.public_key(found.checkpoint.origin)}'"
+        if found
+        else "",
+    }
     return render(request, "audit/detail.html", context)
 
 
-def _place(request: HttpRequest, actor: Actor) -> Environment | None:
+def place_of(request: HttpRequest, actor: Actor) -> Environment | None:
     """The environment whose navigation stands beside a page of the instance: that one came from, else the first."""
     seen = access.environments(actor)
     project, _, slug = request.GET.get("in", "").partition("/")
@@ -121,7 +154,15 @@ def _entry(rows: QuerySet[Entry], entry: Entry) -> dict[str, Any]:
         "diff": private.pop("diff", {}),
         "also": _words({name: value for name, value in private.items() if name not in _SHOWN_APART}),
         "relatives": queries.relatives(rows, touch, body),
+        "erased": _erasure(rows, entry) if touch.is_erased else None,
     }
+
+
+def _erasure(rows: QuerySet[Entry], entry: Entry) -> queries.Touch | None:
+    """The entry that says why the private part is gone, where the reader may see it."""
+    by = proving.erased_by(entry.pk)
+    found = queries.listed(rows).filter(pk=by).first() if by else None
+    return queries.Touch.from_entry(found) if found else None
 
 
 #: Parts of what may be erased that have a place of their own on the page.

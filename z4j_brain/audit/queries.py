@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404
 
 from z4j_brain.audit import words
+from z4j_brain.audit.models import Anchor, Stream
 from z4j_brain.audit.words import Mark
 from z4j_brain.ledger.models import Entry
 from z4j_brain.rbac import access
@@ -21,6 +22,8 @@ from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment, Project, Token
 from z4j_brain.rbac.states import InstancePermission, Permission
+
+Row = TypeVar("Row", Anchor, Stream)
 
 #: How many entries a page tells of one target.
 SHOWN = 50
@@ -135,6 +138,15 @@ def administers(actor: Actor) -> bool:
 def watches(actor: Actor) -> bool:
     """May the actor know how the log itself fares: who administers the instance, or reads the trail of a place."""
     return administers(actor) or access.environments(actor, Permission.VIEW_AUDIT).exists()
+
+
+def outlet(actor: Actor, model: type[Row], pk: int) -> Row:
+    """An anchor or a stream, for who administers the instance."""
+    rbac.require(actor, InstancePermission.MANAGE_INSTANCE, access.INSTANCE)
+    found = model._default_manager.filter(pk=pk).first()
+    if found is None:
+        raise Http404
+    return found
 
 
 def told(rows: Iterable[Entry]) -> list[Touch]:

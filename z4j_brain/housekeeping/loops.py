@@ -10,11 +10,12 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.db import InterfaceError, OperationalError, connection
 
 from z4j_brain.agents import ingest as agents
+from z4j_brain.audit import anchors_turn, streams
 from z4j_brain.fleet import holds
 from z4j_brain.fleet import ingest as fleet
 from z4j_brain.housekeeping import retention
@@ -37,6 +38,11 @@ DUTIES: tuple[tuple[Callable[[], None], float], ...] = (
     (retention.prepare, 60.0),
     (retention.turn, 2.0),
 )
+#: Duties that wait for places outside: they have a thread of their own, so that none of the above waits with them.
+OUTSIDE: tuple[tuple[Callable[[], None], float], ...] = (
+    (anchors_turn.turn, 1.0),
+    (streams.turn, 1.0),
+)
 TICK = 0.5
 #: How long a duty that runs may go on when the process is told to stop. What it then loses is rolled back, and is
 #: another process's or the next start's.
@@ -51,7 +57,8 @@ def run_once() -> None:
 
 def start() -> threading.Thread:
     """Run the duties in a thread of this process until it drains."""
-    thread = threading.Thread(target=_run, name="housekeeping", daemon=True)
+    threading.Thread(target=_run, args=(OUTSIDE,), name="outside", daemon=True).start()
+    thread = threading.Thread(target=_run, args=(DUTIES,), name="housekeeping", daemon=True)
     thread.start()
     return thread
 
@@ -72,10 +79,10 @@ async def _run_alone() -> None:
     await asyncio.to_thread(thread.join, PATIENCE)
 
 
-def _run() -> None:
-    due = {duty: 0.0 for duty, _ in DUTIES}
+def _run(duties: Sequence[tuple[Callable[[], None], float]]) -> None:
+    due = {duty: 0.0 for duty, _ in duties}
     while not drain.begun():
-        for duty, every in DUTIES:
+        for duty, every in duties:
             if time.monotonic() >= due[duty]:
                 due[duty] = time.monotonic() + every
                 _try(duty)

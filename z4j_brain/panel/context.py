@@ -62,7 +62,7 @@ NAVIGATION = (
 
 #: Pages that stand below another one in the navigation.
 PARENTS = {"task": "tasks", "operation": "operations", "queue": "queues", "worker": "workers", "ask": "operations"}
-PARENTS |= {"entry": "audit", "log": "audit", "log-entry": "audit"}
+PARENTS |= {"entry": "audit", "log": "audit", "log-entry": "audit", "outlets": "audit"}
 
 
 def shell(request: HttpRequest) -> dict[str, object]:

@@ -17,8 +17,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from z4j_brain.agents.states import Presence
+from z4j_brain.audit import queries as audit
 from z4j_brain.fleet.crews import Hand
 from z4j_brain.fleet.models import Queue
+from z4j_brain.ledger import health
+from z4j_brain.ledger.health import LogHealth
 from z4j_brain.lib import disk, words
 from z4j_brain.lib.words import DAY, HOUR, MINUTE
 from z4j_brain.operations import verbs
@@ -186,6 +189,15 @@ def low_disk(context: template.Context) -> disk.Space | None:
         return None
     actor = Actor.of(context["request"])
     return room if rbac.may(actor, Permission.MANAGE_PROJECT, context["environment"]) else None
+
+
+@register.simple_tag(takes_context=True)
+def log_alarm(context: template.Context) -> LogHealth | None:
+    """How the log is, when it is not the one that was signed and the reader is one who can do something about it."""
+    if health.may_dispatch():
+        return None
+    actor = Actor.of(context["request"])
+    return health.health() if audit.watches(actor) else None
 
 
 @register.filter

@@ -7,6 +7,7 @@ from typing import Any
 from django.urls import include, path, re_path
 
 from z4j_brain.agents import pages as agents
+from z4j_brain.audit import outlets
 from z4j_brain.audit import pages as audit
 from z4j_brain.fleet import pages as fleet
 from z4j_brain.operations import pages as operations
@@ -55,6 +56,11 @@ urlpatterns = [
     path("set-up/<str:link>/", pages.set_up, name="set-up"),
     path("audit/", audit.everywhere, name="log"),
     path("audit/<uuid:id>/", audit.one, name="log-entry"),
+    path("audit/checkpoint.txt", audit.checkpoint, name="log-checkpoint"),
+    path("audit/key.txt", audit.key, name="log-key"),
+    path("audit/outlets/", outlets.shown, name="outlets"),
+    path("audit/outlets/anchors/<int:id>/remove/", outlets.remove_anchor, name="anchor-remove"),
+    path("audit/outlets/streams/<int:id>/<str:verb>/", outlets.steer, name="stream-steer"),
     path("<slug:project>/<slug:environment>/", include(inside)),
 ]
 

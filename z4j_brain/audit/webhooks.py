@@ -1,0 +1,168 @@
+"""Requests that leave the brain: to an address that somebody typed in, so to no place inside our own network.
+
+The name is resolved once, every address it has is looked at, and the connection goes to one of those: a name that
+answers differently the second time gains nothing. No redirect is followed, little is read, and nothing of the answer is
+shown. All of it is checked again at each request.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import http.client
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from z4j_brain.lib.ids import uuid7
+
+PATIENCE = 5.0
+MOST_READ = 64 * 1024
+LONGEST = 500
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+#: Carrier-grade NAT, and the relays of 6to4.
+_NEAR = [ipaddress.ip_network(text) for text in ("100.64.0.0/10", "192.88.99.0/24")]
+#: Networks whose addresses stand for an IPv4 address: translated (NAT64), carried (6to4, Teredo), or discarded.
+_CARRIERS = [ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
+
+
+class Undelivered(Exception):
+    """What was to be sent did not arrive, or nobody said that it did. The text is for people; it quotes no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to connect: a name, its port, and the addresses that it has now, all of them harmless."""
+
+    host: str
+    port: int
+    addresses: tuple[str, ...]
+
+
+def is_public(address: Address) -> bool:
+    """Is this an address of the world, and of nothing near us, however it is written?"""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None or any(address in carrier for carrier in _CARRIERS):
+            return False
+        if address.is_site_local:
+            return False
+    elif any(address in near for near in _NEAR):
+        return False
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def place(host: str, port: int) -> Place:
+    """Resolve a name once. Raises `Undelivered` unless every address it has may be connected to."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Undelivered(f"{host} has no address.") from error
+    addresses = tuple(dict.fromkeys(str(info[4][0]) for info in found))
+    if host.lower() not in settings.Z4J_PRIVATE_HOSTS:
+        for address in addresses:
+            if not is_public(ipaddress.ip_address(address.partition("%")[0])):
+                raise Undelivered(f"{host} is {address}, inside a private network. Z4J_PRIVATE_HOSTS can allow it.")
+    return Place(host, port, addresses)
+
+
+def connected(host: str, port: int) -> socket.socket:
+    """A connection to the first of the name's addresses that takes one."""
+    found, refused = place(host, port), Undelivered(f"{host} does not answer.")
+    for address in found.addresses:
+        try:
+            return socket.create_connection((address, port), timeout=PATIENCE)
+        except OSError as error:
+            refused.__cause__ = error
+    raise refused
+
+
+def check(address: str) -> None:
+    """Raises ValidationError for what is no address of a webhook. Where its name leads is looked at when it is sent."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError as error:
+        raise ValidationError({"address": "This is no address."}) from error
+    if parts.scheme != "https" or not parts.hostname or len(address) > LONGEST:
+        raise ValidationError({"address": "A webhook begins with https:// and names a host."})
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        raise ValidationError({"address": "Leave out names, passwords and #: the signature says who sends."})
+    if port == 0 or any(char.isspace() or ord(char) < 0x20 for char in address):
+        raise ValidationError({"address": "This is no address."})
+
+
+def post(address: str, body: bytes, secret: str, content_type: str) -> None:
+    """Send a signed body. Raises `Undelivered` unless the answer is 2xx."""
+    check(address)
+    parts = urlsplit(address)
+    host, port = str(parts.hostname), parts.port or 443
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    headers = {"Content-Type": content_type, "User-Agent": "z4j", **signed(body, secret)}
+    connection = _Pinned(host, port, timeout=PATIENCE)
+    try:
+        with connected(host, port) as plain, limited(plain):
+            connection.sock = _trusted().wrap_socket(plain, server_hostname=host)
+            connection.request("POST", target, body, headers)
+            answer = connection.getresponse()
+            answer.read(MOST_READ)
+            connection.close()
+    except (OSError, http.client.HTTPException) as error:
+        raise Undelivered(f"{host} could not be asked: {type(error).__name__}.") from error
+    if not 200 <= answer.status < 300:
+        raise Undelivered(f"{host} answered {answer.status}.")
+
+
+def signed(body: bytes, secret: str) -> Mapping[str, str]:
+    """The headers of Standard Webhooks: an id, the time, and an HMAC-SHA256 over both and the body."""
+    name, now = uuid7().hex, str(int(time.time()))
+    mac = hmac.new(secret.encode(), f"{name}.{now}.".encode() + body, hashlib.sha256).digest()
+    return {
+        "webhook-id": name,
+        "webhook-timestamp": now,
+        "webhook-signature": f"v1,{base64.b64encode(mac).decode()}",
+    }
+
+
+class _Pinned(http.client.HTTPConnection):
+    """A request over a connection that is already there: nothing resolves the name again."""
+
+    default_port = 443
+
+    def connect(self) -> None:
+        raise OSError("The connection is gone.")
+
+
+@contextmanager
+def limited(connection: socket.socket) -> Iterator[None]:
+    """Whoever answers a byte at a time is not waited for: the connection is cut when its time is over."""
+    watched = connection.dup()  # TLS takes the connection over and closes it; this one stays ours
+    watch = threading.Timer(PATIENCE, _cut, [watched])
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
+        watched.close()
+
+
+def _cut(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    return ssl.create_default_context()
