@@ -138,6 +138,7 @@ _BRAIN = {
     "SESSION_LIFE": "hours after the sign-in at which a session ends",
     "MFA": "who needs a second factor: optional, everybody, or roles, separated by commas",
     "OIDC": "the identity provider by which people may sign in: a JSON object, see how-to/sign-in.md",
+    "API_RATE": "requests a minute that each person and each token may send to the API; 0: any number",
     "LOG": "json or text",
     "LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
     "CHANNEL_URL": "redis:// address that several brain processes share; in memory when left out",

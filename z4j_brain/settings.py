@@ -178,7 +178,7 @@ TEMPLATES = [
                 "z4j_brain.panel.context.shell",
                 "z4j_brain.panel.account.shell",
             ],
-            "libraries": {"panel": "z4j_brain.panel.templatetags", "account": "z4j_brain.panel.accounttags"},
+            "libraries": {"panel": "z4j_brain.panel.templatetags", "passkeys": "z4j_brain.panel.accounttags"},
         },
     }
 ]
@@ -268,6 +268,8 @@ SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
 
+Z4J_API_RATE = env_int("API_RATE", 6000)
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "z4j_brain.rbac.authentication.TokenAuthentication",
@@ -276,6 +278,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["z4j_brain.rbac.authentication.SignedIn"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["z4j_brain.rbac.throttle.Throttle"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "z4j_brain.lib.problem.handler",
     "UNAUTHENTICATED_USER": None,

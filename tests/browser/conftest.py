@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,19 +125,21 @@ def visit(browser: Browser, brain: Brain) -> Iterator[Callable[..., Page]]:
             context.close()
 
 
-#: The cookies of who has signed in before: a name signs in 30 times a minute at most, and a suite opens more pages.
-SIGNED_IN: dict[tuple[str, str], list[Any]] = {}
+#: The cookies of who has signed in before, and when: an address signs in 30 times a minute at most, and a suite opens
+#: more pages. What is dangerous takes a password that was given within ten minutes.
+SIGNED_IN: dict[tuple[str, str], tuple[float, list[Any]]] = {}
+FRESH = 300
 
 
 def sign_in(context: BrowserContext, brain: Brain, who: str) -> None:
     """By the form's own request, without its page; again with the same session while that is in force."""
-    context.add_cookies(SIGNED_IN.get((brain.url, who), []))
+    signed_in_at, cookies = SIGNED_IN.get((brain.url, who), (0.0, []))
+    context.add_cookies(cookies if time.monotonic() - signed_in_at < FRESH else [])
     if "/sign-in/" not in context.request.get("/", max_redirects=0).headers["location"]:
         return
     token = context.request.get("/sign-in/").text().split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]
     form = {"login": who, "password": str(brain.cast["password"]), "csrfmiddlewaretoken": token}
     answer = context.request.post("/sign-in/", form=form, headers={"Referer": brain.url}, max_redirects=0)
     assert answer.status == 302, answer.text()
-    SIGNED_IN[brain.url, who] = [
-        {"name": cookie["name"], "value": cookie["value"], "url": brain.url} for cookie in context.cookies()
-    ]
+    kept = [{"name": cookie["name"], "value": cookie["value"], "url": brain.url} for cookie in context.cookies()]
+    SIGNED_IN[brain.url, who] = time.monotonic(), kept

@@ -51,7 +51,7 @@ def address(cast, task):
 @pytest.fixture
 def as_(client, cast):
     def as_(who):
-        client.force_login(cast.user(who), backend="django.contrib.auth.backends.ModelBackend")
+        cast.sign_in(client, who)
         return client
 
     return as_

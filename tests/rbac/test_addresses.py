@@ -108,7 +108,7 @@ def test_an_action_is_decided_alike_by_address_and_by_name(action):
 
 def test_whoever_is_signed_in_manages_their_own_tokens_and_nobody_elses(cast, production, island):
     client = Client(raise_request_exception=False)
-    client.force_login(cast.user("vera"), backend="django.contrib.auth.backends.ModelBackend")
+    cast.sign_in(client, "vera")
     asked = {"name": "script", "scopes": ["view_metadata"], "project": "harbor", "days": 7}
 
     minted = client.post(production.address("api-tokens"), asked, content_type="application/json")
@@ -127,7 +127,7 @@ def test_whoever_is_signed_in_manages_their_own_tokens_and_nobody_elses(cast, pr
 
 def test_a_token_is_not_minted_for_a_project_its_owner_cannot_see(cast, production):
     client = Client()
-    client.force_login(cast.user("vera"), backend="django.contrib.auth.backends.ModelBackend")
+    cast.sign_in(client, "vera")
     asked = {"name": "script", "scopes": ["view_metadata"], "project": "island"}
 
     answer = client.post(production.address("api-tokens"), asked, content_type="application/json")

@@ -16,11 +16,12 @@ from z4j_brain.ledger.states import Phase
 from z4j_brain.lib import keys
 from z4j_brain.rbac.action import Record, action
 from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.fresh import Fresh
 from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
 
 
-@action(Permission.MANAGE_AGENTS, "agent_key.mint", phase=Phase.ADMIN)
+@action(Permission.MANAGE_AGENTS, "agent_key.mint", phase=Phase.ADMIN, fresh=Fresh.PEOPLE)
 def mint_key(
     environment: Environment, *, name: str, days: int = 180, actor: Actor, reason: str = "", record: Record
 ) -> tuple[AgentKey, str]:
@@ -39,7 +40,7 @@ def mint_key(
     return key, _dsn(environment, kid, secret)
 
 
-@action(Permission.MANAGE_AGENTS, "agent_key.revoke", phase=Phase.ADMIN)
+@action(Permission.MANAGE_AGENTS, "agent_key.revoke", phase=Phase.ADMIN, fresh=Fresh.PEOPLE)
 def revoke_key(key: AgentKey, *, actor: Actor, reason: str = "", record: Record) -> None:
     """End a key: agents that present it are refused within 5 s. Revoking twice changes nothing."""
     AgentKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())

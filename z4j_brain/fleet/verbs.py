@@ -43,6 +43,7 @@ PURGE = Verb(
     icon="trash-2",
     danger=True,
     typed=True,
+    fresh=True,
 )
 GROW = Verb(
     "worker.grow",

@@ -31,15 +31,15 @@ def read(text: str) -> dict[str, Any]:
         given = json.loads(text)
     except ValueError as error:
         raise ImproperlyConfigured(f"Z4J_OIDC is no JSON: {error}") from None
-    if not isinstance(given, dict) or (unknown := sorted(set(given) - set(_KNOWN))):
-        raise ImproperlyConfigured(f"Z4J_OIDC is an object with {', '.join(_KNOWN)}; not {unknown}.")
+    if not isinstance(given, dict) or not set(given) <= set(_KNOWN):
+        raise ImproperlyConfigured(f"Z4J_OIDC is an object, and knows {', '.join(_KNOWN)} only.")
     for key, kind in _KNOWN.items():
         if key in given and not isinstance(given[key], kind):
             raise ImproperlyConfigured(f"Z4J_OIDC: {key} is no {kind.__name__}.")
     if missing := [key for key in ("issuer", "client_id") if not given.get(key)]:
         raise ImproperlyConfigured(f"Z4J_OIDC needs {' and '.join(missing)}.")
     _demand_tls(given["issuer"])
-    if path := given.pop("client_secret_file", ""):
+    if path := given.get("client_secret_file", ""):
         given["client_secret"] = Path(path).read_text().strip()
     defaults = {"client_secret": "", "name": "single sign-on", "groups_claim": "groups", "link_by_email": False}
     return defaults | {"scopes": ["openid", "profile", "email"]} | given

@@ -28,6 +28,7 @@ from z4j_brain.operations.targets import Candidate
 from z4j_brain.operations.verbs import Verb
 from z4j_brain.rbac.action import Record, action
 from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.fresh import Fresh
 from z4j_brain.rbac.models import Environment
 
 #: Targets that an entry names one by one; of more it keeps how many they are, and the hash of their ids.
@@ -107,7 +108,7 @@ def asking(verb: Verb) -> Callable[..., Operation]:
         return start(verb, environment, ids, options, given, actor, reason, record, claim)
 
     ask.__doc__ = verb.promise
-    return action(verb.permission, verb.name)(ask)
+    return action(verb.permission, verb.name, fresh=Fresh.PEOPLE if verb.fresh else False)(ask)
 
 
 def _demand_reason(environment: Environment, reason: str) -> None:

@@ -16,7 +16,8 @@ class Verb:
     """`name`: of the action. `asks`: the verb of agents. `done`: what it is then. `stays`: the button for no.
 
     `bound`: it is about one worker, and no other may carry it out. `undoable`: what it made can be taken back.
-    `danger`: what it does cannot be taken back; then the number of what goes has to be typed (`typed`).
+    `danger`: what it does cannot be taken back; then the number of what goes has to be typed (`typed`), and a person
+    has to have shown within ten minutes that it is them (`fresh`).
     """
 
     name: str
@@ -33,6 +34,7 @@ class Verb:
     undoable: bool = False
     danger: bool = False
     typed: bool = False
+    fresh: bool = False
 
     @property
     def verb(self) -> str:

@@ -46,7 +46,12 @@ _TITLES = {
     "account_inactive": "Not in use",
     "socialaccount_login_cancelled": "Not signed in",
     "socialaccount_login_error": "Not signed in",
+    "openid_connect_login": "Not signed in",
+    "oidc-again": "Not signed in",
+    "openid_connect_callback": "Not signed in",
 }
+#: Pages that have a body of another one: whatever is wrong with a provider's answer is said in the same words.
+_BODIES = dict.fromkeys(("openid_connect_login", "oidc-again", "openid_connect_callback"), "socialaccount_login_error")
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -54,11 +59,15 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     name = request.resolver_match.url_name or "" if request.resolver_match else ""
     if name not in _TITLES:
         return {}
-    context: dict[str, Any] = {"title": _TITLES[name], "shell": "plain.html", "body": f"account/bodies/{name}.html"}
+    context: dict[str, Any] = {"title": _TITLES[name], "shell": "plain.html", "body": _body(name)}
     if request.path.startswith("/account/") and not request.path.startswith("/account/confirm/"):
         place = access.environments(Actor.of(request)).first() if isinstance(request.user, User) else None
         context |= {"environment": place, "shell": "base.html"} if place else {}
     return context
+
+
+def _body(name: str) -> str:
+    return f"account/bodies/{_BODIES.get(name, name)}.html"
 
 
 def proven(view: View) -> View:

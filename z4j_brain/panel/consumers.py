@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from typing import Any
+from collections import Counter
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from channels.auth import get_user
@@ -24,7 +25,10 @@ GATHER = 0.25
 #: More ids of a kind than this are told as "any".
 MAX_IDS = 100
 
-SIGNED_OUT, NOT_HERE, NOT_UNDERSTOOD = 4401, 4404, 4400
+#: Sockets that one person may have open in one process: more are no tabs.
+MAX_SOCKETS = 20
+
+SIGNED_OUT, NOT_HERE, NOT_UNDERSTOOD, TOO_MANY = 4401, 4404, 4400, 4429
 
 _PLACE = re.compile(r"([-\w]{1,64})/([-\w]{1,64})", re.ASCII)
 
@@ -42,8 +46,12 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
     Only a page of this very origin may open it: cookies do not tell ports apart, the Origin header does.
     """
 
+    #: By person: the sockets that are open in this process.
+    held: ClassVar[Counter[str]] = Counter()
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.holder = ""
         self.place: tuple[str, str] | None = None
         self.group = ""
         self.gathered: dict[str, set[str] | None] = {}
@@ -56,8 +64,18 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         await self.accept()
         if not self.scope["user"].is_authenticated:
             await self.close(SIGNED_OUT)
+        elif self.held[str(self.scope["user"].pk)] >= MAX_SOCKETS:
+            await self.close(TOO_MANY)
+        else:
+            self.holder = str(self.scope["user"].pk)
+            self.held[self.holder] += 1
 
     async def disconnect(self, code: int) -> None:
+        if self.holder:
+            self.held[self.holder] -= 1
+            if not self.held[self.holder]:
+                del self.held[self.holder]
+            self.holder = ""
         if self.teller:
             self.teller.cancel()
         await self._leave()

@@ -14,6 +14,7 @@ from allauth.socialaccount.signals import social_account_added
 from allauth.usersessions.models import UserSession
 from axes.helpers import get_failure_limit
 from axes.signals import user_locked_out
+from django.conf import settings
 from django.contrib.auth import signals as auth
 from django.db import transaction
 from django.dispatch import receiver
@@ -22,7 +23,7 @@ from django.http import HttpRequest
 from z4j_brain.ledger import entries
 from z4j_brain.ledger.states import Outcome, Phase
 from z4j_brain.lib import arrival
-from z4j_brain.rbac import sessions
+from z4j_brain.rbac import groups, sessions
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import User
 
@@ -43,7 +44,10 @@ def begin(request: HttpRequest, user: User, **kwargs: Any) -> None:
 
 
 @receiver(user_logged_in)
-def signed_in(request: HttpRequest, user: User, **kwargs: Any) -> None:
+def signed_in(request: HttpRequest, user: User, sociallogin: Any = None, **kwargs: Any) -> None:
+    if sociallogin is not None:
+        claims = sociallogin.account.extra_data.get("id_token", {})
+        groups.from_claims(user, claims, (settings.Z4J_OIDC["groups_claim"],))
     proofs = Actor.of(request).auth
     ways = [way for way in ("password", "mfa", "oidc") if way in proofs]
     _tell("session.begin", request, user, params={"by": ways})

@@ -6,6 +6,7 @@ of the provider's own set, issuer, audience, times, and the nonce of this very b
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from typing import Any
@@ -30,6 +31,8 @@ from z4j_brain.lib.identityprovider import ID
 from z4j_brain.rbac import fresh, people
 from z4j_brain.rbac.models import User
 
+logger = logging.getLogger(__name__)
+
 #: Signatures that take a private key of the provider; never one that its public key, or no key, could make.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 DEMANDED = ("iss", "sub", "aud", "exp", "iat", "nonce")
@@ -48,6 +51,12 @@ class IdentityAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         """Whom the provider knows may come in. They see nothing until somebody gives them a role."""
         return True
+
+    def on_authentication_error(
+        self, request: HttpRequest, provider: Any, exception: Any = None, **kwargs: Any
+    ) -> None:
+        """The page says the same whatever was wrong; the reason is for whoever runs the brain."""
+        logger.warning("sign_in_refused by=identity_provider reason=%s", exception or kwargs.get("error"))
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Link to the account with the same address, where that is configured and the provider vouches for it."""

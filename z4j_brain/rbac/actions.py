@@ -18,6 +18,7 @@ from z4j_brain.rbac.access import Instance
 from z4j_brain.rbac.action import Record, action
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.authentication import new_token
+from z4j_brain.rbac.fresh import Fresh
 from z4j_brain.rbac.models import (
     SETUP_LINK_LIFE,
     Environment,
@@ -151,7 +152,7 @@ def configure_environment(
     return new
 
 
-@action(Permission.MANAGE_MEMBERS, "member.set_role", phase=Phase.ADMIN)
+@action(Permission.MANAGE_MEMBERS, "member.set_role", phase=Phase.ADMIN, fresh=Fresh.PEOPLE)
 def set_membership(
     place: Project | Environment, user: User, role: Role | None, *, actor: Actor, reason: str = "", record: Record
 ) -> Membership | None:
@@ -177,7 +178,7 @@ def set_membership(
     return membership
 
 
-@action(InstancePermission.MANAGE_OWN_TOKENS, "token.mint", phase=Phase.ADMIN)
+@action(InstancePermission.MANAGE_OWN_TOKENS, "token.mint", phase=Phase.ADMIN, fresh=True)
 def mint_token(
     user: User,
     *,
