@@ -199,6 +199,22 @@ def touched_any(environment: Environment, targets: Iterable[tuple[str, str]], li
     return told(listed(rows).order_by("-id")[:limit])
 
 
+def touched_kinds(environment: Environment, kinds: Sequence[str], limit: int = SHOWN) -> list[Touch]:
+    """Who touched anything of these kinds, here or for the whole project, newest first. It asks for no actor."""
+    here = Entry.objects.filter(project=environment.project.slug, environment__in=(environment.slug, ""))
+    return told(listed(here.filter(target_type__in=kinds)).order_by("-id")[:limit])
+
+
+def openable(actor: Actor, environment: Environment, touches: Sequence[Touch]) -> set[UUID]:
+    """Those of the entries that the actor may open: all here, or their own."""
+    if not touches:
+        return set()
+    ids = [touch.id for touch in touches]
+    rows = entries(actor, environment).filter(pk__in=ids).values_list("pk", flat=True)
+    above = [touch.id for touch in touches if not touch.environment]
+    return {*rows, *(everywhere(actor).filter(pk__in=above).values_list("pk", flat=True) if above else ())}
+
+
 def private_part(entry: Entry) -> dict[str, Any] | None:
     """What of the entry may be erased; None once it was."""
     try:

@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 
 from z4j_brain.agents.states import Presence
 from z4j_brain.audit import queries as audit
+from z4j_brain.audit.queries import Touch
 from z4j_brain.fleet.crews import Hand
 from z4j_brain.fleet.models import Queue
 from z4j_brain.ledger import health
@@ -44,6 +45,8 @@ for spoken in (words.duration, words.level, words.number, words.percent):
     register.filter(spoken.__name__, spoken)
 #: Width of a slot with its gap, and how many are drawn.
 SLOT, MAX_SLOTS = 15, 24
+#: Entries of the audit log beside what they are about.
+TOUCHES = 10
 
 
 @register.filter
@@ -189,6 +192,19 @@ def low_disk(context: template.Context) -> disk.Space | None:
         return None
     actor = Actor.of(context["request"])
     return room if rbac.may(actor, Permission.MANAGE_PROJECT, context["environment"]) else None
+
+
+@register.inclusion_tag("audit/_touches.html", takes_context=True)
+def who_touched(
+    context: template.Context, *kinds: str, id: Any = None, found: list[Touch] | None = None, nobody: str = "Nobody yet."
+) -> dict[str, Any]:
+    """Who touched this one, or anything of these kinds: entries of the audit log, each with a way to it."""
+    environment = context["environment"]
+    if found is None and id is not None:
+        found = audit.touched(environment, kinds[0], [str(id)], TOUCHES)
+    touches = audit.touched_kinds(environment, kinds, TOUCHES) if found is None else found
+    opens = audit.openable(Actor.of(context["request"]), environment, touches)
+    return {"rows": [(touch, touch.id in opens) for touch in touches], "environment": environment, "nobody": nobody}
 
 
 @register.simple_tag(takes_context=True)
