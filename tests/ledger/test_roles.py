@@ -1,0 +1,60 @@
+"""A brain that runs in the role of `z4j database-roles` works, and cannot touch what was recorded."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import psycopg
+import pytest
+
+from tests.store import ROOT
+
+pytestmark = pytest.mark.skipif(os.environ.get("Z4J_TEST_STORE") != "postgres", reason="only PostgreSQL has roles")
+REFUSED = [
+    "DELETE FROM ledger_entry",
+    "DELETE FROM ledger_entryprivate",
+    "UPDATE ledger_leaf SET idx = idx + 1",
+    "UPDATE ledger_tile SET n = n + 1",
+    "DELETE FROM ledger_checkpoint",
+    "TRUNCATE ledger_entry CASCADE",
+    "DROP TABLE ledger_leaf",
+    "DROP TRIGGER ledger_entry_no_delete ON ledger_entry",
+    "ALTER TABLE ledger_entry DISABLE TRIGGER ALL",
+    "SET session_replication_role = replica",
+    "CREATE OR REPLACE FUNCTION ledger_refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'",
+    "CREATE TRIGGER a BEFORE INSERT ON ledger_entry EXECUTE FUNCTION ledger_refuse()",
+]
+
+
+def test_it_works_and_cannot_touch_what_was_recorded(store, tmp_path):
+    name, role = f"roles-{os.getpid()}", f"app-{os.getpid()}"
+    owner = store.clone(name)
+    environment = os.environ | {"Z4J_DATABASE_URL": owner, "Z4J_DATA_DIR": str(tmp_path / "data")}
+    environment["DJANGO_SETTINGS_MODULE"] = "z4j_brain.settings"
+
+    def run(*arguments):
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    try:
+        statements = run("manage.py", "database-roles", "--app", role)
+        with psycopg.connect(owner, autocommit=True) as connection:
+            for _ in range(2):  # as after each migration
+                connection.execute(statements)
+        environment["Z4J_DATABASE_URL"] = owner.replace("postgres://postgres@", f"postgres://{role}@")
+        run("-m", "tests.ledger.hammer", "append", "3")
+        assert json.loads(run("-m", "tests.ledger.hammer", "check"))["entries"] == 3
+        keep = "import django; django.setup(); from z4j_brain.housekeeping import loops; loops.run_once()"
+        run("-c", keep)
+        assert "guards are in place" in run("manage.py", "doctor")
+        with psycopg.connect(environment["Z4J_DATABASE_URL"], autocommit=True) as connection:
+            for statement in REFUSED:
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(statement)
+            with pytest.raises(psycopg.errors.RestrictViolation):
+                connection.execute("SELECT ledger_erase(array_agg(id), gen_random_uuid()) FROM ledger_entry")
+    finally:
+        store.drop(name)
