@@ -12,7 +12,7 @@ from tests.cast import PASSWORD, Cast
 from z4j_brain.agents import actions as agents
 from z4j_brain.audit import actions as audit
 from z4j_brain.audit.models import Anchor, Stream
-from z4j_brain.audit.states import AnchorKind, StreamKind
+from z4j_brain.audit.states import AnchorKind, Basis, StreamKind
 from z4j_brain.fleet import actions as fleet
 from z4j_brain.fleet.models import Queue, Registered, Worker
 from z4j_brain.operations import actions as operations
@@ -216,3 +216,28 @@ def export(cast, actor):
 @invocation("engine.hello")
 def hello(cast, actor):
     return tasks.hello(cast.production, ["celery"], actor=actor, reason="because")
+
+
+@invocation("audit.export")
+def export_audit(cast, actor):
+    return audit.export(cast.production, {}, actor=actor, reason="because")
+
+
+@invocation("audit.erase")
+def erase_audit(cast, actor):
+    return audit.erase(cast.harbor, [], Basis.UNLAWFUL, actor=actor, reason="because")
+
+
+@invocation("audit.prune")
+def prune_audit(cast, actor):
+    return audit.prune(INSTANCE, 1, 7, "0" * 64, actor=actor, reason="because")
+
+
+@invocation("audit.hold")
+def hold_audit(cast, actor):
+    return audit.hold(INSTANCE, actor=actor, reason="because")
+
+
+@invocation("audit.lift_hold")
+def lift_hold_audit(cast, actor):
+    return audit.lift_hold(INSTANCE, actor=actor, reason="because")

@@ -1,22 +1,35 @@
-"""What people ask of the audit trail: where it is anchored, and where its entries are sent."""
+"""What people ask of the audit trail: anchors, streams, exports, and that something goes from it."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
+from uuid import UUID
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
+from allauth.usersessions.models import UserSession
+from axes.models import AccessAttempt
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from z4j_brain.audit import anchors, streams
+from z4j_brain.audit import anchors, removals, streams
 from z4j_brain.audit.models import Anchor, Stream
-from z4j_brain.audit.states import AnchorKind, StreamKind
+from z4j_brain.audit.states import AnchorKind, Basis, StreamKind
+from z4j_brain.ledger import erasure
+from z4j_brain.ledger.models import Entry
 from z4j_brain.ledger.states import Phase
 from z4j_brain.lib import fields
 from z4j_brain.rbac.access import Instance
 from z4j_brain.rbac.action import Record, action
 from z4j_brain.rbac.actor import Actor
-from z4j_brain.rbac.states import InstancePermission
+from z4j_brain.rbac.models import Environment, Project, User
+from z4j_brain.rbac.states import InstancePermission, Permission
+
+#: Entries that one erasure names at most: more of them are more erasures.
+MOST_ERASED = 5000
 
 
 @action(InstancePermission.MANAGE_INSTANCE, "anchor.add", phase=Phase.ADMIN)
@@ -103,6 +116,105 @@ def remove_stream(stream: Stream, *, actor: Actor, reason: str = "", record: Rec
 
 #: What only its turns fill in.
 _LATER = ("leased_until", "anchored_at", "sent_at", "paused_at")
+
+
+@action(Permission.EXPORT_AUDIT, "audit.export")
+def export(
+    place: Instance | Project | Environment,
+    wanted: Mapping[str, object],
+    *,
+    actor: Actor,
+    reason: str = "",
+    record: Record,
+) -> UUID:
+    """Let entries leave with their proofs: the id of the entry that says who took which. Another says what it was."""
+    record.target("log", "")
+    record.params({"filter": dict(wanted)})
+    return record.entry_id
+
+
+@action(Permission.ERASE_AUDIT, "audit.erase", phase=Phase.ERASURE, fresh=True)
+def erase(
+    place: Instance | Project,
+    entry_ids: Sequence[UUID],
+    basis: Basis,
+    *,
+    person: User | None = None,
+    actor: Actor,
+    reason: str = "",
+    record: Record,
+) -> UUID:
+    """Say that the personal parts of these entries go, and by which law: once that is sealed, they do.
+
+    `person`: their account is closed and forgets who they were, at once. Raises ValidationError.
+    """
+    _refuse_while_held()
+    ids = list(dict.fromkeys(entry_ids))
+    if len(ids) > MOST_ERASED:
+        raise ValidationError(f"An erasure names {MOST_ERASED} entries at most.")
+    found = Entry.objects.filter(pk__in=ids)
+    if isinstance(place, Project):
+        found = found.filter(project=place.slug)
+    if found.count() != len(ids):
+        raise ValidationError("Not all of these are entries of this place.")
+    if person and isinstance(place, Project):
+        raise ValidationError("A person is more than one project's: on the brain's machine, z4j audit erase does that.")
+    record.target("user" if person else "log", person.pk if person else "")
+    record.facts({"entries": erasure.naming(ids), "count": len(ids), "basis": Basis(basis).value})
+    if person:
+        _forget(person)
+    return record.entry_id
+
+
+@action(InstancePermission.MANAGE_INSTANCE, "audit.prune", phase=Phase.PRUNE, fresh=True)
+def prune(
+    instance: Instance,
+    generation: int,
+    below: int,
+    archive_sha256: str,
+    *,
+    actor: Actor,
+    reason: str = "",
+    record: Record,
+) -> UUID:
+    """Say that entries below an index go, and into which archive they went: once that is sealed and anchored, they do.
+
+    Raises ValidationError.
+    """
+    _refuse_while_held()
+    record.target("log", generation)
+    # In this order: the database's guards look for each of these in the body, followed by a comma.
+    record.facts({"generation": generation, "below": below, "archive_sha256": archive_sha256})
+    return record.entry_id
+
+
+@action(InstancePermission.MANAGE_INSTANCE, "audit.hold", phase=Phase.ADMIN)
+def hold(instance: Instance, *, actor: Actor, reason: str = "", record: Record) -> None:
+    """Until it is lifted nothing is erased and nothing pruned: a court or an authority may ask for it."""
+    record.target("log", "")
+
+
+@action(InstancePermission.MANAGE_INSTANCE, "audit.lift_hold", phase=Phase.ADMIN, fresh=True)
+def lift_hold(instance: Instance, *, actor: Actor, reason: str = "", record: Record) -> None:
+    record.target("log", "")
+
+
+def _refuse_while_held() -> None:
+    if removals.is_held():
+        raise ValidationError("The log is under legal hold: nothing is erased or pruned until that is lifted.")
+
+
+def _forget(person: User) -> None:
+    """Close an account and keep nothing of it but the opaque id that the log has."""
+    AccessAttempt.objects.filter(username=person.username).delete()
+    for rows in (EmailAddress, Authenticator, SocialAccount, UserSession):
+        rows.objects.filter(user=person).delete()
+    person.tokens.update(revoked_at=timezone.now(), name="erased")
+    person.username, person.email = f"erased-{person.pk.hex[:16]}", ""
+    person.first_name = person.last_name = ""
+    person.is_active = person.is_staff = person.is_superuser = False
+    person.set_unusable_password()
+    person.save()
 
 
 def _save(outlet: Anchor | Stream, record: Record) -> None:
