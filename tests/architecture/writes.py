@@ -42,7 +42,11 @@ _NAMED_WRITERS = {
     "z4j_brain/rbac/factors.py": "the codes of an authenticator app that were used: each is good once",
     "z4j_brain/panel/happenings.py": "what sign-in code of others has changed: its entries, and the list of sessions",
     "z4j_brain/rbac/granting.py": "actions of grants and groups",
+    "z4j_brain/rbac/joining.py": "actions of invitations and accounts",
+    "z4j_brain/rbac/servicetokens.py": "actions of tokens that belong to a project",
     "z4j_brain/rbac/granting.py": "actions of grants and groups",
+    "z4j_brain/rbac/joining.py": "actions of invitations and accounts",
+    "z4j_brain/rbac/servicetokens.py": "actions of tokens that belong to a project",
     "z4j_brain/rbac/authentication.py": "when a token was last used: a fact about a request, not an action",
 }
 

@@ -19,8 +19,10 @@ from z4j_brain.operations import actions as operations
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.operations.states import OperationState
 from z4j_brain.rbac import actions as rbac
+from z4j_brain.rbac import granting, joining, servicetokens
 from z4j_brain.rbac.access import INSTANCE
 from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.granted import Grant, Group, Invitation
 from z4j_brain.rbac.models import Setup, Token
 from z4j_brain.rbac.states import Permission, Role
 from z4j_brain.tasks import actions as tasks
@@ -35,6 +37,7 @@ def prepare(cast: Cast) -> None:
     """What the calls below find: an instance that nobody owns yet, a task in each of two states, a queue, a worker, and
     an operation in each of two.
     """
+    prepare_members(cast)
     Setup.objects.update(done_at=None)
     now = timezone.now()
     for state in (TaskState.FAILED, TaskState.QUEUED):
@@ -59,6 +62,19 @@ def prepare(cast: Cast) -> None:
             expires_at=now + timedelta(minutes=10),
         )
         Item.objects.create(operation=operation, target_id="0")
+
+
+def prepare_members(cast: Cast) -> None:
+    """A group, a grant, an invitation and a service token to do something about."""
+    group = Group.objects.create(name="crew", claim="/crew")
+    here = {"project": cast.harbor, "environment": cast.production}
+    Grant.objects.create(group=group, permission=Permission.RETRY, **here)
+    soon = timezone.now() + timedelta(days=7)
+    Invitation.objects.create(
+        sent_to="friend", role="viewer", link_hash=Invitation.digest("l"), expires_at=soon, project=cast.island.project
+    )
+    Invitation.objects.create(sent_to="other", role="viewer", link_hash=Invitation.digest("m"), expires_at=soon, **here)
+    Token.objects.create(name="ci", kid="service", secret_hash="", scopes=[Permission.VIEW], expires_at=soon, **here)
 
 
 def invocation(name: str) -> Callable[[Invocation], Invocation]:
@@ -241,3 +257,83 @@ def hold_audit(cast, actor):
 @invocation("audit.lift_hold")
 def lift_hold_audit(cast, actor):
     return audit.lift_hold(INSTANCE, actor=actor, reason="because")
+
+
+@invocation("grant.give")
+def give(cast, actor):
+    return granting.give(cast.production, cast.user("vera"), Permission.RETRY, actor=actor, reason="because")
+
+
+@invocation("grant.revoke")
+def take_back(cast, actor):
+    return granting.revoke(Grant.objects.get(), actor=actor, reason="because")
+
+
+@invocation("group.create")
+def create_group(cast, actor):
+    return granting.create_group(INSTANCE, "others", actor=actor, reason="because")
+
+
+@invocation("group.delete")
+def delete_group(cast, actor):
+    return granting.delete_group(Group.objects.get(), actor=actor, reason="because")
+
+
+@invocation("group.add")
+def add_to_group(cast, actor):
+    return granting.add_to_group(Group.objects.get(), cast.user("vera"), actor=actor, reason="because")
+
+
+@invocation("group.remove")
+def remove_from_group(cast, actor):
+    return granting.remove_from_group(Group.objects.get(), cast.user("vera"), actor=actor, reason="because")
+
+
+@invocation("group.claims")
+def follow_claims(cast, actor):
+    return granting.follow_claims(cast.user("vera"), ["/crew"], actor=actor, reason="because")
+
+
+@invocation("member.invite")
+def invite(cast, actor):
+    return joining.invite(cast.production, "somebody", Role.VIEWER, actor=actor, reason="because")
+
+
+@invocation("member.uninvite")
+def uninvite(cast, actor):
+    return joining.uninvite(Invitation.objects.get(sent_to="other"), actor=actor, reason="because")
+
+
+@invocation("member.accept")
+def accept(cast, actor):
+    return joining.accept(cast.user("vera"), "l", actor=actor, reason="because")
+
+
+@invocation("member.sign_up")
+def sign_up(cast, actor):
+    return joining.sign_up(INSTANCE, "l", "newcomer", PASSWORD, actor=actor, reason="because")
+
+
+@invocation("user.disable")
+def disable(cast, actor):
+    return joining.disable(cast.user("vera"), actor=actor, reason="because")
+
+
+@invocation("user.enable")
+def enable(cast, actor):
+    return joining.enable(cast.user("vera"), actor=actor, reason="because")
+
+
+@invocation("service_token.mint")
+def mint_service(cast, actor):
+    return servicetokens.mint(cast.production, "ci", [Permission.VIEW], actor=actor, reason="because")
+
+
+@invocation("service_token.rotate")
+def rotate_service(cast, actor):
+    return servicetokens.rotate(Token.objects.get(user=None), actor=actor, reason="because")
+
+
+@invocation("service_token.revoke")
+def revoke_service(cast, actor):
+    return servicetokens.revoke(Token.objects.get(user=None), actor=actor, reason="because")

@@ -10,6 +10,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from tests import rows
+from tests.rbac import folk
 from z4j_brain.operations.models import Item
 from z4j_brain.rbac.models import Environment, Token
 
@@ -83,12 +84,15 @@ class Furnished:
             "api-operation-preview": {"action": "task.retry", "targets": [task.pk]},
             "api-tokens": {"name": "script", "scopes": ["view_metadata"]},
         }
-        return cls(environment, mark, keys, bodies)
+        more, asked = folk.furnish(environment, mark)
+        return cls(environment, mark, keys | more, bodies | asked)
 
     def address(self, name: str, key: Any = None) -> str:
         """The path of an address here, with a row of this place unless another `key` is given."""
         place = {"project": self.environment.project.slug, "environment": self.environment.slug}
         kwargs: dict[str, Any] = {} if name in INSTANCE else place
+        if (other := folk.place(name, place["project"])) is not None:
+            kwargs = other
         if name == "api-project":
             kwargs = {"slug": place["project"]}
         if name == "api-token":

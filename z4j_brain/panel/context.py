@@ -55,6 +55,7 @@ NAVIGATION = (
         (
             Place("audit", "Audit", "scroll-text", "u"),
             Place("agents", "Agents and keys", "key-round", "a"),
+            Place("members", "Members", "users", "m"),
             Place("settings", "Settings", "settings", "s"),
         ),
     ),

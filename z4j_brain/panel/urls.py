@@ -14,6 +14,8 @@ from z4j_brain.operations import pages as operations
 from z4j_brain.panel import deadletters, overview, pages
 from z4j_brain.panel.consumers import Live, Nowhere
 from z4j_brain.panel.signin import SignInView, SignOutView
+from z4j_brain.rbac import invited_pages as invited
+from z4j_brain.rbac import members_pages as members
 from z4j_brain.rbac import pages as rbac
 from z4j_brain.stats import pages as stats
 from z4j_brain.tasks import pages as tasks
@@ -44,6 +46,8 @@ inside = [
     path("audit/", audit.listed, name="audit"),
     path("audit/<uuid:id>/", audit.shown, name="entry"),
     path("settings/", rbac.settings, name="settings"),
+    path("members/", members.shown, name="members"),
+    path("members/<str:verb>/", members.change, name="members-change"),
     path("jump/", pages.jump, name="jump"),
 ]
 
@@ -54,6 +58,8 @@ urlpatterns = [
     path("", include("z4j_brain.panel.accounturls")),
     path("source.tar.gz", pages.source, name="source"),
     path("set-up/<str:link>/", pages.set_up, name="set-up"),
+    path("invitations/<str:link>/", invited.invitation, name="invitation"),
+    path("account/tokens/", invited.tokens, name="own-tokens"),
     path("audit/", audit.everywhere, name="log"),
     path("audit/<uuid:id>/", audit.one, name="log-entry"),
     path("audit/checkpoint.txt", audit.checkpoint, name="log-checkpoint"),

@@ -73,6 +73,10 @@ class Held(frozenset[Permission]):
         """May they do this to the thing in this place with this queue and task name?"""
         return not self.reaches or _holds(self.reaches, permission, facets)
 
+    def is_everywhere(self, permission: Permission) -> bool:
+        """Is it held of all that is in the place?"""
+        return not self.reaches or self.reaches[permission].is_everywhere
+
     @property
     def sees_everything(self) -> bool:
         """Is nothing in this place hidden by its queue or its name?"""

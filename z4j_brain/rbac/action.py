@@ -128,6 +128,8 @@ def action(
                 _append(record, name, phase, actor, target, reason, Outcome.ALLOWED, decision.rule)
                 for environment_id, kind, ids in record._nudges:
                     nudge.on_commit(environment_id, kind, ids)
+            if actor.known is not None and phase == Phase.ADMIN:
+                actor.known.clear()  # it may have changed what the actor holds
             return result
 
         REGISTRY[name] = ActionInfo(name, permission, phase, run, demand)

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from z4j_brain.ledger.states import Phase
-from z4j_brain.rbac import guardian_rows
+from z4j_brain.rbac import guardian_rows, rank
 from z4j_brain.rbac.access import Instance
 from z4j_brain.rbac.action import Record, action
 from z4j_brain.rbac.actor import Actor
@@ -32,6 +32,7 @@ from z4j_brain.rbac.models import (
 from z4j_brain.rbac.retention import SETTINGS, SETTLE
 from z4j_brain.rbac.states import (
     RESERVED_SLUGS,
+    ROLE_PERMISSIONS,
     EnvironmentKind,
     InstancePermission,
     Permission,
@@ -158,12 +159,17 @@ def set_membership(
 ) -> Membership | None:
     """Give `user` this role in the whole project or in one environment; None takes it away.
 
-    Guardian's rows follow in the same transaction. Only an owner may make or change an admin or an owner.
+    Guardian's rows follow in the same transaction. Nobody gives what they do not hold, only an owner may make or change
+    an admin, an owner or an auditor, and the last owner stays one.
     """
     project = place if isinstance(place, Project) else place.project
     environment = None if isinstance(place, Project) else place
     old = Membership.objects.select_for_update().filter(user=user, project=project, environment=environment).first()
-    _check_rank(actor, project, old, role)
+    given = ROLE_PERMISSIONS[role] if role else frozenset()
+    taken = ROLE_PERMISSIONS[Role(old.role)] if old else frozenset()
+    rank.demand(actor, place, given | taken, give=given)
+    if environment is None and old and old.role == Role.OWNER and role != Role.OWNER:
+        rank.demand_another_owner(project, user)
     membership: Membership | None = None
     if role is None:
         Membership.objects.filter(user=user, project=project, environment=environment).delete()
@@ -229,17 +235,3 @@ def _new_user(username: str, password: str, *, is_staff: bool) -> User:
 def _check_slug(slug: str) -> None:
     if slug in RESERVED_SLUGS:
         raise ValidationError({"slug": f"{slug} is an address of the brain itself: choose another."})
-
-
-def _check_rank(actor: Actor, project: Project, old: Membership | None, role: Role | None) -> None:
-    """An admin gives and takes roles below admin; the rest is the owners'."""
-    touched = {role, Role(old.role) if old else None}
-    if (
-        not touched & {Role.ADMIN, Role.OWNER}
-        or actor.type == "system"
-        or actor.user is None
-        or actor.user.is_superuser
-    ):
-        return
-    if not Membership.objects.filter(user=actor.user, project=project, environment=None, role=Role.OWNER).exists():
-        raise ValidationError("Only an owner gives or takes the roles Admin and Owner.", code="rank")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 
 from django.db import models
@@ -120,3 +121,8 @@ class Invitation(models.Model):
     @property
     def is_open(self) -> bool:
         return self.accepted_at is None and self.revoked_at is None and self.expires_at > timezone.now()
+
+    @staticmethod
+    def digest(link: str) -> str:
+        """What is kept of the secret of its link."""
+        return hashlib.sha256(link.encode(errors="replace")).hexdigest()

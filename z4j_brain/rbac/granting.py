@@ -9,16 +9,15 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from z4j_brain.ledger.states import Phase
-from z4j_brain.rbac import access, globs
+from z4j_brain.rbac import access, globs, rank
 from z4j_brain.rbac.access import Instance
 from z4j_brain.rbac.action import Record, action
 from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.fresh import Fresh
 from z4j_brain.rbac.granted import Grant, Group, GroupMember
 from z4j_brain.rbac.models import Environment, Membership, Project, Token, User
 from z4j_brain.rbac.states import (
-    GUARDED,
     NARROWABLE,
-    ROLE_PERMISSIONS,
     SERVICE_PERMISSIONS,
     Effect,
     InstancePermission,
@@ -28,7 +27,7 @@ from z4j_brain.rbac.states import (
 )
 
 
-@action(Permission.MANAGE_MEMBERS, "grant.give", phase=Phase.ADMIN)
+@action(Permission.MANAGE_MEMBERS, "grant.give", phase=Phase.ADMIN, fresh=Fresh.PEOPLE)
 def give(
     place: Project | Environment,
     subject: User | Group | Token,
@@ -64,7 +63,7 @@ def give(
         granted_by=actor.name[:255],
     )
     _check(grant)
-    demand_rank(actor, place, grant.permissions, give=effect == Effect.ALLOW)
+    rank.demand(actor, place, grant.permissions, give=grant.permissions if effect == Effect.ALLOW else ())
     if effect == Effect.DENY:
         _demand_beneath(actor, subject, grant.project)
     grant.full_clean(exclude=["user", "group", "token", "project", "environment", "expires_at"])
@@ -78,7 +77,8 @@ def give(
 def revoke(grant: Grant, *, actor: Actor, reason: str = "", record: Record) -> None:
     """Take a grant or a denial back. Twice changes nothing."""
     # To lift a denial is to give what it denied.
-    demand_rank(actor, grant.environment or grant.project, grant.permissions, give=grant.effect == Effect.DENY)
+    given = grant.permissions if grant.effect == Effect.DENY else ()
+    rank.demand(actor, grant.environment or grant.project, grant.permissions, give=given)
     _tell(record, grant)
     record.diff(grant, None)
     Grant.objects.filter(pk=grant.pk).delete()
@@ -137,26 +137,6 @@ def follow_claims(user: User, claims: Collection[str], *, actor: Actor, reason: 
     return sorted(map(str, wanted))
 
 
-def demand_rank(actor: Actor, place: Project | Environment, touched: Collection[Permission], *, give: bool) -> None:
-    """Nobody gives what they do not hold; what only admins and owners hold, only an owner gives, takes or denies."""
-    if actor.type == "system":
-        return
-    held = access.permissions(actor, place)
-    if set(touched) & GUARDED and not is_owner(actor, place):
-        raise ValidationError("Only an owner gives or takes what admins and owners have.", code="rank")
-    missing = [one for one in Permission if one in touched and one not in held]
-    narrow = [one for one in touched if one in held and not held.reaches[one].is_everywhere]
-    if give and (missing or narrow):
-        lacking = (missing or narrow)[0]
-        raise ValidationError(f"You cannot give what you do not have: to {lacking.label}.", code="rank")
-
-
-def is_owner(actor: Actor, place: Project | Environment) -> bool:
-    """Does the actor hold, in the whole project, all that an owner does?"""
-    project = place if isinstance(place, Project) else place.project
-    return access.permissions(actor, project) >= ROLE_PERMISSIONS[Role.OWNER]
-
-
 def _check(grant: Grant) -> None:
     faults: dict[str, list[str]] = {}
     for name in ("queue_glob", "task_glob"):
@@ -190,7 +170,7 @@ def _demand_beneath(actor: Actor, subject: User | Group | Token, project: Projec
     found = set(ranks.values_list("role", flat=True))
     if Role.OWNER in found:
         raise ValidationError("An owner is denied nothing: change their role first.", code="owner")
-    if found and actor.type != "system" and not is_owner(actor, project):
+    if found and actor.type != "system" and not rank.is_owner(actor, project):
         raise ValidationError("Only an owner denies an admin anything.", code="rank")
 
 

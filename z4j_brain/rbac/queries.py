@@ -58,6 +58,11 @@ def may(actor: Actor, permission: Permission, target: object) -> bool:
     return access.decide(actor, permission, target).allow
 
 
+def held(actor: Actor, target: object) -> access.Held:
+    """All that the actor may do there."""
+    return access.permissions(actor, target)
+
+
 def sees_everything(actor: Actor, environment: Environment) -> bool:
     """Does the actor see all that is in the environment, whatever its queue and its name?"""
     return access.permissions(actor, environment).sees_everything

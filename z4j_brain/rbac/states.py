@@ -75,8 +75,8 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
 SERVICE_PERMISSIONS = _OPERATE | {Permission.EXPORT_AUDIT}
 #: What may be given or denied for some queues and task names only.
 NARROWABLE = _OPERATE - {Permission.MANAGE_OPERATIONS} | {Permission.PURGE}
-#: What admins and owners have beyond the rest: given and taken by owners alone.
-GUARDED = ROLE_PERMISSIONS[Role.OWNER] - _OPERATE - _AUDIT
+#: What admins, owners and auditors have beyond the rest: given and taken by owners alone.
+GUARDED = ROLE_PERMISSIONS[Role.OWNER] - _OPERATE
 
 
 class Effect(models.TextChoices):
