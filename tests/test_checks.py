@@ -28,6 +28,33 @@ def test_a_short_or_dull_secret_key_is_refused(settings):
     assert found(checks.secret_key) == ["z4j.E001"]
 
 
+def test_a_secret_out_of_an_example_or_one_for_two_purposes_is_refused(settings):
+    settings.SECRET_KEY = "django-insecure-" + settings.SECRET_KEY
+    assert found(checks.secret_key) == ["z4j.E001"]
+    settings.SECRET_KEY = settings.Z4J_FIELD_SECRET
+    assert found(checks.secrets_differ) == ["z4j.E003"]
+    settings.SECRET_KEY_FALLBACKS = ["short"]
+    assert found(checks.secret_key) == ["z4j.E001"]
+
+
+def test_a_named_file_that_everybody_may_read_is_refused(settings, tmp_path, monkeypatch):
+    secret = tmp_path / "key"
+    secret.write_text("x")
+    secret.chmod(0o644)
+    settings.Z4J_DATA_DIR = tmp_path
+    monkeypatch.setenv("Z4J_SECRET_KEY_FILE", str(secret))
+    assert found(checks.secret_files) == ["z4j.E002"]
+    secret.chmod(0o440)
+    assert found(checks.secret_files) == []
+
+
+def test_in_production_the_hosts_are_said(settings):
+    settings.SECURE, settings.Z4J_URL = True, "https://z4j.example.com"
+    assert found(checks.hosts) == ["z4j.E010"]
+    settings.ALLOWED_HOSTS = [".example.com"]
+    assert found(checks.hosts) == []
+
+
 def test_a_secret_that_others_may_read_is_refused(settings, tmp_path):
     settings.Z4J_DATA_DIR = tmp_path
     (tmp_path / "keys").mkdir()
