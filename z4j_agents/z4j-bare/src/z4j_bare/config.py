@@ -57,7 +57,7 @@ class Config:
     spool_cap: int = SPOOL_CAP
     engines: tuple[str, ...] = ()
     #: A command that does not prove that it stands in the brain's audit log is refused.
-    require_proof: bool = False
+    require_proof: bool = True
     #: The generation of the brain's audit log that the owner accepts; None: what the recovery key vouches for alone.
     accept_generation: int | None = None
     #: Which release of the user's code runs here, as its deployment calls it.
@@ -84,7 +84,7 @@ class Config:
             spool_cap=_bytes(settings, "SPOOL_CAP", SPOOL_CAP),
             engines=tuple(_words(settings, "ENGINES")),
             code=_code(settings, environ),
-            require_proof=_switch(settings, "REQUIRE_PROOF", default=False),
+            require_proof=_switch(settings, "REQUIRE_PROOF", default=True),
             accept_generation=_generation(settings),
         )
 
