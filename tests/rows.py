@@ -17,9 +17,10 @@ from z4j_brain.ledger import entries, origin
 from z4j_brain.ledger.models import Checkpoint, Entry
 from z4j_brain.ledger.states import Outcome, Phase
 from z4j_brain.lib import keys
+from z4j_brain.operations import digest
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.rbac.actor import SYSTEM
-from z4j_brain.rbac.models import Environment
+from z4j_brain.rbac.models import Approval, Environment, Freeze
 from z4j_brain.tasks.models import Event, Task
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -110,3 +111,29 @@ def operation(environment: Environment, targets: list[Task], **fields: Any) -> O
     made = Operation.objects.create(environment=environment, **usual | fields)
     Item.objects.bulk_create(Item(operation=made, target_id=str(one.pk), label=one.name) for one in targets)
     return made
+
+
+def awaiting(environment: Environment, targets: list[Task], **fields: Any) -> Operation:
+    """An operation that waits for somebody else than nobody in particular to say yes."""
+    made = operation(environment, targets, state="awaiting_approval", **fields)
+    made.approval = Approval.objects.create(
+        environment=environment,
+        action=made.action,
+        rule="*",
+        target_type="operation",
+        target_id=str(made.pk),
+        total=made.total,
+        digest=digest.of(Operation.objects.get(pk=made.pk)),
+        requester_name=made.actor_name,
+        reason=made.reason,
+        expires_at=timezone.now() + timedelta(minutes=15),
+    )
+    made.save()
+    return made
+
+
+def freeze(environment: Environment, **fields: Any) -> Freeze:
+    """A freeze that is to come tomorrow, unless told otherwise."""
+    begin = timezone.now() + timedelta(days=1)
+    usual = {"starts_at": begin, "ends_at": begin + timedelta(hours=1), "reason": "a sale", "set_by_name": "somebody"}
+    return Freeze.objects.create(environment=environment, **usual | fields)

@@ -12,7 +12,7 @@ from z4j_brain.fleet import api as fleet
 from z4j_brain.operations import api as operations
 from z4j_brain.panel.urls import websocket_urlpatterns
 from z4j_brain.rbac import api as rbac
-from z4j_brain.rbac import members_api
+from z4j_brain.rbac import guarding_api, members_api
 from z4j_brain.stats import api as stats
 from z4j_brain.tasks import api as tasks
 
@@ -22,6 +22,7 @@ __all__ = ["handler404", "handler500", "urlpatterns", "websocket_urlpatterns"]
 api: list[URLPattern | URLResolver] = [
     path("schema/", SpectacularAPIView.as_view(authentication_classes=[], metadata_class=None), name="api-schema"),
     *rbac.routes,
+    *guarding_api.routes,
     *members_api.routes,
     *audit.routes,
     *agents.routes,

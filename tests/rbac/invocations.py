@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from tests import rows
 from tests.cast import PASSWORD, Cast
 from z4j_brain.agents import actions as agents
 from z4j_brain.audit import actions as audit
@@ -19,11 +20,11 @@ from z4j_brain.operations import actions as operations
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.operations.states import OperationState
 from z4j_brain.rbac import actions as rbac
-from z4j_brain.rbac import granting, joining, servicetokens
+from z4j_brain.rbac import consent, granting, guarding, joining, servicetokens
 from z4j_brain.rbac.access import INSTANCE
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.granted import Grant, Group, Invitation
-from z4j_brain.rbac.models import Setup, Token
+from z4j_brain.rbac.models import Approval, ApprovalPolicy, Freeze, Setup, Token
 from z4j_brain.rbac.states import Permission, Role
 from z4j_brain.tasks import actions as tasks
 from z4j_brain.tasks.models import Task
@@ -62,6 +63,15 @@ def prepare(cast: Cast) -> None:
             expires_at=now + timedelta(minutes=10),
         )
         Item.objects.create(operation=operation, target_id="0")
+    rows.awaiting(cast.production, [Task.objects.get(task_id="failed")])
+    rows.freeze(cast.production)
+    Approval.objects.create(
+        environment=cast.production,
+        action="member.set_role",
+        target_type="project",
+        expires_at=now + timedelta(minutes=15),
+    )
+    ApprovalPolicy.objects.filter(environment=cast.production).update(requests=True)
 
 
 def prepare_members(cast: Cast) -> None:
@@ -192,6 +202,47 @@ def of_worker(name: str) -> Invocation:
     return lambda cast, actor: getattr(fleet, name)(
         cast.production, [Worker.objects.get().pk], actor=actor, reason="because"
     )
+
+
+def of_waiting(name: str, *more: str) -> Invocation:
+    def call(cast: Cast, actor: Actor) -> Any:
+        operation = Operation.objects.get(state=OperationState.AWAITING_APPROVAL)
+        return getattr(operations, name)(operation, *more, actor=actor, reason="because")
+
+    return call
+
+
+def of_approval(name: str) -> Invocation:
+    return lambda cast, actor: getattr(consent, name)(
+        Approval.objects.get(action="member.set_role"), actor=actor, reason="because"
+    )
+
+
+INVOCATIONS |= {f"operation.{name}": of_waiting(name) for name in ("approve", "reject")}
+INVOCATIONS["operation.break_glass"] = of_waiting("break_glass", "break glass")
+INVOCATIONS |= {f"approval.{name}": of_approval(name) for name in ("approve", "reject")}
+
+
+@invocation("operation.request")
+def request(cast, actor):
+    ids = [Queue.objects.get().pk]
+    return operations.request(cast.production, "queue.purge", ids, actor=actor, reason="because")
+
+
+@invocation("environment.set_approval_policy")
+def set_policy(cast, actor):
+    return guarding.set_policy(cast.production, {"minutes": 20}, actor=actor, reason="because")
+
+
+@invocation("freeze.set")
+def set_freeze(cast, actor):
+    begin = timezone.now() + timedelta(days=2)
+    return guarding.set_freeze(cast.production, begin, begin + timedelta(hours=1), actor=actor, reason="because")
+
+
+@invocation("freeze.end")
+def end_freeze(cast, actor):
+    return guarding.end_freeze(Freeze.objects.get(), actor=actor, reason="because")
 
 
 INVOCATIONS |= {f"operation.{name}": of_operation(name) for name in ("pause", "resume", "cancel", "undo")}

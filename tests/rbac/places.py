@@ -61,6 +61,8 @@ class Furnished:
         operation = rows.operation(environment, [task], reason=mark, actor_name=mark)
         Item.objects.filter(operation=operation).update(detail=mark, new_task_id=mark)
         paused = rows.operation(environment, [task], reason=mark, actor_name=mark, state="paused")
+        awaiting = rows.awaiting(environment, [task], reason=mark, actor_name=mark)
+        freeze = rows.freeze(environment, reason=mark, set_by_name=mark)
         keys = {
             "api-task": task.pk,
             "api-task-events": task.pk,
@@ -74,6 +76,9 @@ class Furnished:
             "api-operation-items": operation.pk,
             **{f"api-operation-{verb}": operation.pk for verb in ("pause", "cancel", "undo")},
             "api-operation-resume": paused.pk,
+            **{f"api-operation-{verb}": awaiting.pk for verb in ("approve", "reject", "break-glass")},
+            "api-approval": awaiting.approval.pk,
+            "api-freeze": freeze.pk,
             "api-token": token.pk,
             "api-entry": entry.pk,
             "api-log-entry": entry.pk,
@@ -82,6 +87,9 @@ class Furnished:
             "api-settings": {"tasks_days": 40},
             "api-operations": {"action": "task.retry", "targets": [task.pk]},
             "api-operation-preview": {"action": "task.retry", "targets": [task.pk]},
+            "api-operation-break-glass": {"reason": "it burns", "confirm": "break glass"},
+            "api-approval-policy": {"minutes": 20},
+            "api-freezes": {"ends_at": "2099-01-01T00:00:00Z", "starts_at": "2098-12-31T00:00:00Z", "reason": "x"},
             "api-tokens": {"name": "script", "scopes": ["view_metadata"]},
         }
         more, asked = folk.furnish(environment, mark)

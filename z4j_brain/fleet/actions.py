@@ -12,7 +12,7 @@ from z4j_brain.fleet import verbs
 from z4j_brain.fleet.models import Queue
 from z4j_brain.lib.ids import numbers
 from z4j_brain.lib.problem import Problem
-from z4j_brain.operations import launch
+from z4j_brain.operations import approving, launch
 from z4j_brain.operations.idempotency import Claim
 from z4j_brain.operations.models import Operation
 from z4j_brain.rbac.action import Record, action
@@ -42,9 +42,7 @@ def pause(
     if follows and any(queue.paused_at is None for queue in held):
         raise Problem(409, "not_now", "Resumed meanwhile")
     operation = launch.start(verbs.PAUSE, environment, queue_ids, options, given, actor, reason, record, claim)
-    if follows:
-        return operation
-    _of(environment, operation).update(paused_at=timezone.now(), paused_by=actor.name[:255], paused_reason=reason[:500])
+    approving.take_effect(operation)
     return operation
 
 
@@ -62,9 +60,7 @@ def resume(
 ) -> Operation:
     """Have every worker take from these queues again."""
     operation = launch.start(verbs.RESUME, environment, queue_ids, options, given, actor, reason, record, claim)
-    # Also where no worker is left that could be told: else the next one would be told to pause.
-    here = Queue.objects.filter(environment=environment, pk__in=numbers(map(str, queue_ids)))
-    here.update(paused_at=None, paused_by=None, paused_reason=None)
+    approving.take_effect(operation)
     return operation
 
 
@@ -80,7 +76,24 @@ rate_limit = launch.asking(verbs.RATE_LIMIT)
 time_limit = launch.asking(verbs.TIME_LIMIT)
 
 
-def _of(environment: Environment, operation: Operation) -> QuerySet[Queue]:
-    """The queues of which something is asked."""
-    asked = operation.items.filter(left_out="").values_list("target_id", flat=True)
-    return Queue.objects.filter(environment=environment, pk__in={int(pk) for pk in asked})
+def _hold(operation: Operation) -> None:
+    """The queues are paused for whoever comes, too."""
+    if verbs.ONLY in operation.options:  # they are: some workers hear of it late
+        return
+    said = {"paused_by": operation.actor_name, "paused_reason": operation.reason}
+    _of(operation, left_out="").update(paused_at=timezone.now(), **said)
+
+
+def _go_on(operation: Operation) -> None:
+    """Also where no worker is left that could be told: else the next one would be told to pause."""
+    _of(operation).update(paused_at=None, paused_by=None, paused_reason=None)
+
+
+def _of(operation: Operation, **which: str) -> QuerySet[Queue]:
+    """The queues of which something was asked."""
+    asked = operation.items.filter(**which).values_list("target_id", flat=True)
+    return Queue.objects.filter(environment=operation.environment, pk__in=numbers(asked))
+
+
+approving.on_release(verbs.PAUSE.name, _hold)
+approving.on_release(verbs.RESUME.name, _go_on)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from z4j_brain.ledger.states import Phase
 from z4j_brain.lib import nudge
 from z4j_brain.lib.problem import Problem
-from z4j_brain.operations import launch, outcomes, queries, statements, targets, verbs
+from z4j_brain.operations import approving, launch, outcomes, queries, statements, targets, verbs
+from z4j_brain.operations.idempotency import Claim
 from z4j_brain.operations.models import Command, Item, Operation
 from z4j_brain.operations.states import TERMINAL, CommandState, ItemOutcome, ItemProgress, OperationState, Relation
-from z4j_brain.rbac.action import Record, action
+from z4j_brain.rbac import access
+from z4j_brain.rbac.action import Record, Refused, action
 from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
 
 _GOING = (OperationState.PENDING, OperationState.RUNNING)
@@ -96,6 +102,44 @@ def undo(operation: Operation, *, actor: Actor, reason: str = "", record: Record
     )
 
 
+@action(Permission.REQUEST, "operation.request")
+def request(
+    environment: Environment,
+    name: str,
+    ids: Sequence[int | str],
+    options: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
+    *,
+    actor: Actor,
+    reason: str = "",
+    claim: Claim | None = None,
+    record: Record,
+) -> Operation:
+    """Ask for what only others may do: it waits until one of them approves it."""
+    verb = verbs.find(name)
+    if verb is None or approving.way(environment, actor, verb) != approving.REQUEST:
+        raise Refused(access.Decision(False, True, "role_lacks", "Your role does not let you ask for this."))
+    return launch.start(verb, environment, ids, options, given, actor, reason, record, claim, below=True)
+
+
+@action(Permission.APPROVE, "operation.approve", phase=Phase.APPROVAL, also=_own, fresh=True)
+def approve(operation: Operation, *, actor: Actor, reason: str = "", record: Record) -> Operation:
+    """Let go ahead what somebody else has asked for. If it is not what they asked for any more, it is void instead."""
+    return approving.approve(_locked(operation, record), actor, reason, record)
+
+
+@action(Permission.APPROVE, "operation.reject", phase=Phase.APPROVAL)
+def reject(operation: Operation, *, actor: Actor, reason: str = "", record: Record) -> Operation:
+    """Turn down what somebody else has asked for: nothing of it is done."""
+    return approving.reject(_locked(operation, record), actor, reason, record)
+
+
+@action(Permission.BREAK_GLASS, "operation.break_glass", phase=Phase.APPROVAL, also=_own, fresh=True)
+def break_glass(operation: Operation, typed: str, *, actor: Actor, reason: str = "", record: Record) -> Operation:
+    """Let it go ahead without a second person, or through a freeze, in an emergency."""
+    return approving.break_glass(_locked(operation, record), actor, reason, typed, record)
+
+
 def _locked(operation: Operation, record: Record) -> Operation:
     record.target("operation", operation.pk)
     record.params({"operation": str(operation.pk)})
@@ -122,6 +166,7 @@ def _postpone(operation: Operation, stood: timedelta, record: Record) -> None:
 
 
 def _withdraw(operation: Operation, actor: Actor) -> Operation:
+    approving.withdraw(operation, actor)
     waiting = list(_waiting(operation).values_list("pk", flat=True))
     Command.objects.filter(pk__in=waiting).update(state=CommandState.WITHDRAWN, settled_at=timezone.now())
     for command in Command.objects.filter(pk__in=waiting, fence__gt=0).order_by("id"):

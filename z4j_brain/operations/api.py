@@ -14,7 +14,8 @@ from rest_framework.response import Response
 
 from z4j_brain.lib.listing import ChoiceIn, StrictFilterSet
 from z4j_brain.lib.problem import Problem
-from z4j_brain.operations import actions, asking, plan, queries, targets
+from z4j_brain.operations import actions, approvals_api, asking, plan, queries, targets
+from z4j_brain.operations.approvals_api import BreakGlassSerializer, OutlookSerializer, WaitSerializer
 from z4j_brain.operations.idempotency import Claim, Taken
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.operations.options import told
@@ -49,6 +50,7 @@ class OperationSerializer(serializers.ModelSerializer[Operation]):
     actor = ActorSerializer(source="*", read_only=True)
     options = serializers.SerializerMethodField()
     entry = serializers.UUIDField(source="entry_id", allow_null=True, read_only=True)
+    approval = WaitSerializer(read_only=True, allow_null=True)
 
     class Meta:
         model = Operation
@@ -67,6 +69,7 @@ class OperationSerializer(serializers.ModelSerializer[Operation]):
             "succeeded",
             "failed",
             "halted",
+            "approval",
             "entry",
             "created_at",
             "next_at",
@@ -196,6 +199,7 @@ class PreviewSerializer(serializers.Serializer[asking.Preview]):
     options = serializers.SerializerMethodField()
     confirm = serializers.IntegerField(source="plan.confirm", allow_null=True)
     reason_required = serializers.BooleanField()
+    approval = OutlookSerializer(source="outlook")
 
     @extend_schema_field({"type": "object", "additionalProperties": {}})
     def get_options(self, preview: asking.Preview) -> dict[str, Any]:
@@ -318,6 +322,24 @@ class OperationView(mixins.ListModelMixin, mixins.RetrieveModelMixin, AskingDoor
         """
         return self._steer(actions.undo)
 
+    @extend_schema(request=ReasonSerializer, responses={202: OperationSerializer})
+    def approve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Let go ahead what somebody else has asked for. For people who are signed in; no token approves. An operation
+        that is not what was asked for any more is void, and comes back cancelled.
+        """
+        return self._steer(actions.approve)
+
+    @extend_schema(request=ReasonSerializer, responses={202: OperationSerializer})
+    def reject(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Turn down what somebody else has asked for. It takes a reason."""
+        return self._steer(actions.reject)
+
+    @extend_schema(request=BreakGlassSerializer, responses={202: OperationSerializer})
+    def break_glass(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Let it go ahead without a second person, in an emergency. Everybody is told at once."""
+        operation, asked = self.get_object(), self.valid(BreakGlassSerializer)
+        return self.told(actions.break_glass(operation, asked["confirm"], actor=self.actor, reason=asked["reason"]))
+
     def _steer(self, action: Callable[..., Operation]) -> Response:
         operation = self.get_object()
         return self.told(action(operation, actor=self.actor, reason=self.valid(ReasonSerializer)["reason"]))
@@ -337,12 +359,18 @@ class ItemView(mixins.ListModelMixin, Door):
 
 _PLACE = "<slug:project>/<slug:environment>/operations/"
 routes = [
+    *approvals_api.routes,
     path(_PLACE, OperationView.as_view({"get": "list", "post": "create"}), name="api-operations"),
     path(f"{_PLACE}<uuid:pk>/", OperationView.as_view({"get": "retrieve"}), name="api-operation"),
     path(f"{_PLACE}preview/", OperationView.as_view({"post": "preview"}), name="api-operation-preview"),
     *(
         path(f"{_PLACE}<uuid:pk>/{verb}/", OperationView.as_view({"post": verb}), name=f"api-operation-{verb}")
-        for verb in ("pause", "resume", "cancel", "undo")
+        for verb in ("pause", "resume", "cancel", "undo", "approve", "reject")
+    ),
+    path(
+        f"{_PLACE}<uuid:pk>/break-glass/",
+        OperationView.as_view({"post": "break_glass"}),
+        name="api-operation-break-glass",
     ),
     path(f"{_PLACE}<uuid:pk>/items/", ItemView.as_view({"get": "list"}), name="api-operation-items"),
 ]

@@ -13,8 +13,9 @@ from django.http import Http404
 from z4j_brain.agents import queries as agents
 from z4j_brain.lib.listing import invalid
 from z4j_brain.lib.problem import Fault, Problem
-from z4j_brain.operations import launch, plan, queries, snapshots, targets, verbs
+from z4j_brain.operations import approving, launch, plan, queries, snapshots, targets, verbs
 from z4j_brain.operations import options as choices
+from z4j_brain.operations.approving import Outlook
 from z4j_brain.operations.idempotency import Claim
 from z4j_brain.operations.models import Operation, Snapshot
 from z4j_brain.operations.plan import Plan
@@ -70,6 +71,7 @@ class Preview:
     behind: Behind
     notes: tuple[Note, ...]
     reason_required: bool
+    outlook: Outlook
 
     @property
     def oldest(self) -> datetime | None:
@@ -95,9 +97,9 @@ def read(environment: Environment, actor: Actor, asked: Mapping[str, Any], *, in
     verb = verbs.find(asked["action"])
     if verb is None:
         raise invalid([Fault(pointer="#/action", detail=f"One of {', '.join(verbs.names())}.")])
-    if in_earnest and not rbac.may(actor, verb.permission, environment):
-        REGISTRY[verb.name].run(environment, (), actor=actor, reason=asked.get("reason", ""))
-    if not in_earnest:
+    if not approving.way(environment, actor, verb):
+        if in_earnest:
+            REGISTRY[verb.name].run(environment, (), actor=actor, reason=asked.get("reason", ""))
         rbac.require(actor, verb.permission, environment)
     given = [name for name in ("filter", "targets", "all", "preview") if asked.get(name) not in (None, False)]
     if len(given) != 1:
@@ -200,7 +202,8 @@ def preview(environment: Environment, actor: Actor, wish: Wish) -> Preview:
     engines = sorted({one.engine for one in agreed.candidates})
     notes = [Note(engine, agents.reach(environment, engine).offer(wish.verb.asks).note) for engine in engines]
     told = tuple(note for note in notes if note.text)
-    return Preview(agreed, kept, Behind(*agents.behind(environment)), told, environment.reason_required)
+    outlook = approving.outlook(environment, agreed, actor)
+    return Preview(agreed, kept, Behind(*agents.behind(environment)), told, environment.reason_required, outlook)
 
 
 def run(
@@ -217,11 +220,11 @@ def run(
         raise Problem(422, "nothing_matches", detail, detail, [Fault(pointer="#/filter", detail=detail)])
     if wish.verb.typed:
         _demand_number(environment, actor, wish, confirm)
-    ask = REGISTRY[wish.verb.name].run
+    below = approving.way(environment, actor, wish.verb) == approving.REQUEST
+    ask = REGISTRY["operation.request" if below else wish.verb.name].run
+    wanted = (*((wish.verb.name,) if below else ()), wish.ids, wish.options, wish.subject)
     try:
-        operation: Operation = ask(
-            environment, wish.ids, wish.options, wish.subject, actor=actor, reason=reason, claim=claim
-        )
+        operation: Operation = ask(environment, *wanted, actor=actor, reason=reason, claim=claim)
     except Http404:
         _demand_known(environment, actor, wish.verb, wish.ids, wish.options)
         raise

@@ -12,10 +12,11 @@ from django.utils import timezone
 
 from z4j_brain.agents.states import SILENT_AFTER
 from z4j_brain.lib import nudge
-from z4j_brain.operations import outbox, outcomes, snapshots
+from z4j_brain.operations import approving, outbox, outcomes, snapshots
 from z4j_brain.operations.models import Command, IdempotencyKey, Item, Operation
 from z4j_brain.operations.outbox import ROUND
 from z4j_brain.operations.states import TERMINAL, CommandState, ItemOutcome, ItemProgress, OperationState
+from z4j_brain.rbac import approvals
 
 MAX_LEASES = 3
 KEYS_KEPT = timedelta(hours=24)
@@ -42,6 +43,7 @@ def expire(now: datetime | None = None) -> None:
     for pk in list(_due(now).values_list("pk", flat=True)[:ROUND]):
         with transaction.atomic():
             _expire_operation(pk, now)
+    approving.expire(now)
 
 
 def reconsider(now: datetime | None = None) -> None:
@@ -60,6 +62,7 @@ def _due(now: datetime) -> QuerySet[Operation]:
     """What is paused waits longer."""
     running = Operation.objects.exclude(state__in=TERMINAL)
     paused = Q(state=OperationState.PAUSED)
+    running = running.exclude(state=OperationState.AWAITING_APPROVAL)  # that has a time of its own
     return running.filter(~paused & Q(expires_at__lte=now) | paused & Q(paused_at__lte=now - PAUSED))
 
 
@@ -135,6 +138,7 @@ def _end(item: Item) -> None:
 def prune(now: datetime | None = None) -> None:
     """Forget idempotency keys after a day, and what previews found after an hour."""
     snapshots.prune(now)
+    approvals.prune(now)
     IdempotencyKey.objects.filter(created_at__lt=(now or timezone.now()) - KEYS_KEPT).delete()
 
 

@@ -18,8 +18,8 @@ from django.utils import timezone
 from z4j_brain.lib import bulk, nudge
 from z4j_brain.lib.listing import invalid
 from z4j_brain.lib.problem import Fault
+from z4j_brain.operations import approving, outcomes, plan, statements, targets
 from z4j_brain.operations import options as choices
-from z4j_brain.operations import outcomes, plan, statements, targets
 from z4j_brain.operations.idempotency import Claim
 from z4j_brain.operations.models import Command, Item, Operation
 from z4j_brain.operations.plan import Plan
@@ -71,9 +71,11 @@ def start(
     claim: Claim | None = None,
     parent: Operation | None = None,
     relation: Relation | str = "",
+    *,
+    below: bool = False,
 ) -> Operation:
     """The operation of an action on these targets. `given`: the filter that led to them; None: they were named, and
-    then each has to exist.
+    then each has to exist. `below`: whoever asks may only ask, so that it waits for whoever may do it.
     """
     _demand_reason(environment, reason)
     kind, chosen = targets.kind(verb.kind), [str(pk) for pk in ids]
@@ -81,12 +83,15 @@ def start(
     if not chosen or (given is None and any(one.left_out == LeftOut.GONE for one in agreed.candidates)):
         raise Http404("There is no such target here.")
     _demand_fit(agreed)
+    waits = approving.demand(environment, agreed, actor, below=below)
     operation = _begin(environment, agreed, {"ids": chosen[:NAMED]} if given is None else given, actor, reason, record)
+    approving.hold(operation, waits)
     operation.parent, operation.relation = (parent, relation) if parent else _again(environment, verb, given)
     operation.save(force_insert=True)
     if claim is not None:
         claim.take(operation)
     _write(operation, agreed, record)
+    approving.seal(operation, waits, actor, record)
     _tell(operation, agreed, environment, record)
     return outcomes.sum_up(operation.pk) if agreed.left_count else operation
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
+from functools import partial
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -18,7 +20,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from z4j_brain.audit import queries as audit
 from z4j_brain.lib import keyset
 from z4j_brain.lib.problem import Problem
-from z4j_brain.operations import actions, queries, question, statements, verbs
+from z4j_brain.operations import actions, approving, inbox, queries, question, statements, verbs
 from z4j_brain.operations.models import Operation
 from z4j_brain.operations.question import Question
 from z4j_brain.operations.states import ItemOutcome
@@ -30,7 +32,14 @@ from z4j_brain.rbac.states import Permission
 SHOWN = 50
 #: What a dialog about one target has said beforehand: also if it was retried, also if its agent has yet to come back.
 ONE = {"again": True, "wait": True}
-STEERING = {"pause": actions.pause, "resume": actions.resume, "cancel": actions.cancel, "undo": actions.undo}
+STEERING: dict[str, Callable[..., Operation]] = {
+    "pause": actions.pause,
+    "resume": actions.resume,
+    "cancel": actions.cancel,
+    "undo": actions.undo,
+    "approve": actions.approve,
+    "reject": actions.reject,
+}
 
 
 @require_GET
@@ -63,6 +72,7 @@ def shown(request: HttpRequest, project: str, environment: str, id: UUID) -> Htt
         "may_steer": rbac.may(actor, Permission.MANAGE_OPERATIONS, place),
         "unsent": queries.unsent(operation),
         "unsealed": statements.obstacle(operation),
+        "told": inbox.outlook(actor, place, operation),
         "followers": list(operation.followers.order_by("-id")[:10]),
         "ran_on": queries.ran_on(operation),
         "left_out": sum(one["count"] for one in operation.plan.get("excluded", ())),
@@ -122,7 +132,8 @@ def ask(request: HttpRequest, project: str, environment: str, action: str) -> Ht
     verb = verbs.find(action)
     if verb is None:
         raise Http404
-    rbac.require(actor, verb.permission, place)
+    if not approving.way(place, actor, verb):
+        rbac.require(actor, verb.permission, place)
     if request.method == "GET":
         return _asked(request, place, question.ask(place, actor, verb, request.GET))
     given = request.POST.copy()
@@ -155,15 +166,18 @@ def _asked(request: HttpRequest, place: Environment, asked: Question, status: in
 @require_POST
 @login_required
 def steer(request: HttpRequest, project: str, environment: str, id: UUID, verb: str) -> HttpResponse:
-    """Pause, resume, cancel or take back an operation."""
+    """Pause, resume, cancel, take back, approve or reject an operation, or let it go ahead alone."""
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
     operation = queries.detail(actor, place, id)
-    if verb not in STEERING:
+    run = STEERING.get(verb)
+    if verb == "break-glass":
+        run = partial(actions.break_glass, typed=request.POST.get("confirm", ""))
+    if run is None:
         raise Http404
     try:
-        told = STEERING[verb](operation, actor=actor, reason=request.POST.get("reason", "").strip()[:500])
-    except Problem as problem:  # it has ended meanwhile: the page says so
-        messages.warning(request, problem.detail)
+        told = run(operation, actor=actor, reason=request.POST.get("reason", "").strip()[:500])
+    except Problem as problem:  # it has ended meanwhile, or something is missing: the page says so
+        messages.warning(request, " ".join(fault["detail"] for fault in problem.errors) or problem.detail)
         told = operation
     return redirect("operation", project=project, environment=environment, id=told.pk)

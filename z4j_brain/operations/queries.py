@@ -35,7 +35,7 @@ class Share:
 
 def operations(actor: Actor, environment: Environment) -> QuerySet[Operation]:
     """Whoever sees only some of the tasks sees the operations that they asked for: others name other tasks."""
-    found = rbac.within(Operation.objects.all(), actor, environment)
+    found = rbac.within(Operation.objects.select_related("approval"), actor, environment)
     if rbac.sees_everything(actor, environment):
         return found
     return found.filter(actor_type=actor.type, actor_id=actor.id)

@@ -46,6 +46,7 @@ NAVIGATION = (
         "Operate",
         (
             Place("operations", "Operations", "zap", "o"),
+            Place("approvals", "Approvals", "check-check", "y"),
             Place("capabilities", "Capabilities", "sliders-horizontal", "p"),
             Place("doctor", "Doctor", "stethoscope", "d"),
         ),
@@ -63,6 +64,7 @@ NAVIGATION = (
 
 #: Pages that stand below another one in the navigation.
 PARENTS = {"task": "tasks", "operation": "operations", "queue": "queues", "worker": "workers", "ask": "operations"}
+PARENTS |= {"approval": "approvals", "guards": "settings"}
 PARENTS |= {"entry": "audit", "log": "audit", "log-entry": "audit", "outlets": "audit"}
 
 

@@ -25,13 +25,15 @@ from z4j_brain.ledger import health
 from z4j_brain.ledger.health import LogHealth
 from z4j_brain.lib import disk, words
 from z4j_brain.lib.words import DAY, HOUR, MINUTE
-from z4j_brain.operations import verbs
+from z4j_brain.operations import inbox, verbs
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.operations.states import ItemOutcome, ItemProgress, OperationState
 from z4j_brain.operations.verbs import Verb
+from z4j_brain.rbac import approvals, freezes
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
-from z4j_brain.rbac.states import Permission
+from z4j_brain.rbac.models import Approval
+from z4j_brain.rbac.states import ApprovalState, Permission
 from z4j_brain.stats import figures
 from z4j_brain.stats import queries as stats
 from z4j_brain.stats.filters import TIMES, listed
@@ -47,6 +49,8 @@ for spoken in (words.duration, words.level, words.number, words.percent):
 SLOT, MAX_SLOTS = 15, 24
 #: Entries of the audit log beside what they are about.
 TOUCHES = 10
+#: Freezes and alarms that stand above a page.
+GUARDS = 3
 
 
 @register.filter
@@ -96,6 +100,24 @@ def operation_state(operation: Operation, extra: str = "") -> SafeString:
 def outcome(item: Item, extra: str = "") -> SafeString:
     """What became of one target; before that, how far it has come."""
     return mark(ItemOutcome(item.outcome) if item.outcome else ItemProgress(item.progress), extra)
+
+
+@register.simple_tag
+def approval_state(approval: Approval, extra: str = "") -> SafeString:
+    return mark(ApprovalState(approval.state), extra)
+
+
+@register.simple_tag(takes_context=True)
+def guards(context: template.Context) -> dict[str, Any]:
+    """What everybody here has to know first: that the environment is frozen, and who went ahead alone."""
+    environment = context["environment"]
+    return {"freezes": freezes.on(environment)[:GUARDS], "alarms": approvals.alarms(environment)[:GUARDS]}
+
+
+@register.simple_tag(takes_context=True)
+def approvals_due(context: template.Context) -> int:
+    """How many requests wait for the reader's answer."""
+    return len(inbox.waiting(Actor.of(context["request"]), context["environment"]))
 
 
 @register.simple_tag
@@ -196,7 +218,11 @@ def low_disk(context: template.Context) -> disk.Space | None:
 
 @register.inclusion_tag("audit/_touches.html", takes_context=True)
 def who_touched(
-    context: template.Context, *kinds: str, id: Any = None, found: list[Touch] | None = None, nobody: str = "Nobody yet."
+    context: template.Context,
+    *kinds: str,
+    id: Any = None,
+    found: list[Touch] | None = None,
+    nobody: str = "Nobody yet.",
 ) -> dict[str, Any]:
     """Who touched this one, or anything of these kinds: entries of the audit log, each with a way to it."""
     environment = context["environment"]

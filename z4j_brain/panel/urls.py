@@ -10,10 +10,12 @@ from z4j_brain.agents import pages as agents
 from z4j_brain.audit import outlets
 from z4j_brain.audit import pages as audit
 from z4j_brain.fleet import pages as fleet
+from z4j_brain.operations import approvals_pages as approvals
 from z4j_brain.operations import pages as operations
 from z4j_brain.panel import deadletters, overview, pages
 from z4j_brain.panel.consumers import Live, Nowhere
 from z4j_brain.panel.signin import SignInView, SignOutView
+from z4j_brain.rbac import guarding_pages as guarding
 from z4j_brain.rbac import invited_pages as invited
 from z4j_brain.rbac import members_pages as members
 from z4j_brain.rbac import pages as rbac
@@ -33,6 +35,9 @@ inside = [
     path("operations/<uuid:id>/", operations.shown, name="operation"),
     path("operations/<uuid:id>/outcomes.csv", operations.export, name="operation-export"),
     path("operations/<uuid:id>/<str:verb>/", operations.steer, name="operation-steer"),
+    path("approvals/", approvals.listed, name="approvals"),
+    path("approvals/<uuid:id>/", approvals.shown, name="approval"),
+    path("approvals/<uuid:id>/<str:verb>/", approvals.answer, name="approval-answer"),
     path("queues/", fleet.queues, name="queues"),
     path("queues/<int:id>/", fleet.queue, name="queue"),
     path("workers/", fleet.workers, name="workers"),
@@ -46,6 +51,9 @@ inside = [
     path("audit/", audit.listed, name="audit"),
     path("audit/<uuid:id>/", audit.shown, name="entry"),
     path("settings/", rbac.settings, name="settings"),
+    path("settings/approvals/", guarding.shown, name="guards"),
+    path("settings/approvals/freezes/", guarding.freeze, name="freeze-set"),
+    path("settings/approvals/freezes/<uuid:id>/", guarding.end, name="freeze-end"),
     path("members/", members.shown, name="members"),
     path("members/<str:verb>/", members.change, name="members-change"),
     path("jump/", pages.jump, name="jump"),

@@ -27,10 +27,11 @@ from z4j_brain.ledger import entries
 from z4j_brain.ledger.states import Outcome, Phase
 from z4j_brain.lib import nudge
 from z4j_brain.lib.ids import uuid7
-from z4j_brain.rbac import access
+from z4j_brain.rbac import access, approvals
 from z4j_brain.rbac import fresh as proof
 from z4j_brain.rbac.actor import Actor
-from z4j_brain.rbac.states import InstancePermission, Permission
+from z4j_brain.rbac.models import Approval
+from z4j_brain.rbac.states import ApprovalState, InstancePermission, Permission
 
 Result = TypeVar("Result")
 
@@ -40,7 +41,7 @@ class Refused(PermissionDenied):
 
     def __init__(self, decision: access.Decision) -> None:
         super().__init__(decision.reason)
-        self.rule, self.visible = decision.rule, decision.visible
+        self.decision, self.rule, self.visible = decision, decision.rule, decision.visible
 
 
 class Hidden(Refused, Http404):
@@ -101,12 +102,14 @@ def action(
     phase: Phase = Phase.REQUEST,
     also: Callable[[Any], Permission | None] = lambda target: None,
     fresh: bool | proof.Fresh = False,
+    eyes: Callable[..., approvals.Wish | None] = lambda *args, **kwargs: None,
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Make a function of `actions.py` an action. Its first positional argument is what is decided on.
 
     `also`: a second permission that it takes on this target, where what it does depends on the target.
     `fresh`: a person has to have given their second factor within ten minutes, and no token may do it, ever;
     `Fresh.PEOPLE`: a token that has the scope may.
+    `eyes`: what another person has to agree to first, where the policy says so; called like the action itself.
     """
     demand = proof.Fresh.ALL if fresh is True else fresh or None
 
@@ -122,12 +125,19 @@ def action(
                 decision = missing
             if not decision.allow:
                 _refuse(decision, name, phase, actor, target, reason)
-            with transaction.atomic(durable=True):
-                record = Record()
-                result = body(target, *args, actor=actor, reason=reason, record=record, **kwargs)
-                _append(record, name, phase, actor, target, reason, Outcome.ALLOWED, decision.rule)
-                for environment_id, kind, ids in record._nudges:
-                    nudge.on_commit(environment_id, kind, ids)
+            wish = eyes(target, *args, **kwargs)
+            permit = _agreed(wish, REGISTRY[name], actor, target, reason) if wish else None
+            try:
+                with transaction.atomic(durable=True):
+                    record = Record()
+                    if permit is not None:
+                        _use(permit, record)
+                    result = body(target, *args, actor=actor, reason=reason, record=record, **kwargs)
+                    _append(record, name, phase, actor, target, reason, Outcome.ALLOWED, decision.rule)
+                    for environment_id, kind, ids in record._nudges:
+                        nudge.on_commit(environment_id, kind, ids)
+            except Refused as refusal:  # that the body found: nothing of it stays but the refusal
+                _refuse(refusal.decision, name, phase, actor, target, reason)
             if actor.known is not None and phase == Phase.ADMIN:
                 actor.known.clear()  # it may have changed what the actor holds
             return result
@@ -155,6 +165,32 @@ def _refuse(decision: access.Decision, name: str, phase: Phase, actor: Actor, ta
     with transaction.atomic(durable=True):
         _append(Record(), name, phase, actor, target, reason, Outcome.REFUSED, decision.rule)
     raise Refused(decision) if decision.visible else Hidden(decision)
+
+
+def _agreed(wish: approvals.Wish, info: ActionInfo, actor: Actor, target: Any, reason: str) -> Approval | None:
+    """The yes of somebody else; None where it takes none. Where it is missing, it is asked for."""
+    name = info.name
+    where = None if actor.type == "system" else approvals.wanted(wish, name, info.permission, actor)
+    if where is None:
+        return None
+    asked = approvals.pending(where[0], name, wish, actor)
+    if asked is not None and asked.state == ApprovalState.APPROVED:
+        return asked
+    if asked is not None:
+        raise approvals.Needed(asked, is_new=False)
+    with transaction.atomic(durable=True):
+        asked, record = approvals.ask(*where, name, wish, actor, reason), Record()
+        record.target("approval", asked.pk)
+        record.params({"approval": str(asked.pk), "approval_digest": asked.digest})
+        _append(record, name, info.phase, actor, target, reason, Outcome.ALLOWED, "approval_needed")
+        nudge.on_commit(asked.environment_id, "approval", [str(asked.pk)])
+    raise approvals.Needed(asked, is_new=True)
+
+
+def _use(permit: Approval, record: Record) -> None:
+    if not approvals.use(permit):  # by the same person, a moment ago
+        raise approvals.Needed(permit, is_new=False)
+    record.params({"approval": str(permit.pk), "approval_digest": permit.digest})
 
 
 def _append(

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from z4j_brain.ledger.states import Phase
-from z4j_brain.rbac import guardian_rows, rank
+from z4j_brain.rbac import guardian_rows, rank, two
 from z4j_brain.rbac.access import Instance
 from z4j_brain.rbac.action import Record, action
 from z4j_brain.rbac.actor import Actor
@@ -153,7 +153,7 @@ def configure_environment(
     return new
 
 
-@action(Permission.MANAGE_MEMBERS, "member.set_role", phase=Phase.ADMIN, fresh=Fresh.PEOPLE)
+@action(Permission.MANAGE_MEMBERS, "member.set_role", phase=Phase.ADMIN, fresh=Fresh.PEOPLE, eyes=two.of_role)
 def set_membership(
     place: Project | Environment, user: User, role: Role | None, *, actor: Actor, reason: str = "", record: Record
 ) -> Membership | None:

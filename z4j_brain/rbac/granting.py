@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from z4j_brain.ledger.states import Phase
-from z4j_brain.rbac import access, globs, rank
+from z4j_brain.rbac import access, globs, rank, two
 from z4j_brain.rbac.access import Instance
 from z4j_brain.rbac.action import Record, action
 from z4j_brain.rbac.actor import Actor
@@ -27,7 +27,7 @@ from z4j_brain.rbac.states import (
 )
 
 
-@action(Permission.MANAGE_MEMBERS, "grant.give", phase=Phase.ADMIN, fresh=Fresh.PEOPLE)
+@action(Permission.MANAGE_MEMBERS, "grant.give", phase=Phase.ADMIN, fresh=Fresh.PEOPLE, eyes=two.of_grant)
 def give(
     place: Project | Environment,
     subject: User | Group | Token,

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from z4j_brain.ledger.states import Phase
-from z4j_brain.rbac import access, guardian_rows, rank
+from z4j_brain.rbac import access, guardian_rows, rank, two
 from z4j_brain.rbac.access import Instance
 from z4j_brain.rbac.action import Record, action
 from z4j_brain.rbac.actor import Actor
@@ -26,7 +26,7 @@ class NotInForce(ValidationError):
         super().__init__(str(self.__doc__), code="not_in_force")
 
 
-@action(Permission.MANAGE_MEMBERS, "member.invite", phase=Phase.ADMIN, fresh=Fresh.PEOPLE)
+@action(Permission.MANAGE_MEMBERS, "member.invite", phase=Phase.ADMIN, fresh=Fresh.PEOPLE, eyes=two.of_role)
 def invite(
     place: Project | Environment, sent_to: str, role: Role, *, actor: Actor, reason: str = "", record: Record
 ) -> tuple[Invitation, str]:

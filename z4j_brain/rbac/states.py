@@ -100,6 +100,7 @@ class ApprovalState(models.TextChoices):
 
     PENDING = "pending", "Waits for approval"
     APPROVED = "approved", "Approved"
+    DONE = "done", "Approved and done"
     BROKEN = "broken", "Break-glass"
     REJECTED = "rejected", "Rejected"
     WITHDRAWN = "withdrawn", "Withdrawn"
@@ -120,6 +121,7 @@ class ApprovalState(models.TextChoices):
 _APPROVALS = {
     ApprovalState.PENDING: ("hourglass", "scheduled"),
     ApprovalState.APPROVED: ("circle-check", "succeeded"),
+    ApprovalState.DONE: ("circle-check", "succeeded"),
     ApprovalState.BROKEN: ("triangle-alert", "failed"),
     ApprovalState.REJECTED: ("ban", "rejected"),
     ApprovalState.WITHDRAWN: ("undo-2", "cancelled"),

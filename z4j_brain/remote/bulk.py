@@ -8,7 +8,17 @@ from typing import Any
 from z4j_brain.remote import previews, watching, wishes
 from z4j_brain.remote.client import Client
 from z4j_brain.remote.terminal import Terminal
-from z4j_brain.remote.trouble import DONE, FAILED, INTERRUPTED, Trouble, Unreachable, refused, unreachable, wrong
+from z4j_brain.remote.trouble import (
+    AWAITING,
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    Trouble,
+    Unreachable,
+    refused,
+    unreachable,
+    wrong,
+)
 
 _NOT_KNOWN = "Whether the brain took it is not known: look at its operations before you ask again."
 
@@ -132,5 +142,5 @@ def _reason(terminal: Terminal, asked: Namespace, found: dict[str, Any]) -> str:
 def _end(client: Client, terminal: Terminal, asked: Namespace, operation: dict[str, Any]) -> int:
     if asked.no_watch:
         watching.tell(client, terminal, operation)
-        return FAILED if operation["state"] == "failed" else DONE
+        return AWAITING if watching.is_waiting(operation) else FAILED if operation["state"] == "failed" else DONE
     return watching.follow(client, terminal, operation["id"])

@@ -47,6 +47,11 @@ def _facts(preview: dict[str, Any]) -> list[tuple[str, Any]]:
         number = f"{behind['agents']} agents have {behind['events']:,} events more to tell"
         facts.append(("behind", f"{number}: others may match soon"))
     facts += [(f"note, {one['engine']}", one["text"]) for one in preview["notes"]]
+    approval = preview.get("approval") or {}
+    if approval.get("rule"):
+        people = ", ".join(approval["people"]) or "nobody yet"
+        facts.append(("approval", f"it will wait up to {approval['minutes']} min for somebody else: {people}"))
+    facts += [(name, approval[name]) for name in ("frozen", "inactive") if approval.get(name)]
     if preview["confirm"] is not None:
         facts.append(("goes for good", f"{preview['confirm']:,}"))
     return facts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-DONE, FAILED, WRONG, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, FAILED, WRONG, PARTIAL, AWAITING, INTERRUPTED = 0, 1, 2, 3, 4, 130
 #: Answers that say: what was sent is wrong. Sent again, it is wrong again.
 _WRONG_STATUS = frozenset({400, 404, 405, 411, 413, 414, 415, 422, 431})
 #: Of those, what was right when it was sent: the world is not as it was thought to be.

@@ -9,7 +9,7 @@ from typing import Any
 
 from z4j_brain.remote.client import Client
 from z4j_brain.remote.terminal import Terminal, plain
-from z4j_brain.remote.trouble import DONE, FAILED, INTERRUPTED, PARTIAL, Unreachable
+from z4j_brain.remote.trouble import AWAITING, DONE, FAILED, INTERRUPTED, PARTIAL, Unreachable
 
 _ENDED = frozenset({"succeeded", "failed", "partial", "expired", "cancelled"})
 #: Outcomes that nobody has to look at.
@@ -23,7 +23,9 @@ _PATIENCE = 5
 
 
 def follow(client: Client, terminal: Terminal, pk: str) -> int:
-    """Look at the operation until it ends or stops by itself; the exit code. Ctrl-C leaves it as it is."""
+    """Look at the operation until it ends, stops by itself or waits for somebody's approval; the exit code. Ctrl-C
+    leaves it as it is.
+    """
     try:
         for operation in _looks(client, pk):
             terminal.progress(progress(operation))
@@ -45,7 +47,7 @@ def _looks(client: Client, pk: str) -> Iterator[dict[str, Any]]:
     while True:
         operation = _look(client, pk)
         yield operation
-        if operation["state"] in _ENDED or operation["halted"]:
+        if operation["state"] in _ENDED or operation["halted"] or is_waiting(operation):
             return
         time.sleep(rest)
         rest = min(rest * 1.2, _LATEST)
@@ -82,6 +84,7 @@ def tell(client: Client, terminal: Terminal, operation: dict[str, Any]) -> None:
             ("stopped", operation["halted"]),
         ]
     )
+    lines += _waits(client, operation)
     wrong = sorted(set(outcomes) - _FINE)
     if wrong and not terminal.is_json:
         lines += _went_wrong(client, terminal, operation, wrong)
@@ -89,6 +92,26 @@ def tell(client: Client, terminal: Terminal, operation: dict[str, Any]) -> None:
         pk = operation["id"]
         lines += ["", f"Go on: z4j bulk resume {pk}    Take back the rest: z4j bulk cancel {pk}"]
     terminal.result(operation, lines)
+
+
+def is_waiting(operation: dict[str, Any]) -> bool:
+    return bool(operation["state"] == "awaiting_approval")
+
+
+def _waits(client: Client, operation: dict[str, Any]) -> list[str]:
+    """Who has to say yes, and where; what became of it, where somebody has said no."""
+    approval = operation.get("approval") or {}
+    if approval.get("state") in ("rejected", "voided") and approval["decided_reason"]:
+        return ["", f"{approval['state'].capitalize()}: {plain(approval['decided_reason'])}"]
+    if not is_waiting(operation):
+        return []
+    pk, until = operation["id"], str(approval.get("expires_at", ""))[11:16]
+    return [
+        "",
+        f"It waits for somebody else to approve it, until {until} UTC:",
+        f"  {client.place.url}/{client.place.path}/operations/{pk}/",
+        f"Then follow it: z4j bulk watch {pk}    Take it back: z4j bulk cancel {pk}",
+    ]
 
 
 def _went_wrong(client: Client, terminal: Terminal, operation: dict[str, Any], wrong: list[str]) -> list[str]:
@@ -106,6 +129,8 @@ def _went_wrong(client: Client, terminal: Terminal, operation: dict[str, Any], w
 
 def code(operation: dict[str, Any]) -> int:
     """Done, failed, or some of both. What was left out beforehand counts for neither."""
+    if is_waiting(operation):
+        return AWAITING
     if operation["state"] == "succeeded":
         return DONE
     return PARTIAL if operation["succeeded"] else FAILED

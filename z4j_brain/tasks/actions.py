@@ -8,7 +8,8 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from z4j_brain.operations import launch
+from z4j_brain.lib import nudge
+from z4j_brain.operations import approving, launch
 from z4j_brain.operations.idempotency import Claim
 from z4j_brain.operations.models import Operation
 from z4j_brain.rbac.action import Record, action
@@ -46,12 +47,7 @@ def cancel(
 ) -> Operation:
     """Ask for these tasks to be stopped, queued or running. An event of the engine says whether they were."""
     operation = launch.start(verbs.CANCEL, environment, task_ids, options, given, actor, reason, record, claim)
-    going = operation.items.filter(left_out="").values_list("target_id", flat=True)
-    asked = [int(pk) for pk in going]
-    Task.objects.filter(environment=environment, pk__in=asked).update(
-        cancel_requested_at=timezone.now(), cancel_requested_by=actor.name[:255]
-    )
-    record.nudge(environment.pk, KIND, [str(pk) for pk in asked])
+    approving.take_effect(operation)
     return operation
 
 
@@ -70,3 +66,16 @@ def export(
     record.target("environment", environment.pk)
     record.params({"filter": dict(wanted), "format": form, "payload": payload})
     return record.entry_id
+
+
+def _mark(operation: Operation) -> None:
+    """The tasks tell at once that somebody wants them stopped."""
+    going = operation.items.filter(left_out="").values_list("target_id", flat=True)
+    asked = [int(pk) for pk in going]
+    Task.objects.filter(environment=operation.environment, pk__in=asked).update(
+        cancel_requested_at=timezone.now(), cancel_requested_by=operation.actor_name
+    )
+    nudge.on_commit(operation.environment_id, KIND, [str(pk) for pk in asked])
+
+
+approving.on_release(verbs.CANCEL.name, _mark)

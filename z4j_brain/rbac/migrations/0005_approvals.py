@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(blank=True, max_length=500)),
                 ('needed', models.PositiveSmallIntegerField(default=1)),
                 ('given', models.JSONField(default=list)),
-                ('state', models.CharField(choices=[('pending', 'Waits for approval'), ('approved', 'Approved'), ('broken', 'Break-glass'), ('rejected', 'Rejected'), ('withdrawn', 'Withdrawn'), ('expired', 'Expired'), ('voided', 'Void')], default='pending', max_length=16)),
+                ('state', models.CharField(choices=[('pending', 'Waits for approval'), ('approved', 'Approved'), ('done', 'Approved and done'), ('broken', 'Break-glass'), ('rejected', 'Rejected'), ('withdrawn', 'Withdrawn'), ('expired', 'Expired'), ('voided', 'Void')], default='pending', max_length=16)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('expires_at', models.DateTimeField()),
                 ('decided_at', models.DateTimeField(null=True)),

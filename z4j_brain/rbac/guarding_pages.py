@@ -1,0 +1,185 @@
+"""The page on which an environment says what takes a second person, and when it is left alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.http import require_http_methods, require_POST
+
+from z4j_brain.lib.problem import Problem
+from z4j_brain.rbac import freezes, guarding, policies, queries
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment
+from z4j_brain.rbac.states import Permission
+
+#: Actions on so many targets, and what the field says.
+_NUMBERS = {
+    policies.ANY: ("Anything at all", "Targets that one request may have without a second person."),
+    "queue.purge": ("Purge queues", "0: each purge takes a second person."),
+    "worker.restart": ("Restart workers", "1: one at a time goes without, the whole crew does not."),
+    "worker.restart_pool": ("Restart pools", ""),
+    "worker.stop": ("Stop workers", ""),
+}
+_SWITCHES = {
+    "member.set_role": ("Give the roles Admin and Owner", "Here and in the whole project."),
+    "environment.set_approval_policy": ("Change this policy", "Else one person could lift it and put it back."),
+    "audit.erase": ("Erase personal data from the audit log", ""),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A line of the form. `value`: a number, or empty where the action never takes a second person."""
+
+    name: str
+    label: str
+    help: str
+    value: str
+    error: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"rule-{self.name.replace('*', 'any').replace('.', '-')}"
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
+    actor = Actor.of(request)
+    place = queries.environment(actor, project, environment)
+    errors: dict[str, list[str]] = {}
+    given = request.POST if request.method == "POST" else None
+    if given is not None:
+        queries.require(actor, Permission.MANAGE_PROJECT, place)
+        asked, errors = _read(place, given)
+        if not errors:
+            try:
+                guarding.set_policy(place, asked, actor=actor, reason=given.get("reason", "").strip()[:500])
+            except ValidationError as error:
+                errors = error.message_dict
+            except Problem as problem:
+                messages.warning(request, problem.detail)
+                return redirect(problem.headers.get("Location") or request.path)
+            else:
+                messages.success(request, "Saved.", extra_tags="good")
+                return redirect("guards", project=project, environment=environment)
+    return _page(request, actor, place, given, errors)
+
+
+@require_POST
+@login_required
+def freeze(request: HttpRequest, project: str, environment: str) -> HttpResponse:
+    actor = Actor.of(request)
+    place = queries.environment(actor, project, environment, Permission.MANAGE_PROJECT)
+    given = request.POST
+    begin, end = _moment(given.get("from", "")), _moment(given.get("to", ""))
+    named = [word.strip() for word in given.get("actions", "").split(",") if word.strip()]
+    try:
+        if end is None:
+            raise ValidationError({"ends_at": "Say when it ends."})
+        guarding.set_freeze(
+            place,
+            begin or timezone.now(),
+            end,
+            named,
+            single=bool(given.get("single")),
+            actor=actor,
+            reason=given.get("reason", "").strip()[:500],
+        )
+    except ValidationError as error:
+        return _page(request, actor, place, None, error.message_dict, given)
+    messages.success(request, "The freeze is set.", extra_tags="good")
+    return redirect("guards", project=project, environment=environment)
+
+
+@require_POST
+@login_required
+def end(request: HttpRequest, project: str, environment: str, id: UUID) -> HttpResponse:
+    actor = Actor.of(request)
+    place = queries.environment(actor, project, environment)
+    found = freezes.all_of(actor, place).filter(pk=id).first()
+    if found is None:
+        raise Http404
+    guarding.end_freeze(found, actor=actor, reason=request.POST.get("reason", "").strip()[:500])
+    return redirect("guards", project=project, environment=environment)
+
+
+def _page(
+    request: HttpRequest,
+    actor: Actor,
+    place: Environment,
+    given: QueryDict | None,
+    errors: dict[str, list[str]],
+    frozen: QueryDict | None = None,
+) -> HttpResponse:
+    policy = policies.of(place)
+    context = {
+        "title": "Approvals and freezes",
+        "crumbs": [{"page": "settings", "title": "Settings"}],
+        "environment": place,
+        "policy": policy,
+        "standing": policies.standing(place, policy),
+        "numbers": [_rule(name, words, policy, given, errors) for name, words in _NUMBERS.items()],
+        "switches": [_rule(name, words, policy, given, errors) for name, words in _SWITCHES.items()],
+        "minutes": given.get("minutes", "") if given is not None else policy.minutes,
+        "approvers": given.get("approvers", "") if given is not None else policy.approvers,
+        "requests": bool(given.get("requests")) if given is not None else policy.requests,
+        "reason": given.get("reason", "") if given is not None else "",
+        "freezes": freezes.set_in(place),
+        "past": freezes.past(place),
+        "frozen": frozen or {},
+        "errors": errors,
+        "zone": timezone.get_current_timezone_name(),
+        "manages": queries.may(actor, Permission.MANAGE_PROJECT, place),
+    }
+    return render(request, "rbac/guards.html", context, status=400 if errors else 200)
+
+
+def _rule(
+    name: str, words: tuple[str, str], policy: policies.Policy, given: QueryDict | None, errors: dict[str, list[str]]
+) -> Rule:
+    kept = policy.rules.get(name)
+    rule = Rule(name, *words, "" if kept is None else str(kept))
+    if given is None:
+        return rule
+    return Rule(name, *words, given.get(rule.key, ""), " ".join(errors.get(rule.key, [])))
+
+
+def _read(place: Environment, given: QueryDict) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The policy as it was filled in. Rules that the form has no line for stay as they are."""
+    policy, errors = policies.of(place), {}
+    rules = {name: number for name, number in policy.rules.items() if name not in _NUMBERS and name not in _SWITCHES}
+    for name, words in _NUMBERS.items():
+        key = Rule(name, *words, "").key
+        text = given.get(key, "").strip()
+        if text.isascii() and text.isdigit() and len(text) < 7:
+            rules[name] = int(text)
+        elif text:
+            errors[key] = ["A whole number, or nothing."]
+    rules |= {name: 0 for name, words in _SWITCHES.items() if given.get(Rule(name, *words, "").key)}
+    asked: dict[str, Any] = {"rules": rules, "requests": bool(given.get("requests"))}
+    for name in ("minutes", "approvers"):
+        text = given.get(name, "").strip()
+        if text.isascii() and text.isdigit() and len(text) < 5:
+            asked[name] = int(text)
+        else:
+            errors[name] = ["A whole number."]
+    return asked, errors
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        return None
+    return timezone.make_aware(found) if found and timezone.is_naive(found) else found

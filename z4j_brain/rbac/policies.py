@@ -1,0 +1,116 @@
+"""Which actions of an environment take a second person, and who could be one.
+
+Approvals are active where enough people could give one: else nobody could do anything, and everything asks for a
+reason and a typed number instead. Emergency accounts and tokens do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from django.db.models import Q
+
+from z4j_brain.rbac import access
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import (
+    ApprovalPolicy,
+    Environment,
+    EnvironmentUserObjectPermission,
+    Project,
+    ProjectUserObjectPermission,
+    User,
+)
+from z4j_brain.rbac.states import EnvironmentKind, Permission
+
+#: Stands for any action on targets.
+ANY = "*"
+#: How many targets an action may have without a second person, where nobody has decided otherwise.
+PRODUCTION: Mapping[str, int] = {
+    ANY: 100,
+    "queue.purge": 0,
+    "worker.restart": 1,
+    "worker.restart_pool": 1,
+    "worker.stop": 1,
+    "audit.erase": 0,
+    "environment.set_approval_policy": 0,
+    "member.set_role": 0,
+}
+MINUTES = 15
+#: People that are looked at, to tell how many could approve.
+_LOOKED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`is_usual`: nobody has changed what an environment of this kind begins with."""
+
+    rules: Mapping[str, int] = field(default_factory=dict)
+    minutes: int = MINUTES
+    approvers: int = 1
+    requests: bool = False
+    is_usual: bool = True
+
+    def rule(self, action: str, number: int = 1) -> str:
+        """The rule by which this action on so many targets takes a second person; empty when none does."""
+        named = self.rules.get(action)
+        if named is not None and number > named:
+            return action
+        most = self.rules.get(ANY)
+        return ANY if most is not None and number > most else ""
+
+
+class Standing(NamedTuple):
+    """Whether approvals can work here. `why`: a sentence on why not."""
+
+    is_active: bool
+    why: str
+    people: tuple[str, ...]
+
+
+def usual(kind: str) -> Policy:
+    production = kind == EnvironmentKind.PRODUCTION
+    return Policy(rules=dict(PRODUCTION) if production else {}, requests=production)
+
+
+def of(environment: Environment) -> Policy:
+    row = ApprovalPolicy.objects.filter(environment=environment).first()
+    if row is None:
+        return usual(environment.kind)
+    return Policy(row.rules, row.minutes, row.approvers, row.requests, is_usual=False)
+
+
+def approvers(environment: Environment) -> list[User]:
+    """Who could say yes here: people in force who hold the right to approve by a role or a grant."""
+    rows = {"permission__codename": Permission.APPROVE.value, "user__is_active": True}
+    project = ProjectUserObjectPermission.objects.filter(content_object=environment.project, **rows)
+    here = EnvironmentUserObjectPermission.objects.filter(content_object=environment, **rows)
+    found = User.objects.filter(Q(pk__in=project.values("user")) | Q(pk__in=here.values("user"))).order_by("username")
+    return [one for one in found[:_LOOKED] if _may_approve(one, environment)]
+
+
+def _may_approve(user: User, environment: Environment) -> bool:
+    return access.decide(Actor.of_user(user), Permission.APPROVE, environment).allow
+
+
+def standing(environment: Environment, policy: Policy | None = None) -> Standing:
+    """Are there enough people for whoever asks to find another who approves?"""
+    names = tuple(one.get_username() for one in approvers(environment))
+    wanted = (policy or of(environment)).approvers + 1
+    if len(names) >= wanted:
+        return Standing(True, "", names)
+    who = f"only {names[0]} could approve" if len(names) == 1 else f"{len(names) or 'no'} people could approve"
+    why = f"Approvals are inactive: {who} here, and it takes {wanted}. Give somebody else the role Admin or Owner."
+    return Standing(False, why, names)
+
+
+def rule(place: Project | Environment, action: str, number: int = 1) -> tuple[Environment, str] | None:
+    """Where and by which rule this takes a second person: of a project, in the first of its environments that asks."""
+    places = [place] if isinstance(place, Environment) else place.environments.select_related("project")
+    for environment in places:
+        policy = of(environment)
+        named = policy.rule(action, number)
+        if named and standing(environment, policy).is_active:
+            return environment, named
+    return None
