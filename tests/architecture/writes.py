@@ -44,9 +44,6 @@ _NAMED_WRITERS = {
     "z4j_brain/rbac/granting.py": "actions of grants and groups",
     "z4j_brain/rbac/joining.py": "actions of invitations and accounts",
     "z4j_brain/rbac/servicetokens.py": "actions of tokens that belong to a project",
-    "z4j_brain/rbac/granting.py": "actions of grants and groups",
-    "z4j_brain/rbac/joining.py": "actions of invitations and accounts",
-    "z4j_brain/rbac/servicetokens.py": "actions of tokens that belong to a project",
     "z4j_brain/rbac/authentication.py": "when a token was last used: a fact about a request, not an action",
 }
 

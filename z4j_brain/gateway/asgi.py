@@ -123,7 +123,7 @@ async def _commands(scope: Scope, receive: Receive) -> bytes:
     boot, wait, known = _query(scope["query_string"])
     began, key, here, authorization = time.monotonic(), await _key(headers), room(), headers["authorization"]
     del headers  # of thousands that wait, each would keep its own
-    waiter = here.enter(key.environment_id, boot)
+    waiter = here.enter(key.environment_id, boot, authorization)
     try:
         if error := await waiter.looked_up:
             raise error

@@ -13,8 +13,9 @@ from z4j_brain.agents import queries
 from z4j_brain.agents.models import AgentKey
 from z4j_brain.lib.problem import Problem
 
-#: How long a key is believed without asking the database: the longest a revoked key goes on being served.
-TRUSTED_FOR = 4.0
+#: How long a key is believed without asking the database. With the second between two looks at who waits, a revoked
+#: key is served for less than five.
+TRUSTED_FOR = 3.5
 MAX_REMEMBERED = 10_000
 
 _remembered: dict[str, tuple[float, AgentKey | None]] = {}

@@ -25,6 +25,7 @@ from z4j_brain.agents import ingest as agents
 from z4j_brain.agents import queries
 from z4j_brain.agents.models import Agent
 from z4j_brain.agents.states import AgentRole
+from z4j_brain.gateway import bearer
 from z4j_brain.gateway.writer import reader, writer
 from z4j_brain.lib import drain, nudge
 from z4j_brain.operations import outbox
@@ -56,6 +57,8 @@ class Waiter:
     environment_id: int
     boot: UUID
     since: float
+    #: By which it came: when that ends, so does its wait.
+    authorization: str = ""
     agent_id: UUID | None = None
     offers: frozenset[tuple[str, str]] = frozenset()
     #: Engines of a worker, whose stores it can ask about tasks in doubt.
@@ -117,10 +120,10 @@ class Room:
         self._newcomers = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    def enter(self, environment_id: int, boot: UUID) -> Waiter:
+    def enter(self, environment_id: int, boot: UUID, authorization: str = "") -> Waiter:
         """Begin to wait. An older poll of the same boot is let go: its connection is most likely dead."""
         self._open()
-        waiter = Waiter(environment_id, boot, self.loop.time())
+        waiter = Waiter(environment_id, boot, self.loop.time(), _one(authorization))
         if older := self._waiters.get((environment_id, boot)):
             self.leave(older)
             older.let_go()
@@ -247,6 +250,18 @@ class Room:
             if self._polled:
                 polled, self._polled = self._polled, set()
                 await _quietly(writer.run_urgent(agents.polled, polled))
+            await self._recheck()
+
+    async def _recheck(self) -> None:
+        """Wake whose key is no longer in force: they are told so."""
+        for authorization in {waiter.authorization for waiter in self._waiters.values()} - {""}:
+            try:
+                if bearer.recall(authorization) is None:
+                    await _quietly(reader.run_urgent(bearer.authenticate, authorization))
+            except bearer.Unauthorized:
+                for waiter in self._waiters.values():
+                    if waiter.authorization == authorization:
+                        waiter.flag.set()
 
     async def _introduce(self, new: list[Waiter]) -> None:
         here = [waiter for waiter in new if self._waiters.get((waiter.environment_id, waiter.boot)) is waiter]

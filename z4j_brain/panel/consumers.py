@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from collections import Counter
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from channels.auth import get_user
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import Http404
 
 from z4j_brain.lib import nudge
@@ -20,10 +22,14 @@ from z4j_brain.rbac import queries
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import User
 
+logger = logging.getLogger(__name__)
+
 #: Nudges of this long are told as one, so that a busy environment costs a tab four messages a second at most.
 GATHER = 0.25
 #: More ids of a kind than this are told as "any".
 MAX_IDS = 100
+#: How often an open socket is asked for anew whether its reader may still know: what is revoked ends within 5 s.
+CHECK_EVERY = 4.0
 
 #: Sockets that one person may have open in one process: more are no tabs.
 MAX_SOCKETS = 20
@@ -56,6 +62,9 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         self.group = ""
         self.gathered: dict[str, set[str] | None] = {}
         self.teller: asyncio.Task[None] | None = None
+        self.checker: asyncio.Task[None] | None = None
+        #: Does the reader see all that is there? Else no ids are told: they might be of what is hidden.
+        self.whole = False
 
     async def connect(self) -> None:
         if not self._own_origin():
@@ -76,8 +85,9 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             if not self.held[self.holder]:
                 del self.held[self.holder]
             self.holder = ""
-        if self.teller:
-            self.teller.cancel()
+        for task in (self.teller, self.checker):
+            if task:
+                task.cancel()
         await self._leave()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
@@ -98,6 +108,8 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         self.group = nudge.pages_group(environment_id)
         await self.channel_layer.group_add(self.group, self.channel_name)
         await self.send_json({"kind": "subscribed", "ids": []})
+        if self.checker is None:
+            self.checker = asyncio.create_task(self._check())
 
     async def nudge(self, event: dict[str, Any]) -> None:
         known = self.gathered.get(event["kind"], set())
@@ -114,7 +126,21 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             await self.close(NOT_HERE)
             return
         for kind, ids in gathered.items():
-            await self.send_json({"kind": kind, "ids": sorted(ids or ())})
+            await self.send_json({"kind": kind, "ids": sorted(ids or ()) if self.whole else []})
+
+    async def _check(self) -> None:
+        """However quiet it is: whose session, account or role ends hears nothing more."""
+        while True:
+            await asyncio.sleep(CHECK_EVERY)
+            try:
+                gone = await self._environment() is None
+            except DatabaseError as error:  # it may be away for a while; whoever tells asks again
+                logger.warning("store_away error=%s", str(error).strip())
+                continue
+            if gone:
+                self.checker = None  # which is not cancelled while it closes
+                await self.close(NOT_HERE)
+                return
 
     def _own_origin(self) -> bool:
         headers: dict[bytes, bytes] = dict(self.scope["headers"])
@@ -134,15 +160,19 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         user = await get_user({"session": type(session._wrapped)(session.session_key)})
         if not isinstance(user, User) or self.place is None:
             return None
-        found: int | None = await database_sync_to_async(self._visible)(user, *self.place)
-        return found
+        found: tuple[int, bool] | None = await database_sync_to_async(self._visible)(user, *self.place)
+        self.whole = found is not None and found[1]
+        return found[0] if found else None
 
     @staticmethod
-    def _visible(user: User, project: str, slug: str) -> int | None:
+    def _visible(user: User, project: str, slug: str) -> tuple[int, bool] | None:
+        """The environment, and whether all that is in it may be seen."""
+        actor = Actor.of_user(user)
         try:
-            return queries.environment(Actor.of_user(user), project, slug).pk
+            place = queries.environment(actor, project, slug)
         except Http404:
             return None
+        return place.pk, queries.sees_everything(actor, place)
 
 
 def _read(text: str | None) -> Any:
