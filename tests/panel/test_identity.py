@@ -167,7 +167,8 @@ def test_whoever_has_no_password_confirms_at_the_provider(configured, client):
     session = client.session
     session["account_authentication_methods"] = []
     session.save()
-    assert client.get("/account/app/add/")["Location"].startswith("/sign-in/with/oidc/again/?next=")
+    asked = client.get("/account/app/add/")["Location"]
+    assert client.get(asked)["Location"] == "/sign-in/with/oidc/again/?next=%2Faccount%2Fapp%2Fadd%2F"
 
     back = there(client, "/sign-in/with/oidc/again/?next=/account/app/add/")
     assert (provider.asked[-1]["prompt"], provider.asked[-1]["max_age"]) == ("login", "0")

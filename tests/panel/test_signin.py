@@ -251,3 +251,13 @@ def test_the_ledger_says_who_came_and_went(vera, app, codes):
 def test_nobody_makes_an_account_of_their_own_or_comes_in_by_mail(name):
     with pytest.raises(NoReverseMatch):
         reverse(name)
+
+
+def test_what_was_typed_is_not_kept_while_somebody_confirms(vera):
+    session = vera.session
+    session["account_authentication_methods"] = []
+    session.save()
+    form = {"oldpassword": PASSWORD, "password1": "a horse of another colour", "password2": "a horse of another colour"}
+
+    assert vera.post("/account/password/", form)["Location"].startswith("/account/confirm/?next=")
+    assert "another colour" not in json.dumps(dict(vera.session.items()))

@@ -9,7 +9,6 @@ from typing import Any
 from allauth.account import views as account
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import record_authentication
-from allauth.core.exceptions import ReauthenticationRequired
 from allauth.mfa.recovery_codes import views as recovery
 from django.conf import settings
 from django.contrib import messages
@@ -17,6 +16,8 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -71,14 +72,17 @@ def _body(name: str) -> str:
 
 
 def proven(view: View) -> View:
-    """For whoever proved within ten minutes that it is them; others are sent to do so, and come back."""
+    """For whoever proved within ten minutes that it is them; others are sent to do so, and come back.
+
+    What they had typed is not kept meanwhile: here it may be a password.
+    """
 
     @wraps(view)
     @login_required
     @never_cache
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if fresh.is_stale(Actor.of(request)):
-            raise ReauthenticationRequired
+            return redirect(f"{reverse('confirm')}?{urlencode({'next': request.get_full_path()})}")
         return view(request, *args, **kwargs)
 
     return guarded
