@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import zipfile
 
 import pytest
 from django.urls import reverse
@@ -180,7 +182,7 @@ def test_a_list_asks_as_much_for_fifty_entries_as_for_two(cast, as_, django_asse
         wrote(cast.actor("oscar"), cast.production)
     as_("olive")
 
-    with django_assert_max_num_queries(26):
+    with django_assert_max_num_queries(30):
         as_("olive").get(HERE)
     assert reverse("log") == "/audit/"
 
@@ -250,3 +252,17 @@ def test_who_administers_the_instance_adds_and_removes_what_leaves_the_log(cast,
     assert Stream.objects.get().paused_at
     as_("olive").post(f"/audit/outlets/streams/{stream.pk}/remove/")
     assert not Stream.objects.exists()
+
+
+def test_the_trail_is_taken_out_with_its_proofs_by_who_may(as_, seal):
+    seal(2)
+
+    refused = as_("oscar").post(f"{HERE}export/")
+    answer = as_("audrey").post(f"{HERE}export/", {"reason": "the yearly review"})
+
+    with zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content))) as archive:
+        assert archive.testzip() is None
+        assert any(name.endswith("checkpoints.txt") for name in archive.namelist())
+    assert refused.status_code == 403
+    assert "Export with proofs" in as_("audrey").get(HERE).content.decode()
+    assert "Export with proofs" not in as_("oscar").get(HERE).content.decode()

@@ -19,7 +19,7 @@ MEMBERS = ("olive", "adam", "oscar", "vera", "audrey")
 OUTSIDE = ("home", "account_login", "account_logout", "set-up", "source", "log", "log-entry", "log-checkpoint", "log-key", "outlets", "anchor-remove", "stream-steer")
 INSIDE = [pattern.name for pattern in urls.inside]
 #: What a GET answers to a member where it is no page.
-NO_PAGE = {"key-revoke": 405, "operation-steer": 405, "jump": 302}
+NO_PAGE = {"audit-export": 405, "key-revoke": 405, "operation-steer": 405, "jump": 302}
 POSTED = [page for page, status in NO_PAGE.items() if status == 405]
 
 

@@ -89,6 +89,12 @@ def answering(environment: Environment) -> QuerySet[Agent]:
     return Agent.objects.filter(environment=environment, left_at=None, seen_at__gte=since)
 
 
+def witnesses() -> int:
+    """How many agents of the whole instance that answer remember the audit log for good."""
+    since = timezone.now() - SILENT_AFTER
+    return Agent.objects.filter(left_at=None, seen_at__gte=since, witness__durable=True).count()
+
+
 def behind(environment: Environment) -> tuple[int, int]:
     """How many agents that answer still have events to send, and how many events, as they last said."""
     spooled = [

@@ -36,6 +36,7 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
         "title": "Audit",
         "environment": place,
         "sees_all": rbac.may(actor, Permission.VIEW_AUDIT, place),
+        "exports": rbac.may(actor, Permission.EXPORT_AUDIT, place),
         "watches": queries.watches(actor),
     }
     return render(request, "audit/list.html", context)

@@ -73,7 +73,8 @@ def place(host: str, port: int) -> Place:
     if host.lower() not in settings.Z4J_PRIVATE_HOSTS:
         for address in addresses:
             if not is_public(ipaddress.ip_address(address.partition("%")[0])):
-                raise Undelivered(f"{host} is {address}, inside a private network. Z4J_PRIVATE_HOSTS can allow it.")
+                told = host if host == address else f"{host} ({address})"
+                raise Undelivered(f"{told} is inside a private network. Z4J_PRIVATE_HOSTS can allow it.")
     return Place(host, port, addresses)
 
 

@@ -7,28 +7,34 @@ from dataclasses import dataclass
 from z4j_brain.ledger.states import Outcome, Phase
 
 #: What the two parts of a name do not say by themselves.
-_DONE = {
-    "agent_key.mint": "Made an agent key",
-    "agent_key.revoke": "Revoked an agent key",
-    "environment.configure": "Changed settings",
-    "environment.create": "Made an environment",
-    "instance.offer_setup": "Offered to set up",
+_SAID = {
+    "agent_key.mint": "Make an agent key",
+    "agent_key.revoke": "Revoke an agent key",
+    "environment.configure": "Change settings",
+    "environment.create": "Make an environment",
+    "instance.offer_setup": "Offer to set up",
     "instance.set_up": "Set the instance up",
     "member.set_role": "Set a role",
-    "project.create": "Made a project",
-    "token.mint": "Made a token",
-    "token.revoke": "Revoked a token",
-    "user.create": "Made a person",
-    "task.export": "Exported tasks",
+    "project.create": "Make a project",
+    "token.mint": "Make a token",
+    "token.revoke": "Revoke a token",
+    "user.create": "Make a person",
+    "task.export": "Export tasks",
     "task.retry_with": "Retry with changes",
-    "engine.hello": "Sent a hello",
-    "anchor.add": "Added an anchor",
-    "anchor.configure": "Changed an anchor",
-    "anchor.remove": "Removed an anchor",
-    "siem.add": "Added a stream",
-    "siem.pause": "Paused a stream",
-    "siem.resume": "Resumed a stream",
-    "siem.remove": "Removed a stream",
+    "engine.hello": "Send a hello",
+    "anchor.add": "Add an anchor",
+    "anchor.remove": "Remove an anchor",
+    "siem.add": "Add a stream",
+    "siem.pause": "Pause a stream",
+    "siem.resume": "Resume a stream",
+    "siem.remove": "Remove a stream",
+    "audit.export": "Export the log",
+    "audit.erase": "Erase personal data",
+    "audit.prune": "Prune the log",
+    "audit.hold": "Hold the log",
+    "audit.lift_hold": "Lift the hold",
+    "session.begin": "Sign in",
+    "session.end": "Sign out",
 }
 _TARGETS = {
     "agent_key": "agent key",
@@ -47,7 +53,7 @@ class Mark:
 
 
 _OUTCOMES = {
-    Outcome.ALLOWED: Mark("succeeded", "check", "allowed"),
+    Outcome.ALLOWED: Mark("received", "check", "allowed"),
     Outcome.SUCCEEDED: Mark("succeeded", "circle-check", "done"),
     Outcome.REFUSED: Mark("failed", "ban", "refused"),
     Outcome.FAILED: Mark("failed", "failed", "failed"),
@@ -57,8 +63,8 @@ _OUTCOMES = {
 
 def action(name: str) -> str:
     """What an action is, from its name: `task.retry` is "Retry task"."""
-    if name in _DONE:
-        return _DONE[name]
+    if name in _SAID:
+        return _SAID[name]
     noun, _, verb = name.partition(".")
     return f"{verb} {target(noun)}".strip().replace("_", " ").capitalize()
 

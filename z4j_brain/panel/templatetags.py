@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from z4j_brain.agents import queries as agents
 from z4j_brain.agents.states import Presence
 from z4j_brain.audit import queries as audit
 from z4j_brain.audit.queries import Touch
@@ -231,6 +232,11 @@ def who_touched(
     touches = audit.touched_kinds(environment, kinds, TOUCHES) if found is None else found
     opens = audit.openable(Actor.of(context["request"]), environment, touches)
     return {"rows": [(touch, touch.id in opens) for touch in touches], "environment": environment, "nobody": nobody}
+
+
+@register.simple_tag
+def witnesses() -> int:
+    return agents.witnesses()
 
 
 @register.simple_tag(takes_context=True)

@@ -7,7 +7,7 @@ from typing import Any
 from django.urls import include, path, re_path
 
 from z4j_brain.agents import pages as agents
-from z4j_brain.audit import outlets
+from z4j_brain.audit import outlets, taking_out
 from z4j_brain.audit import pages as audit
 from z4j_brain.fleet import pages as fleet
 from z4j_brain.operations import approvals_pages as approvals
@@ -50,6 +50,7 @@ inside = [
     path("doctor/", pages.doctor, name="doctor"),
     path("audit/", audit.listed, name="audit"),
     path("audit/<uuid:id>/", audit.shown, name="entry"),
+    path("audit/export/", taking_out.taken, name="audit-export"),
     path("settings/", rbac.settings, name="settings"),
     path("settings/approvals/", guarding.shown, name="guards"),
     path("settings/approvals/freezes/", guarding.freeze, name="freeze-set"),
