@@ -94,11 +94,11 @@ def _offer_setup(*, again: bool = True) -> None:
     The first start of all prints the recovery key of the log, too: nobody can show it again.
     """
     sys.stdout.write(f"z4j listens on {settings.Z4J_URL}\n")
-    if recovery := keys.ring().make_recovery():
-        sys.stdout.write(f"Keep this recovery key of the audit log offline; it is shown once: {recovery}\n")
     if not Setup.is_done() and (again or not Setup.is_offered()):
         secret = actions.offer_setup(INSTANCE, actor=COMMAND_LINE)
         sys.stdout.write(f"Set it up within 15 minutes, once: {settings.Z4J_URL}/set-up/{secret}/\n")
+    if recovery := keys.ring().make_recovery():
+        sys.stdout.write(f"Keep this recovery key of the audit log offline; it is shown once: {recovery}\n")
     sys.stdout.flush()
 
 
