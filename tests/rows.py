@@ -137,3 +137,10 @@ def freeze(environment: Environment, **fields: Any) -> Freeze:
     begin = timezone.now() + timedelta(days=1)
     usual = {"starts_at": begin, "ends_at": begin + timedelta(hours=1), "reason": "a sale", "set_by_name": "somebody"}
     return Freeze.objects.create(environment=environment, **usual | fields)
+
+
+def wish(environment: Environment, **fields: Any) -> Approval:
+    """A request for approval behind which there is no operation."""
+    soon = timezone.now() + timedelta(minutes=15)
+    usual = {"action": "member.set_role", "target_type": "project", "request": {"what": "Admin"}, "expires_at": soon}
+    return Approval.objects.create(environment=environment, **usual | fields)

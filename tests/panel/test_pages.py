@@ -16,10 +16,26 @@ from z4j_brain.rbac.actor import SYSTEM
 from z4j_brain.rbac.models import Setup, User
 
 MEMBERS = ("olive", "adam", "oscar", "vera", "audrey")
-OUTSIDE = ("home", "account_login", "account_logout", "set-up", "source", "log", "log-entry", "log-checkpoint", "log-key", "outlets", "anchor-remove", "stream-steer")
+OUTSIDE = (
+    "home",
+    "account_login",
+    "account_logout",
+    "set-up",
+    "source",
+    "log",
+    "log-entry",
+    "log-checkpoint",
+    "log-key",
+    "outlets",
+    "anchor-remove",
+    "stream-steer",
+    "own-tokens",
+    "invitation",
+)
 INSIDE = [pattern.name for pattern in urls.inside]
 #: What a GET answers to a member where it is no page.
 NO_PAGE = {"audit-export": 405, "key-revoke": 405, "operation-steer": 405, "jump": 302}
+NO_PAGE |= {"approval-answer": 405, "freeze-set": 405, "freeze-end": 405, "members-change": 405}
 POSTED = [page for page, status in NO_PAGE.items() if status == 405]
 
 
@@ -36,8 +52,11 @@ def address(cast, task):
     ids = {"queue": rows.queue(cast.production, dead=2).pk, "worker": cast.production.workers.get().pk}
     ids |= {"task": task.pk, "operation": operation.pk, "key-revoke": cast.agent_key().pk}
     ids["entry"] = rows.entry(cast.production).pk
+    ids["approval"] = ids["approval-answer"] = rows.wish(cast.production).pk
+    ids["freeze-end"] = rows.freeze(cast.production).pk
 
     more = {"ask": {"action": "task.retry"}, "operation-steer": {"verb": "pause"}}
+    more |= {"approval-answer": {"verb": "approve"}, "members-change": {"verb": "role"}}
 
     def address(page):
         place = {"project": "harbor", "environment": "production"}
