@@ -319,6 +319,9 @@ SPECTACULAR_SETTINGS = {
         "LeftOut": "z4j_brain.operations.states.LeftOut",
         "Presence": "z4j_brain.agents.states.Presence",
         "Permission": "z4j_brain.rbac.states.Permission",
+        "Role": "z4j_brain.rbac.states.Role",
+        "ApprovalState": "z4j_brain.rbac.states.ApprovalState",
+        "Outcome": "z4j_brain.ledger.states.Outcome",
     },
 }
 

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.urls import path
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import mixins, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -167,6 +167,7 @@ class EntryDetailView(mixins.RetrieveModelMixin, Door):
         return queries.detail(queries.entries(self.actor, self.environment), self.kwargs["pk"])
 
 
+@extend_schema_view(retrieve=extend_schema(operation_id="log_retrieve"))
 class EveryEntryDetailView(EntryDetailView):
     """One entry of the instance, with the proof that it is in the log."""
 
@@ -235,6 +236,7 @@ def _text(text: str) -> HttpResponse:
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
+@extend_schema_view(list=extend_schema(operation_id="log_list"))
 class EveryEntryView(EntryDoor):
     """Entries of the whole instance, as far as the caller may see them; those that concern no project as well."""
 

@@ -313,7 +313,7 @@ class PersonView(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
         return Response(PersonSerializer(rosters.person(self.actor, pk)).data)
 
 
-class GroupSerializer(serializers.ModelSerializer[Group]):
+class PeopleGroupSerializer(serializers.ModelSerializer[Group]):
     members = serializers.SerializerMethodField()
 
     class Meta:
@@ -337,19 +337,19 @@ class GroupView(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
     """Groups of people, for instance administrators. `claim`: the value of a sign-in's claim that puts people in."""
 
     queryset: QuerySet[Group] = QuerySet(Group).none()
-    serializer_class = GroupSerializer
+    serializer_class = PeopleGroupSerializer
 
     def get_queryset(self) -> QuerySet[Group]:
         return rosters.groups(self.actor).order_by()
 
-    @extend_schema(request=MakeGroupSerializer, responses={201: GroupSerializer})
+    @extend_schema(request=MakeGroupSerializer, responses={201: PeopleGroupSerializer})
     def create(self, request: Request) -> Response:
         rosters.groups(self.actor)
         asked = self.valid(MakeGroupSerializer)
         made = granting.create_group(
             access.INSTANCE, asked["name"], claim=asked["claim"], actor=self.actor, reason=asked["reason"]
         )
-        return Response(GroupSerializer(made).data, status.HTTP_201_CREATED)
+        return Response(PeopleGroupSerializer(made).data, status.HTTP_201_CREATED)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: int) -> Response:
@@ -357,11 +357,11 @@ class GroupView(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
         granting.delete_group(self.get_object(), actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(request=InGroupSerializer, responses={200: GroupSerializer})
+    @extend_schema(request=InGroupSerializer, responses={200: PeopleGroupSerializer})
     def add(self, request: Request, pk: int) -> Response:
         return self._set(granting.add_to_group)
 
-    @extend_schema(request=InGroupSerializer, responses={200: GroupSerializer})
+    @extend_schema(request=InGroupSerializer, responses={200: PeopleGroupSerializer})
     def remove(self, request: Request, pk: int) -> Response:
         return self._set(granting.remove_from_group)
 
@@ -371,7 +371,7 @@ class GroupView(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
         if user is None:
             raise serializers.ValidationError({"username": ["Nobody goes by this name."]})
         action(group, user, actor=self.actor, reason=asked["reason"])
-        return Response(GroupSerializer(self.get_object()).data)
+        return Response(PeopleGroupSerializer(self.get_object()).data)
 
 
 _LIST: dict[str, Any] = {"get": "list", "post": "create"}
