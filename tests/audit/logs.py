@@ -28,7 +28,7 @@ class Log:
     actor: Actor
     held: str = ""
     signer: Signer = field(init=False)
-    recovery: bytes = b""
+    recoveries: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.start()
@@ -47,7 +47,7 @@ class Log:
         ring = self.signer.ring
         text = ring.make_recovery(anew=True)
         assert ring.recovery_public
-        self.recovery = ring.recovery_public
+        self.recoveries.append(ring.recovery_public)
         self.restart()
         self.signer.release()
         told = {"reason": "a disk broke", "recovery_key": text, "actor": self.actor}

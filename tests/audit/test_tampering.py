@@ -85,7 +85,7 @@ def test_a_rollback_that_is_acknowledged_begins_anew_and_both_generations_verify
     log.append(2)
     log.seal()
 
-    report = verify(log.export(), [parts.vkey(1)], [log.newest], recovery=log.recovery.hex())
+    report = verify(log.export(), [parts.vkey(1)], [log.newest], recovery=[key.hex() for key in log.recoveries])
     assert (report.code, report.findings) == (VERIFIED, [])
     assert [here["size"] for here in report.generations] == [parts.size_of(1), 3]
     with unguarded():

@@ -205,10 +205,10 @@ def test_two_logs_in_a_row_verify_together_and_the_second_says_nothing_alone(log
     vouches = recovery.public_key().public_bytes_raw().hex()
 
     both = zipped(parts_of(log, second))
-    assert verify(both, [log.vkey], [held], recovery=vouches).code == VERIFIED
+    assert verify(both, [log.vkey], [held], recovery=[vouches]).code == VERIFIED
     assert (
         verify(
-            both, [log.vkey], [held], recovery=Ed25519PrivateKey.generate().public_key().public_bytes_raw().hex()
+            both, [log.vkey], [held], recovery=[Ed25519PrivateKey.generate().public_key().public_bytes_raw().hex()]
         ).code
         == INVALID
     )

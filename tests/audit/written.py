@@ -62,12 +62,15 @@ class Written:
 
     def seal(self) -> str:
         """A checkpoint over all there is; the text of its note."""
-        checkpoint = note.Checkpoint(self.origin, len(self.leaves), merkle.root(self.leaves))
+        return self.sign(len(self.leaves), merkle.root(self.leaves))
+
+    def sign(self, size: int, root: bytes) -> str:
+        checkpoint = note.Checkpoint(self.origin, size, root)
         signed = note.sign(checkpoint, self.origin, self.public, self.key.sign)
         if self.number > 1 and not self.notes and self.recovery:
             public = self.recovery.public_key().public_bytes_raw()
             signed = note.cosign(signed, "recovery", public, self.recovery.sign)
-        self.notes[checkpoint.size], self.times[checkpoint.size] = signed, self.now
+        self.notes[size], self.times[size] = signed, self.now
         return signed
 
     @property

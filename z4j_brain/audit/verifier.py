@@ -34,6 +34,7 @@ SLACK = 60_000_000  # clocks and long transactions differ by less than a minute,
 LINE = 64 * 1024 * 1024
 COMMITMENT = b"z4j/audit/private/v1\0"
 File = str | IO[bytes]
+Texts = Sequence[str]
 At = tuple[int, int]  # where an entry stands: generation and index
 
 
@@ -348,14 +349,14 @@ class Report:
                 self.find(INVALID, f"The entry {row['id']} stands beside the log and was never sealed: it was put in.")
 
 
-def verify(file: File, keys: list[str], held: Sequence[str | Path], origin: str = "", recovery: str = "") -> Report:
+def verify(file: File, keys: list[str], held: Sequence[str | Path], origin: str = "", recovery: Texts = ()) -> Report:
     """Read an export and find what can be found. `keys`: as `read_key` has them; `held`: what checkpoints are in."""
     report = Report()
     try:
         export = Export(file)
         named = [read_key(key) for key in keys or export.manifest["keys"]]
         report.is_ours, report.keys = bool(keys), [key for _, key in named]
-        report.recovery = [read_key(recovery)[1]] if recovery else []
+        report.recovery = [read_key(key)[1] for key in recovery]
         name = origin or next((name for name, _ in named if name), "")
         texts = [one.read_text(errors="replace") if isinstance(one, Path) else one for one in held]
         report.read(export, name, [note for text in texts for note in read_notes(text, strict=False)])
@@ -384,7 +385,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--key", action="append", default=[], help="the log's public key or a file with it; repeatable")
     parser.add_argument("--checkpoint", action="append", default=[], type=Path, help="a file with checkpoints you hold")
     parser.add_argument("--origin", default="", help="the log it should be of, as its checkpoints name it")
-    parser.add_argument("--recovery", default="", help="the public recovery key: who may begin a generation")
+    parser.add_argument("--recovery", action="append", default=[], help="a public key that may begin a generation")
     parser.add_argument("--json", action="store_true", help="one object with everything")
     chosen = parser.parse_args(arguments)
     report = verify(chosen.export, chosen.key, chosen.checkpoint, chosen.origin, chosen.recovery)
