@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+from base64 import b64decode
 from pathlib import Path
 
-from z4j_core import wire
+from z4j_core import merkle, note, statement, wire
 
 from z4j_brain.agents.models import Agent
 from z4j_brain.ledger import entries, sealing
@@ -32,9 +34,23 @@ def seal() -> int:
 
 
 def lease(agent: Agent, limit: int = 1) -> list[wire.Command]:
-    """What the agent is given once everything is sealed."""
+    """What the agent is given once everything is sealed; it proves what an agent demands."""
     seal()
-    return outbox.lease(agent, limit)
+    commands = outbox.lease(agent, limit)
+    for command in commands:
+        check(command)
+    return commands
+
+
+def check(command: wire.Command) -> None:
+    """Its request stands in the log, and what it says is what was said there."""
+    proof = command["proof"]
+    point, entry = note.read(proof["checkpoint"]).checkpoint, b64decode(proof["entry"])
+    path, way = [[b64decode(part) for part in proof[name]] for name in ("path", "way")]
+    assert merkle.is_included(merkle.leaf_hash(entry), proof["index"], point.size, path, point.root)
+    said, root = b64decode(proof["statement"]), bytes.fromhex(json.loads(entry)["commands"])
+    assert statement.is_of(root, said, proof["number"], proof["count"], way)
+    assert statement.difference(statement.read(said), command) == ""
 
 
 def ask(command: Command) -> None:

@@ -20,8 +20,9 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -95,6 +96,19 @@ class Process:
     def __exit__(self, *error: object) -> None:
         self.process.kill()
         self.process.communicate()
+
+
+@contextmanager
+def signing(brain: Brain, **settings: str) -> Iterator[None]:
+    """A process that signs the log: no command leaves before its request is sealed."""
+    with (brain.data_dir / "brain.log").open("ab") as log:
+        command = [sys.executable, "-m", "z4j_brain.cli", "signer"]
+        process = subprocess.Popen(command, cwd=ROOT, env=brain.environment() | settings, stdout=log, stderr=log)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 class Waiting:
@@ -197,6 +211,7 @@ async def across(store: Store, folder: Path) -> list[rows.Row]:
     with ExitStack() as stack:
         here = stack.enter_context(Process(brain, "web", ACROSS, Z4J_CHANNEL_URL=channel.url, Z4J_PORT=other))
         stack.enter_context(Process(brain, "web", ACROSS, Z4J_CHANNEL_URL=channel.url))
+        stack.enter_context(signing(brain, Z4J_CHANNEL_URL=channel.url))
         waiting = Waiting(brain.port, brain.agent_bearer())
         polls = [asyncio.create_task(waiting.run(number)) for number in range(ACROSS)]
         async with asyncio.timeout(60):
