@@ -53,6 +53,9 @@ def vkey(generation: int) -> str:
 def checkpoints(generation: int, size: int) -> list[Checkpoint]:
     """Some up to this size, evenly: the first and the last are always among them."""
     rows = Checkpoint.objects.filter(generation=generation, size__lte=size)
+    few = list(rows.order_by("size")[: CHECKPOINTS + 1])
+    if len(few) <= CHECKPOINTS:
+        return few
     chosen: dict[int, Checkpoint] = {}
     for step in range(CHECKPOINTS):
         row = rows.filter(size__gte=size * step // (CHECKPOINTS - 1)).order_by("size").first()
