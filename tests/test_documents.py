@@ -1,11 +1,20 @@
-"""What the documents say of the store is what the store has."""
+"""What the documents say is so: of the store, of the pages and commands that prove an answer, and of each other."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
 import pytest
+from django.core.management import get_commands, load_command_class
 from django.db.models import Index, Model, UniqueConstraint
+from django.urls import Resolver404, resolve
 
 from tests.store import ROOT
+from z4j_brain.cli import ROLES
+from z4j_brain.remote.arguments import GROUPS
 from z4j_brain.stats.models import ByName, ByQueue
 from z4j_brain.tasks.models import Event, Task
 
@@ -18,3 +27,57 @@ def test_every_index_stands_in_the_page_on_the_store_with_what_it_serves(model: 
         assert isinstance(index, Index | UniqueConstraint)
         assert f"`{index.name}" in PAGE
     assert f"`{model._meta.db_table}`" in PAGE
+
+
+PROOFS = ROOT / "docs" / "compliance.md"
+WRITTEN = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")])
+#: An address of a page or of the API, in a sentence that says so.
+ADDRESS = re.compile(r"(?:[Pp]ages? |GET |POST )`?([\w/<>.-]+/)")
+
+
+def test_a_compliance_review_has_its_twenty_answers_and_each_names_what_proves_it():
+    answers = re.split(r"^\d+\. ", PROOFS.read_text(), flags=re.MULTILINE)[1:]
+    assert len(answers) == 20
+    assert all("`" in answer or "](" in answer for answer in answers)
+
+
+def test_every_page_and_address_that_proves_an_answer_is_there():
+    named = {address.group(1) for address in ADDRESS.finditer(PROOFS.read_text())}
+    assert len(named) > 8
+    for address in named:
+        path = "/" + address.replace("<p>", "p").replace("<e>", "e").replace("<id>", str(UUID(int=1))).lstrip("/")
+        try:
+            resolve(path)
+        except Resolver404:
+            pytest.fail(f"{address} is no page and no address")
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_in_a_document_is_one(page: Path):
+    known = {*get_commands(), *ROLES, *GROUPS, "help"}
+    audit = _subcommands()
+    for line in _commands(page.read_text()):
+        first, *rest = line.split()
+        assert first in known, f"z4j {line}"
+        if first == "audit" and rest and rest[0].isidentifier():
+            assert rest[0] in audit, f"z4j {line}"
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_document_that_leads_to_another_leads_somewhere(page: Path):
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+        if "://" not in target and not target.startswith("mailto:"):
+            assert (page.parent / target).exists(), target
+
+
+def _commands(text: str) -> Iterator[str]:
+    """What stands after `z4j` in code, a word or two of it."""
+    blocks = re.findall(r"^```.*?^```", text, flags=re.MULTILINE | re.DOTALL)
+    for code in (*blocks, *re.findall(r"`z4j [^`]+`", text)):
+        for match in re.finditer(r"(?:^|`)z4j ([a-z][\w-]*(?: [a-z][\w-]*)?)", code, flags=re.MULTILINE):
+            yield match.group(1)
+
+
+def _subcommands() -> set[str]:
+    parser = load_command_class(get_commands()["audit"], "audit").create_parser("z4j", "audit")
+    return {name for action in parser._actions for name in (action.choices or ()) if isinstance(name, str)}
