@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from z4j_brain.lib import fields
 from z4j_brain.rbac.access import Instance
 from z4j_brain.rbac.action import Record, action
 from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.approvals import Wish
 from z4j_brain.rbac.models import Environment, Project, User
 from z4j_brain.rbac.states import InstancePermission, Permission
 
@@ -133,7 +135,15 @@ def export(
     return record.entry_id
 
 
-@action(Permission.ERASE_AUDIT, "audit.erase", phase=Phase.ERASURE, fresh=True)
+def _two(place: Instance | Project, entry_ids: Sequence[UUID], basis: Basis, **_: object) -> Wish | None:
+    """What another person has to agree to, where a project's policy says so."""
+    ids = sorted(str(pk) for pk in entry_ids)
+    digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()
+    told = {"entries": len(ids), "sha256": digest, "basis": str(basis)}
+    return Wish(place, told) if isinstance(place, Project) else None
+
+
+@action(Permission.ERASE_AUDIT, "audit.erase", phase=Phase.ERASURE, fresh=True, eyes=_two)
 def erase(
     place: Instance | Project,
     entry_ids: Sequence[UUID],
