@@ -47,7 +47,7 @@ class Log:
         """Seal a request for these commands, and prove each. `changes`: what the entry shall say instead."""
         said = [_statement(command) for command in commands]
         root, ways = statement.tree(said)
-        index = self.append({"v": 1, "phase": "request", "outcome": "allowed", "commands": root.hex()} | changes)
+        index = self.append({"phase": "request", "outcome": "allowed", "commands": root.hex()} | changes)
         return [
             wire.Proof(
                 entry=base64.b64encode(self.leaves[index]).decode(),
