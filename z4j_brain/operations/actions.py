@@ -10,7 +10,6 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from z4j_brain.ledger.states import Phase
-from z4j_brain.lib import nudge
 from z4j_brain.lib.problem import Problem
 from z4j_brain.operations import approving, launch, outcomes, queries, statements, targets, verbs
 from z4j_brain.operations.idempotency import Claim
@@ -162,7 +161,6 @@ def _postpone(operation: Operation, stood: timedelta, record: Record) -> None:
     _going(operation).update(expires_at=F("expires_at") + stood)
     said = statements.extend(list(_going(operation)), record)
     Command.objects.bulk_update(said, statements.FIELDS, batch_size=100)
-    nudge.wake_on_commit(operation.environment_id)
 
 
 def _withdraw(operation: Operation, actor: Actor) -> Operation:

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.http import Http404
 from django.utils import timezone
 
-from z4j_brain.lib import bulk, nudge
+from z4j_brain.lib import bulk
 from z4j_brain.lib.listing import invalid
 from z4j_brain.lib.problem import Fault
 from z4j_brain.operations import approving, outcomes, plan, statements, targets
@@ -154,7 +154,7 @@ def _begin(
 
 
 def _write(operation: Operation, agreed: Plan, record: Record) -> None:
-    """The commands, and an item for each target in the order in which they go."""
+    """The commands, and an item for each target in the order in which they go. What is sealed wakes the agents."""
     commands, ways = [], {}
     for chunk in agreed.chunks():
         command = _command(operation, agreed.verb, chunk[0], agreed.options)
@@ -165,8 +165,6 @@ def _write(operation: Operation, agreed: Plan, record: Record) -> None:
     pk, now = bulk.stored_uuid(operation.pk), bulk.stored_time(bulk.micros(timezone.now()) or 0)
     for step in bulk.batched(agreed.candidates, BATCH):
         bulk.append(Item, _ITEM, [(pk, *_item(one, ways.get((one.id, one.part)), now)) for one in step])
-    if commands:
-        nudge.wake_on_commit(operation.environment_id)
 
 
 def _again(environment: Environment, verb: Verb, given: Mapping[str, Any] | None) -> tuple[Operation | None, str]:
