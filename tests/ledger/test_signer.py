@@ -39,6 +39,17 @@ def lost(count, signer, seals=1):
     return made
 
 
+def one_sealing_back(signer):
+    """A database that a backup from right before the last sealing was put in the place of."""
+    append(2)
+    sealing.seal(signer)
+    assert sealing.look(signer)
+    saved = transaction.savepoint()
+    append(3)
+    assert sealing.seal(signer) == 3
+    transaction.savepoint_rollback(saved)
+
+
 def state():
     return health.health().state
 
@@ -100,6 +111,67 @@ def test_a_database_that_has_lost_entries_that_were_signed_is_not_signed(signer)
 
     assert sealing.seal(again) == 0
     assert state() == LogState.ROLLBACK and "gone" in health.health().reason
+    again.release()
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_database_from_before_the_last_sealing_is_told_of_before_anything_is_appended(signer, lives):
+    one_sealing_back(signer)
+    looker = signer if lives else restarted(signer)
+
+    for _ in range(3):  # a signer that refuses lets go of its lock, and takes it again
+        assert not sealing.look(looker)
+        assert state() == LogState.ROLLBACK and not health.may_dispatch() and "gone" in health.health().reason
+        looker.release()
+        assert looker.hold()
+    append()
+    assert sealing.seal(looker) == 0 and not sealing.look(looker)
+    assert state() == LogState.ROLLBACK and Checkpoint.objects.count() == 1
+    looker.release()
+
+
+def test_a_person_decides_of_a_database_from_before_the_last_sealing(signer):
+    recovery = signer.ring.make_recovery()
+    one_sealing_back(signer)
+    last = signer.last
+    saved, remembered = transaction.savepoint(), signer.folder.file.read_bytes()
+
+    head = generations.trust_head(reason="known", actor=COMMAND_LINE, signer=signer)
+    assert head.size == 2 and proofs.latest().size == 3 and state() == LogState.SEALING
+    assert_whole(signer.ring)
+
+    transaction.savepoint_rollback(saved)
+    signer.folder.file.write_bytes(remembered)
+    told = {"reason": "known", "recovery_key": recovery, "actor": COMMAND_LINE, "signer": signer}
+    assert generations.acknowledge_rollback(**told) == 2
+    entry = Entry.objects.get(action="audit.acknowledge_rollback")
+    facts = json.loads(bytes(entry.body))
+    assert (facts["last"]["size"], facts["last"]["root"]) == (last.size, last.root.hex())
+    assert facts["found"]["size"] == 2 and state() == LogState.SEALING
+    assert_whole(signer.ring, 2)
+
+
+def test_a_note_that_waits_to_be_stored_is_no_rollback_and_leaves_nothing_to_decide(signer):
+    lost(3, signer)
+    again = restarted(signer)
+
+    assert sealing.look(again) and state() == LogState.SEALING
+    with pytest.raises(generations.InOrder):
+        generations.trust_head(reason="", actor=COMMAND_LINE, signer=again)
+    assert again.hold() and sealing.seal(again) == 3
+    assert_whole(again.ring)
+    again.release()
+
+
+def test_entries_that_are_not_what_was_signed_are_a_rollback_at_every_look(signer):
+    lost(1, signer)
+    told = json.loads(signer.folder.file.read_bytes())
+    told["signed"]["entries"] = [append()[0].pk.hex]
+    signer.folder.file.write_bytes(json.dumps(told).encode())
+    again = restarted(signer)
+
+    assert sealing.seal(again) == 0 and not sealing.look(again)
+    assert state() == LogState.ROLLBACK and "not what was signed" in health.health().reason
     again.release()
 
 

@@ -103,11 +103,18 @@ def look(signer: Signer) -> bool:
 
 
 def meet(signer: Signer) -> Signed | None:
-    """What is left to be stored of what was signed. Raises `Refused` when the log is not the one that was signed."""
+    """What is left to be stored of what was signed. Raises `Refused` when the log is not the one that was signed.
+
+    What is left can still be stored: without its entries the database is one from before that sealing.
+    """
     head, found = newest()
     tree = Tree(head.generation)
     try:
-        return signer.meet(head, found, lambda old, new: merkle.consistency(old, new, tree.node))
+        unfinished = signer.meet(head, found, lambda old, new: merkle.consistency(old, new, tree.node))
+        if unfinished:
+            grown, _ = _grown(signer.memory.head, _named(unfinished))
+            _compare(unfinished, grown)
+        return unfinished
     except LookupError as error:
         raise Refused(LogState.ROLLBACK, str(error)) from error
 
@@ -149,37 +156,48 @@ def _round(signer: Signer) -> Sealed | None:
             return None
         unfinished = meet(signer)
         try:
-            head = signer.memory.head
-            tree = GrowingTree(head.generation, head.size)
             chosen = _named(unfinished) if unfinished else _next()
             if not chosen:
                 in_order()
                 return None
-            sealed = _grow(signer, tree, chosen, unfinished)
+            sealed = _grow(signer, chosen, unfinished)
         except LookupError as error:
             raise Refused(LogState.ROLLBACK, str(error)) from error
         in_order()
     return sealed
 
 
-def _grow(signer: Signer, tree: GrowingTree, chosen: list[Waiting], unfinished: Signed | None) -> Sealed:
-    old = tree.size
-    hashes = [entries.leaf_hash(one.body) for one in chosen]
-    tree.extend(hashes)
-    new = Head(tree.generation, tree.size, tree.root(tree.size))
+def _grow(signer: Signer, chosen: list[Waiting], unfinished: Signed | None) -> Sealed:
+    old = signer.memory.head.size
+    tree, hashes = _grown(signer.memory.head, chosen)
     ids = [one.entry_id for one in chosen]
     # What can fail comes before the signature: a note that is signed and cannot be stored stands in everybody's way.
     _store(tree, old, list(zip(ids, hashes, strict=True)))
     if unfinished is None:
-        text = signer.sign(new, merkle.consistency(old, tree.size, tree.node), ids)
-    elif unfinished.head == new:
-        text = unfinished.note
+        text = signer.sign(_head(tree), merkle.consistency(old, tree.size, tree.node), ids)
     else:
-        raise Refused(LogState.ROLLBACK, f"the entries of {unfinished.head} are not what was signed: they give {new}")
+        _compare(unfinished, tree)
+        text = unfinished.note
     Checkpoint.objects.create(generation=tree.generation, size=tree.size, note=text, ts=timezone.now())
     places = frozenset((one.project, one.environment) for one in chosen if one.urgent and one.environment)
     left = unfinished is not None or len(chosen) == ROUND
     return Sealed(tree.generation, tree.size, len(chosen), places, left)
+
+
+def _grown(head: Head, chosen: list[Waiting]) -> tuple[GrowingTree, list[bytes]]:
+    """The tree of `head` with these entries behind it, in memory, and their hashes."""
+    tree, hashes = GrowingTree(head.generation, head.size), [entries.leaf_hash(one.body) for one in chosen]
+    tree.extend(hashes)
+    return tree, hashes
+
+
+def _head(tree: GrowingTree) -> Head:
+    return Head(tree.generation, tree.size, tree.root(tree.size))
+
+
+def _compare(signed: Signed, tree: GrowingTree) -> None:
+    if (found := _head(tree)) != signed.head:
+        raise Refused(LogState.ROLLBACK, f"the entries of {signed.head} are not what was signed: they give {found}")
 
 
 def _store(tree: GrowingTree, first: int, leaves: list[tuple[UUID, bytes]]) -> None:
