@@ -7,9 +7,11 @@ import io
 import zipfile
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 
 from tests import rows
+from tests.cast import PASSWORD
 from z4j_brain.audit import proving, queries
 from z4j_brain.audit.models import Stream
 from z4j_brain.ledger import entries, proofs, sealing
@@ -18,9 +20,12 @@ from z4j_brain.ledger.states import LogState, Outcome, Phase
 from z4j_brain.lib import fields
 from z4j_brain.lib.ids import uuid7
 from z4j_brain.rbac import actions as rbac
+from z4j_brain.rbac.action import REGISTRY
+from z4j_brain.rbac.fresh import Fresh
 from z4j_brain.tasks import actions as tasks
 
 HERE = "/harbor/production/audit/"
+SIEM = {"what": "stream", "name": "siem", "kind": "webhook", "address": "https://siem.example/hook"}
 
 
 def wrote(actor, place, action="task.retry", *, reason="", outcome=Outcome.ALLOWED, **more):
@@ -44,6 +49,7 @@ def as_(client, cast):
         client.force_login(cast.user(who), backend="django.contrib.auth.backends.ModelBackend")
         return client
 
+    as_.client = client
     return as_
 
 
@@ -230,28 +236,60 @@ def test_an_alarm_stands_on_every_page_of_who_can_do_something(cast, as_):
     assert "not the one that was signed" not in as_("oscar").get("/harbor/production/").content.decode()
 
 
-def test_who_administers_the_instance_adds_and_removes_what_leaves_the_log(cast, as_, settings):
+def test_who_administers_the_instance_adds_and_removes_what_leaves_the_log(cast, as_):
     assert as_("olive").get("/audit/outlets/").status_code == 403
     assert as_("olive").post("/audit/outlets/", {"what": "anchor"}).status_code == 403
-    cast.user("olive").is_staff = True
-    cast.user("olive").save()
-    given = {"what": "stream", "name": "siem", "kind": "webhook", "address": "https://siem.example/hook"}
+    make_staff(cast, "olive")
+    olive = cast.sign_in(Client(), "olive")
 
-    wrong = as_("olive").post("/audit/outlets/", given | {"address": "http://siem.example/hook"})
-    made = as_("olive").post("/audit/outlets/", given)
-    again = as_("olive").post("/audit/outlets/", given)
+    wrong = olive.post("/audit/outlets/", SIEM | {"address": "http://siem.example/hook"})
+    made = olive.post("/audit/outlets/", SIEM)
+    again = olive.post("/audit/outlets/", SIEM)
 
     stream = Stream.objects.get()
     assert "begins with https://" in wrong.content.decode()
     assert (wrong.status_code, made.status_code, again.status_code) == (400, 200, 400)
     secret = fields.decrypt(stream.secret)
     assert secret in made.content.decode()
-    assert secret not in as_("olive").get("/audit/outlets/").content.decode()
+    assert secret not in olive.get("/audit/outlets/").content.decode()
     assert "already exists" in again.content.decode()
-    as_("olive").post(f"/audit/outlets/streams/{stream.pk}/pause/")
+    olive.post(f"/audit/outlets/streams/{stream.pk}/pause/")
     assert Stream.objects.get().paused_at
-    as_("olive").post(f"/audit/outlets/streams/{stream.pk}/remove/")
+    olive.post(f"/audit/outlets/streams/{stream.pk}/remove/")
     assert not Stream.objects.exists()
+
+
+def test_changing_what_leaves_the_log_asks_who_one_is_and_goes_on_with_what_one_did(cast, as_):
+    make_staff(cast, "olive")
+
+    asked = as_("olive").post("/audit/outlets/", SIEM, follow=True)
+    assert not Stream.objects.exists()
+    done = confirmed(as_.client, asked)
+    stream = Stream.objects.get()
+    assert fields.decrypt(stream.secret) in done.content.decode()
+
+    as_.client.logout()
+    asked = as_("olive").post(f"/audit/outlets/streams/{stream.pk}/remove/", follow=True)
+    assert Stream.objects.exists()
+    assert "Anchors and streams" in confirmed(as_.client, asked).content.decode()
+    assert not Stream.objects.exists()
+
+
+def confirmed(client, asked):
+    """Whoever was sent to confirm gives the password."""
+    where = asked.redirect_chain[-1][0]
+    assert where.startswith("/account/confirm/password/?next=")
+    return client.post(where, {"password": PASSWORD, "next": asked.context["redirect_field_value"]}, follow=True)
+
+
+def make_staff(cast, who):
+    cast.user(who).is_staff = True
+    cast.user(who).save()
+
+
+@pytest.mark.parametrize("name", ["anchor.add", "anchor.remove", "siem.add", "siem.resume", "siem.remove"])
+def test_no_token_changes_what_leaves_the_log_and_nobody_who_signed_in_long_ago(name):
+    assert REGISTRY[name].fresh is Fresh.ALL
 
 
 def test_the_trail_is_taken_out_with_its_proofs_by_who_may(as_, seal):

@@ -34,7 +34,7 @@ from z4j_brain.rbac.states import InstancePermission, Permission
 MOST_ERASED = 5000
 
 
-@action(InstancePermission.MANAGE_INSTANCE, "anchor.add", phase=Phase.ADMIN)
+@action(InstancePermission.MANAGE_INSTANCE, "anchor.add", phase=Phase.ADMIN, fresh=True)
 def add_anchor(
     instance: Instance, name: str, kind: AnchorKind, address: str, *, actor: Actor, reason: str = "", record: Record
 ) -> tuple[Anchor, str]:
@@ -49,7 +49,7 @@ def add_anchor(
     return anchor, secret
 
 
-@action(InstancePermission.MANAGE_INSTANCE, "anchor.remove", phase=Phase.ADMIN)
+@action(InstancePermission.MANAGE_INSTANCE, "anchor.remove", phase=Phase.ADMIN, fresh=True)
 def remove_anchor(anchor: Anchor, *, actor: Actor, reason: str = "", record: Record) -> None:
     """Bring it no more checkpoints. What it has stays there. Those of the settings are switched off there."""
     if anchor.name in anchors.switches():
@@ -59,7 +59,7 @@ def remove_anchor(anchor: Anchor, *, actor: Actor, reason: str = "", record: Rec
     Anchor.objects.filter(pk=anchor.pk).delete()
 
 
-@action(InstancePermission.MANAGE_INSTANCE, "siem.add", phase=Phase.ADMIN)
+@action(InstancePermission.MANAGE_INSTANCE, "siem.add", phase=Phase.ADMIN, fresh=True)
 def add_stream(
     instance: Instance,
     name: str,
@@ -100,7 +100,7 @@ def pause_stream(stream: Stream, *, actor: Actor, reason: str = "", record: Reco
     Stream.objects.filter(pk=stream.pk, paused_at=None).update(paused_at=timezone.now())
 
 
-@action(InstancePermission.MANAGE_INSTANCE, "siem.resume", phase=Phase.ADMIN)
+@action(InstancePermission.MANAGE_INSTANCE, "siem.resume", phase=Phase.ADMIN, fresh=True)
 def resume_stream(stream: Stream, *, actor: Actor, reason: str = "", record: Record) -> None:
     """Go on, now: also where it waited after failures."""
     record.params(_told(stream))
@@ -108,7 +108,7 @@ def resume_stream(stream: Stream, *, actor: Actor, reason: str = "", record: Rec
     Stream.objects.filter(pk=stream.pk).update(paused_at=None, next_at=timezone.now(), failures=0)
 
 
-@action(InstancePermission.MANAGE_INSTANCE, "siem.remove", phase=Phase.ADMIN)
+@action(InstancePermission.MANAGE_INSTANCE, "siem.remove", phase=Phase.ADMIN, fresh=True)
 def remove_stream(stream: Stream, *, actor: Actor, reason: str = "", record: Record) -> None:
     """End a stream. What was sent stays there."""
     record.params(_told(stream))
