@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
+from typing import Any
 
 import django
 from django.contrib.auth.hashers import make_password
@@ -104,6 +105,12 @@ class Cast:
     def agent_bearer(self, project: str = "harbor", environment: str = "production") -> str:
         return dsn.bearer(*self.agent_keys[f"{project}/{environment}"])
 
+    def token(self, who: str, *, days: int = 90, **fields: Any) -> Token:
+        """A new token with these columns, under which `who` is known from here on."""
+        kid, secret_hash, self.tokens[who] = new_token()
+        expires_at = timezone.now() + timedelta(days=days)
+        return Token.objects.create(kid=kid, secret_hash=secret_hash, expires_at=expires_at, **fields)
+
     def _place(self, project_slug: str, slug: str) -> None:
         project, _ = Project.objects.get_or_create(slug=project_slug, defaults={"name": project_slug.title()})
         kind = EnvironmentKind(slug)
@@ -128,12 +135,8 @@ class Cast:
         user = User.objects.create(username=name, email=f"{name}@example.com", password=hashed(PASSWORD))
         Membership.objects.create(user=user, project=project, role=role)
         guardian_rows.rewrite(user, project)
-        kid, secret_hash, self.tokens[name] = new_token()
-        expires_at = timezone.now() + timedelta(days=90)
-        Token.objects.create(
-            user=user, name="all", kid=kid, secret_hash=secret_hash, scopes=Permission.values, expires_at=expires_at
-        )
         self.users[name] = user
+        self.token(name, user=user, name="all", scopes=Permission.values)
 
 
 @cache
