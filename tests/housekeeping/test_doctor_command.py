@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.utils import timezone
 
+from z4j_brain.audit.models import Anchor, Stream
+from z4j_brain.audit.states import AnchorKind, StreamKind
 from z4j_brain.ledger import sealing
+from z4j_brain.ledger.models import Checkpoint
 from z4j_brain.ledger.states import LogState
 
 pytestmark = pytest.mark.django_db
@@ -35,3 +40,32 @@ def test_a_log_that_is_not_signed_and_a_guard_that_is_gone_are_told():
 
     assert "the log has gone back" in told() and "ledger_leaf_no_delete: gone" in told()
     assert "2 to look at" in told()
+
+
+def test_what_outside_lacks_of_the_log_is_told_and_what_keeps_up_is_not():
+    now = timezone.now()
+    Checkpoint.objects.create(generation=1, size=7, note="", ts=now - timedelta(hours=1))
+    told_of = {"kind": AnchorKind.SYSLOG, "address": "tcp://siem.example", "generation": 1}
+    Anchor.objects.create(name="near", size=7, **told_of)
+    Anchor.objects.create(name="far", size=2, error="It did not answer.", failures=3, **told_of)
+    told_of["kind"] = StreamKind.SYSLOG
+    Stream.objects.create(name="quick", idx=7, **told_of)
+    Stream.objects.create(name="slow", idx=4, **told_of)
+    Stream.objects.create(name="still", idx=7, paused_at=now, **told_of)
+    for outlets in (Anchor, Stream):
+        outlets.objects.update(created_at=now - timedelta(hours=2))
+
+    said = told()
+
+    assert "The anchor far is late: it lacks 5 entries. It did not answer." in said
+    assert "The stream slow is late: it lacks 3 entries." in said
+    assert "The stream still is paused: it lacks 0 entries." in said
+    assert "anchor near" not in said and "stream quick" not in said
+    assert "3 to look at" in said
+
+
+def test_anchors_and_streams_that_keep_up_are_named_when_all_is_well():
+    Anchor.objects.create(name="near", kind=AnchorKind.SYSLOG, address="tcp://siem.example")
+    Stream.objects.create(name="quick", kind=StreamKind.SYSLOG, address="tcp://siem.example")
+
+    assert "Anchor near: up to date" in told() and "Stream quick: up to date" in told()

@@ -37,6 +37,7 @@ def acknowledge_rollback(*, reason: str, recovery_key: str, actor: Acting, signe
     signer, recovery = signer or Signer(), keys.Recovery(recovery_key)
     last = _last_signed(signer)
     try:
+        signer.check(recovery)
         _refuse_order(signer)
         found, _ = _newest()
         generation = max(found.generation, last.generation) + 1

@@ -104,12 +104,16 @@ class Signer:
 
     def begin_anew(self, old: Head, first: Head, entry: UUID, recovery: keys.Recovery) -> None:
         """A new generation. Its first checkpoint has one entry, and the recovery key signs it beside the log key."""
-        if recovery.public != self.ring.recovery_public:
-            raise ValueError("This is not the recovery key that this brain's agents were told of.")
+        self.check(recovery)
         name = origin.of_generation(first.generation)
         text = note.cosign(self._note(name, first), origin.recovery(), recovery.public, recovery.sign)
         self._remember(Memory(name, Head(first.generation), Signed(first, text, (entry,))))
         logger.warning("log_began_anew generation=%s after=%s", first.generation, old)
+
+    def check(self, recovery: keys.Recovery) -> None:
+        """Raises ValueError when agents would not accept what this key signs."""
+        if recovery.public != self.ring.recovery_public:
+            raise ValueError("This is not the recovery key that this brain's agents were told of.")
 
     def trust(self, head: Head, found: str) -> None:
         """Take the database's newest checkpoint for the last one that was signed: a person says so."""
