@@ -382,9 +382,9 @@ def mint_service(cast, actor):
 
 @invocation("service_token.rotate")
 def rotate_service(cast, actor):
-    return servicetokens.rotate(Token.objects.get(user=None), actor=actor, reason="because")
+    return servicetokens.rotate(Token.objects.get(name="ci"), actor=actor, reason="because")
 
 
 @invocation("service_token.revoke")
 def revoke_service(cast, actor):
-    return servicetokens.revoke(Token.objects.get(user=None), actor=actor, reason="because")
+    return servicetokens.revoke(Token.objects.get(name="ci"), actor=actor, reason="because")
