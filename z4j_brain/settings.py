@@ -221,6 +221,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
 
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25
+AXES_USERNAME_CALLABLE = "z4j_brain.panel.codes.counted"  # who confirms in a session is counted by the session
 AXES_LOCKOUT_PARAMETERS = ["username", ["username", "ip_address"]]
 AXES_LOCKOUT_CALLABLE = "z4j_brain.panel.signin.locked_out"
 AXES_RESET_ON_SUCCESS = True
@@ -275,7 +276,7 @@ REST_FRAMEWORK = {
         "z4j_brain.rbac.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["z4j_brain.rbac.authentication.SignedIn"],
+    "DEFAULT_PERMISSION_CLASSES": ["z4j_brain.rbac.authentication.DenyAll"],  # each Door says whom it lets in
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_THROTTLE_CLASSES": ["z4j_brain.rbac.throttle.Throttle"],

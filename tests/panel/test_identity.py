@@ -176,6 +176,66 @@ def test_whoever_has_no_password_confirms_at_the_provider(configured, client):
     assert client.get("/account/app/add/").status_code == 200
 
 
+@pytest.mark.parametrize("asked_at", [None, NOW - 3600, NOW + 3600])
+def test_an_answer_for_which_the_provider_did_not_ask_is_no_fresh_proof(configured, client, asked_at):
+    configured().lies = {"auth_time": asked_at}
+    client.get(there(client))
+    assert name_of(client) == "frieda"
+
+    assert client.get("/account/app/add/")["Location"].startswith("/account/confirm/")
+
+
+def test_what_was_kept_is_not_done_for_an_answer_that_was_asked_for_otherwise(configured, client):
+    configured()
+    client.get(there(client))
+    session = client.session
+    session["account_reauthentication_state"] = {"callback": "what.was.kept", "state": {}}
+    session.save()
+
+    assert client.get(there(client))["Location"] == "/"
+    assert "account_reauthentication_state" not in client.session
+
+
+COUNTS = {"second_factors": ["mfa", "otp", "hwk"]}
+
+
+@pytest.mark.parametrize(
+    ("more", "amr", "lets_in"),
+    [
+        (COUNTS, ["pwd", "mfa"], True),
+        (COUNTS, ["hwk"], True),
+        (COUNTS, ["pwd"], False),
+        (COUNTS, "mfa", False),
+        (COUNTS, None, False),
+        ({}, ["pwd", "mfa"], False),
+    ],
+)
+def test_a_second_factor_of_the_providers_counts_only_where_the_settings_say_so(
+    configured, client, settings, more, amr, lets_in
+):
+    settings.Z4J_MFA = ["everybody"]
+    configured(**more).lies = {"amr": amr}
+
+    client.get(there(client))
+
+    assert name_of(client) == "frieda"
+    assert (client.get("/").headers.get("Location", "") != "/account/") is lets_in
+
+
+def test_a_second_factor_of_the_providers_is_as_old_as_it_says(configured, client, settings):
+    settings.Z4J_MFA = ["everybody"]
+    provider = configured(**COUNTS)
+    provider.lies = {"amr": ["mfa"], "auth_time": NOW - 3600}
+    client.get(there(client))
+    asked = client.get("/account/app/add/")["Location"]
+    assert client.get(asked)["Location"].startswith("/sign-in/with/oidc/again/")
+
+    provider.lies = {"amr": ["mfa"]}
+    client.get(there(client, "/sign-in/with/oidc/again/?next=/account/app/add/"))
+
+    assert client.get("/account/app/add/").status_code == 200
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -184,6 +244,7 @@ def test_whoever_has_no_password_confirms_at_the_provider(configured, client):
         '{"issuer": "https://x"}',
         '{"issuer": "http://id.example", "client_id": "z"}',
         '{"isuer": "https://x"}',
+        '{"issuer": "https://x", "client_id": "z", "second_factors": ["pwd"]}',
     ],
 )
 def test_a_wrong_setting_stops_the_start(text):

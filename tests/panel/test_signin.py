@@ -11,6 +11,7 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
@@ -20,6 +21,12 @@ from z4j_brain.ledger.models import Entry, EntryPrivate
 from z4j_brain.rbac.models import User
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def unhurried():
+    """Sign-ins of other tests are none of this one's in its minute."""
+    cache.clear()
 
 
 @pytest.fixture
@@ -217,6 +224,31 @@ def test_confirming_and_changing_the_password_are_no_other_doors_to_guess_at(ver
         last = vera.post("/account/confirm/password/", {"password": "wrong"})
 
     assert (last.status_code, "locked for" in last.content.decode()) == (429, True)
+
+
+@pytest.mark.parametrize("proof", ["password", "code"])
+def test_whoever_guesses_at_a_name_does_not_keep_its_person_from_confirming(vera, request, proof):
+    app = request.getfixturevalue("app") if proof == "code" else None
+    for number in range(5):
+        locked = sign_in(Client(REMOTE_ADDR=f"192.0.2.{number}"), password="wrong")
+    assert "locked for 15 minutes" in locked.content.decode()
+    form = {"code": app.code()} if app else {"password": PASSWORD}
+    path = "/account/confirm/code/" if app else "/account/confirm/password/"
+
+    assert vera.post(path, form).status_code == 302
+    assert "locked for 15 minutes" in sign_in(Client()).content.decode()
+
+
+def test_wrong_tries_in_a_session_close_this_session_and_not_the_way_in(vera):
+    for _ in range(5):
+        last = vera.post("/account/confirm/password/", {"password": "wrong"})
+    assert (last.status_code, "in this session" in last.content.decode()) == (429, True)
+    assert vera.post("/account/confirm/password/", {"password": PASSWORD}).status_code == 429
+    lock = Entry.objects.get(action="session.lock")
+    assert lock.target_id == str(User.objects.get(username="vera").pk)
+    assert b"in session" not in bytes(EntryPrivate.objects.get(entry=lock).payload)
+
+    assert sign_in(Client()).status_code == 302
 
 
 def test_a_name_that_nobody_has_is_refused_in_the_same_words(client, cast):

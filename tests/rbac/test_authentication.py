@@ -5,18 +5,20 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from rest_framework.decorators import api_view
+from rest_framework.decorators import api_view, permission_classes
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
 from z4j_brain.rbac import actions
 from z4j_brain.rbac.action import Refused
 from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.authentication import SignedIn
 from z4j_brain.rbac.models import Token, User
 from z4j_brain.rbac.states import Permission
 
 
 @api_view()
+@permission_classes([SignedIn])
 def whoami(request):
     actor = Actor.of(request)
     return Response({"type": actor.type, "name": actor.name})
@@ -101,3 +103,13 @@ def test_no_token_mints_tokens(cast):
 
     with pytest.raises(Refused):
         actions.mint_token(cast.user("vera"), name="x", scopes=[Permission.VIEW], actor=bearer)
+
+
+def test_a_view_that_does_not_say_whom_it_lets_in_lets_in_nobody(cast):
+    @api_view()
+    def forgotten(request):
+        return Response({})
+
+    answers = [forgotten(APIRequestFactory().get("/", **headers)) for headers in ({}, cast.bearer("olive"))]
+
+    assert [answer.status_code for answer in answers] == [401, 403]

@@ -138,3 +138,41 @@ def test_a_token_of_a_narrowed_person_is_as_narrow(ask, stage):
     found = ask("oscar", "GET", f"{PLACE}tasks/").json()["results"]
 
     assert {row["queue"] for row in found} == {"emails"}
+
+
+@pytest.mark.parametrize("who", ["oscar", "stan"])
+def test_requests_for_a_second_person_name_nothing_that_is_not_seen(ask, stage, who):
+    approval = rows.wish(stage.production, request={"what": SECRET}, reason=SECRET)
+    client = Client()
+    client.force_login(stage.user(who), backend="django.contrib.auth.backends.ModelBackend")
+
+    assert ask(who, "GET", f"{PLACE}approvals/").json()["results"] == []
+    assert ask(who, "GET", f"{PLACE}approvals/{approval.pk}/").status_code == 404
+    assert SECRET not in client.get("/harbor/production/approvals/").content.decode()
+
+
+@pytest.mark.parametrize("who", ["oscar", "stan"])
+def test_a_task_does_not_name_the_retry_that_is_not_seen(ask, stage, who):
+    first = Task.objects.get(task_id="mail-0")
+    rows.task(stage.production, task_id="hidden-retry", name=f"hr.{SECRET}", queue=SECRET, retry_of="mail-0")
+    seen = ask("olive", "GET", f"{PLACE}tasks/{first.pk}/").json()
+
+    told = [
+        ask(who, "GET", f"{PLACE}{path}").getvalue().decode()
+        for path in ("tasks/", f"tasks/{first.pk}/", "tasks/export/?format=csv")
+    ]
+
+    assert seen["retried_as"] == "hidden-retry"
+    assert not any("hidden-retry" in text for text in told)
+
+
+def test_the_figures_of_a_queue_are_for_whom_no_task_in_it_is_hidden(stage):
+    page = f"/harbor/production/queues/{stage.production.queues.get(name='emails').pk}/"
+    told = {}
+    for who in ("olive", "oscar", "stan"):
+        client = Client()
+        client.force_login(stage.user(who), backend="django.contrib.auth.backends.ModelBackend")
+        answer = client.get(page)
+        told[who] = ("series" in answer.context, "In and out" in answer.content.decode())
+
+    assert told == {"olive": (True, True), "oscar": (False, False), "stan": (True, True)}

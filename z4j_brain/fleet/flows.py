@@ -149,8 +149,8 @@ def flow(actor: Actor, environment: Environment, queue: Queue) -> Flow:
     return flows(actor, environment, [queue])[0]
 
 
-def strip(flow: Flow) -> list[Metric]:
-    """The numbers at the head of a queue's own page."""
+def strip(flow: Flow, paced: bool = True) -> list[Metric]:
+    """The numbers at the head of a queue's own page; `paced`: with how many tasks came and went."""
     queue, serving = flow.queue, flow.serving
     came, went = flow.sparks if flow.points else ("", "")
     lately = "in the last 15 minutes"
@@ -158,10 +158,13 @@ def strip(flow: Flow) -> list[Metric]:
         f"{number(count)} {word}" for word, count in (("delayed", queue.delayed), ("taken", queue.in_flight)) if count
     ]
     served = plural(len(serving.workers), "worker") if serving.workers else "no worker"
-    return [
-        Metric("Waiting", f"{queue.depth:,}", "" if queue.exact else "about", ", ".join(around)),
+    pace = [
         Metric("In", *_parted(flow.came), lately, spark=came),
         Metric("Out", *_parted(flow.went), lately, spark=went),
+    ]
+    return [
+        Metric("Waiting", f"{queue.depth:,}", "" if queue.exact else "about", ", ".join(around)),
+        *(pace if paced else ()),
         Metric("Slots busy", f"{serving.busy:,}", f"of {serving.slots:,}", served, not serving.workers),
     ]
 

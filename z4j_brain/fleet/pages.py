@@ -17,7 +17,7 @@ from z4j_brain.agents.states import Presence
 from z4j_brain.fleet import crews, flows, menus, queries
 from z4j_brain.fleet.crews import BY, Crew
 from z4j_brain.fleet.flows import Flow, Outlook
-from z4j_brain.fleet.models import Worker
+from z4j_brain.fleet.models import Queue, Worker
 from z4j_brain.lib import keyset, signature
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
@@ -69,24 +69,31 @@ def queue(request: HttpRequest, project: str, environment: str, id: int) -> Http
     found = queries.queue(actor, place, id)
     flow, view = flows.flow(actor, place, found), View.of(request.GET)
     takers = queries.takers(actor, place, found)
-    context = told(place, replace(view.asked, engine=found.engine, queue=found.name, name=None)) | {
+    # Its figures count all of its tasks: they are for whom none of these is hidden by its name.
+    sees_all = rbac.held(actor, place).sees_queue(found.name)
+    context = {
         "title": found.name,
         "crumbs": [{"page": "queues", "title": "Queues"}],
         "environment": place,
         "view": view,
         "flow": flow,
         "queue": found,
-        "strip": flows.strip(flow),
+        "strip": flows.strip(flow, paced=sees_all),
         "menu": menus.of_queues(actor, place, [found])[found.pk],
         "here": urlencode({"queue": found.name, "engine": found.engine}),
         "hands": crews.hands(takers, crews.usual(place, takers)),
     }
+    return render(request, "fleet/queue.html", context | (_curves(place, found, view) if sees_all else {}))
+
+
+def _curves(place: Environment, queue: Queue, view: View) -> dict[str, Any]:
+    """What came into a queue, left it and waited there."""
+    context = told(place, replace(view.asked, engine=queue.engine, queue=queue.name, name=None))
     points = context["bars"].points
     rates = {"arrived": [one.totals.arrived for one in points], "ended": [one.totals.ended for one in points]}
-    depths = queries.depths(found, points)
-    context["rates"] = figures.curves(points, **rates)
-    context["depths"] = figures.curves(points, waiting=depths) if any(depth is not None for depth in depths) else None
-    return render(request, "fleet/queue.html", context)
+    depths = queries.depths(queue, points)
+    waited = figures.curves(points, waiting=depths) if any(depth is not None for depth in depths) else None
+    return context | {"rates": figures.curves(points, **rates), "depths": waited}
 
 
 @require_GET

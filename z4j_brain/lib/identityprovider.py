@@ -20,7 +20,10 @@ _KNOWN = {
     "groups_claim": str,
     "link_by_email": bool,
     "scopes": list,
+    "second_factors": list,
 }
+#: Ways to prove who one is (RFC 8176) that are no second factor: what somebody knows, and what nobody was asked for.
+_FIRST = {"pwd", "pin", "kba", "geo", "rba", "user"}
 
 
 def read(text: str) -> dict[str, Any]:
@@ -38,11 +41,14 @@ def read(text: str) -> dict[str, Any]:
             raise ImproperlyConfigured(f"Z4J_OIDC: {key} is no {kind.__name__}.")
     if missing := [key for key in ("issuer", "client_id") if not given.get(key)]:
         raise ImproperlyConfigured(f"Z4J_OIDC needs {' and '.join(missing)}.")
+    counts = given.get("second_factors", [])
+    if not all(isinstance(way, str) and way and way not in _FIRST for way in counts):
+        raise ImproperlyConfigured("Z4J_OIDC: second_factors are values of amr, and no password is one.")
     _demand_tls(given["issuer"])
     if path := given.get("client_secret_file", ""):
         given["client_secret"] = Path(path).read_text().strip()
     defaults = {"client_secret": "", "name": "single sign-on", "groups_claim": "groups", "link_by_email": False}
-    return defaults | {"scopes": ["openid", "profile", "email"]} | given
+    return defaults | {"scopes": ["openid", "profile", "email"], "second_factors": []} | given
 
 
 def providers(given: dict[str, Any]) -> dict[str, Any]:

@@ -25,8 +25,13 @@ SAMPLES = 5
 
 
 def approvals(actor: Actor, environment: Environment) -> QuerySet[Approval]:
-    """Requests of an environment, with what became of them."""
-    return rbac.within(Approval.objects.all(), actor, environment)
+    """Requests of an environment, with what became of them. Whoever sees only some of the tasks sees the requests that
+    they made: others count and name what they do not see.
+    """
+    found = rbac.within(Approval.objects.all(), actor, environment)
+    if rbac.sees_everything(actor, environment):
+        return found
+    return found.filter(requester_type=actor.type, requester_id=actor.id)
 
 
 def detail(actor: Actor, environment: Environment, pk: UUID) -> Approval:
@@ -71,7 +76,5 @@ def waiting(actor: Actor, environment: Environment) -> list[Approval]:
     """What this actor may answer now; nothing for whoever may not approve."""
     if not rbac.may(actor, Permission.APPROVE, environment):
         return []
-    rows = Approval.objects.filter(
-        environment=environment, state=ApprovalState.PENDING, expires_at__gt=timezone.now()
-    ).order_by("id")[:MOST]
-    return [one for one in rows if approval.refusal(one, actor) is None]
+    rows = approvals(actor, environment).filter(state=ApprovalState.PENDING, expires_at__gt=timezone.now())
+    return [one for one in rows.order_by("id")[:MOST] if approval.refusal(one, actor) is None]

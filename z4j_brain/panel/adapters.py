@@ -41,7 +41,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         if fresh.has_factor(user):
             methods = [one for one in methods if one["id"] != "reauthenticate"]
             return sorted(methods, key=lambda one: one["id"] != "mfa_reauthenticate:webauthn")
-        found = [one for one in methods if one["id"] == "reauthenticate"]
+        # Whose second factor is the provider's: it is asked for there, and no password stands in for it.
+        there = "oidc_mfa" in Actor.of(self.request).auth and fresh.is_demanded(user)
+        found = [one for one in methods if one["id"] == "reauthenticate" and not there]
         return found or [
             {"id": "oidc", "description": f"Sign in with {name} again", "url": url}
             for name, url in identity.ways_in(again=True)

@@ -1,7 +1,13 @@
-"""The forms that take a proof, with axes before each: one counter of failed tries for passwords and codes alike."""
+"""The forms that take a proof, with axes before each: one counter of failed tries for passwords and codes alike.
+
+Whoever confirms in a session that stands is counted by this session. So nobody who only knows a name can keep its
+person from confirming, and nobody with a stolen session has more tries.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from allauth.account.adapter import get_adapter
@@ -20,13 +26,26 @@ from django.http import HttpRequest
 from z4j_brain.rbac import factors
 
 
+def standing(request: HttpRequest) -> None:
+    """From here on, tries of this request are counted by its session."""
+    key = str(request.session.session_key or "")
+    request.__dict__["_z4j_counted"] = f"session {hashlib.sha256(key.encode()).hexdigest()[:32]}"
+
+
+def counted(request: HttpRequest, credentials: Mapping[str, Any] | None) -> str | None:
+    """What axes counts under: the session that somebody confirms in, else the name that was typed."""
+    session: str | None = request.__dict__.get("_z4j_counted")
+    return session or (credentials or {}).get("username")
+
+
 def refusal(request: HttpRequest, name: str, what: str) -> str:
     """What is said to a wrong try, alike whether there is somebody of this name or not."""
     credentials = {"username": name}
     if getattr(request, "axes_locked_out", False) or AxesProxyHandler.is_locked(request, credentials):
         cool_off = get_cool_off(request)
         minutes = round(cool_off.total_seconds() / 60) if cool_off else 0
-        return f"Too many tries with this name. It is locked for {minutes} minutes; then try again."
+        where = "in this session" if "_z4j_counted" in request.__dict__ else "with this name"
+        return f"Too many tries {where}. It is locked for {minutes} minutes; then try again."
     left = get_failure_limit(request, credentials) - AxesProxyHandler.get_failures(request, credentials)
     return f"{what} {left} {'try' if left == 1 else 'tries'} left."
 
@@ -60,9 +79,14 @@ class CodeForm(_Counted, AuthenticateForm):  # type: ignore[misc]
 class ConfirmCodeForm(_Counted, ConfirmForm):  # type: ignore[misc]
     """The proof that it is still the same person."""
 
+    def clean_code(self) -> str:
+        standing(context.request)
+        return super().clean_code()
+
 
 class PasswordForm(ReauthenticateForm):  # type: ignore[misc]
     def clean_password(self) -> str:
+        standing(context.request)
         try:
             return str(super().clean_password())
         except forms.ValidationError:
@@ -73,6 +97,7 @@ class PasswordForm(ReauthenticateForm):  # type: ignore[misc]
 class ChangePasswordForm(AccountChangePasswordForm):  # type: ignore[misc]
     def clean_oldpassword(self) -> str:
         """Through axes, like everywhere: this form is no second door to guess at."""
+        standing(context.request)
         old = str(self.cleaned_data["oldpassword"])
         if not get_adapter().reauthenticate(self.user, old):
             name = self.user.get_username()

@@ -78,7 +78,8 @@ def refused(credentials: Mapping[str, Any], request: HttpRequest | None = None, 
 @receiver(user_locked_out)
 def locked(request: HttpRequest, username: str | None, **kwargs: Any) -> None:
     if getattr(request, "axes_failures_since_start", None) == get_failure_limit(request, {"username": username}):
-        _tell_of_name("session.lock", request, username or "")
+        typed: Mapping[str, Any] = getattr(request, "axes_credentials", None) or {}  # and not what axes counts under
+        _tell_of_name("session.lock", request, str(typed.get("username") or ""))
 
 
 @receiver(authentication_failed)

@@ -9,10 +9,13 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import jwt
+from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
 from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY, resume_request
+from allauth.account.signals import authentication_step_completed
 from allauth.account.utils import get_next_redirect_url
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter, get_adapter
 from allauth.socialaccount.models import SocialLogin
@@ -20,6 +23,7 @@ from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import settings
+from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -74,11 +78,13 @@ class Checked(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
     def complete_login(self, request: HttpRequest, app: Any, token: Any, **kwargs: Any) -> SocialLogin:
         try:
             claims = self._claims(app, str(kwargs["response"].get("id_token", "")))
+            vouched = _vouched(claims)
             told = self._fetch_user_info(token.token) if self.openid_config.get("userinfo_endpoint") else {}
         except (jwt.PyJWTError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise OAuth2Error(f"The provider's answer is not to be believed: {error}") from error
         if told and told.get("sub") != claims["sub"]:
             raise OAuth2Error("The provider told of somebody else.")
+        request.__dict__["_z4j_vouched"] = vouched
         return self.get_provider().sociallogin_from_response(request, {"id_token": {**told, **claims}})
 
     def _claims(self, app: Any, text: str) -> dict[str, Any]:
@@ -116,6 +122,23 @@ class Checked(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
         raise OAuth2Error("The identity token is signed with a key that the provider does not have.")
 
 
+def _vouched(claims: Mapping[str, Any]) -> dict[str, Any]:
+    """When the provider asked who it is, and whether for what counts as a second factor here. No word of it: never."""
+    asked, now = int(claims.get("auth_time", 0)), int(time.time())
+    ways, counts = claims.get("amr", []), set(settings.Z4J_OIDC["second_factors"])
+    given = isinstance(ways, list) and any(isinstance(way, str) and way in counts for way in ways)
+    return {"auth_time": min(asked, now) if asked <= now + LEEWAY else 0, "second_factor": given}
+
+
+@receiver(authentication_step_completed)
+def remember(request: HttpRequest, method: str, **kwargs: Any) -> None:
+    """Beside the session's record of this sign-in stands what the provider vouched for."""
+    records = request.session.get(AUTHENTICATION_METHODS_SESSION_KEY)
+    if method == "socialaccount" and records:
+        told = request.__dict__.get("_z4j_vouched", {})
+        request.session[AUTHENTICATION_METHODS_SESSION_KEY] = [*records[:-1], records[-1] | told]
+
+
 class Callback(OAuth2CallbackView):  # type: ignore[misc]
     def _get_state(self, request: HttpRequest, provider: Any) -> tuple[Any, Any]:
         state, response = super()._get_state(request, provider)
@@ -148,12 +171,12 @@ def sign_in(request: HttpRequest, again: bool = False) -> HttpResponse:
 @require_GET
 @never_cache
 def come_back(request: HttpRequest, provider_id: str) -> HttpResponse:
-    """The provider's answer. Whoever was on the way to something goes on with it, if they are still the same person."""
+    """The provider's answer. Whoever was sent to prove who they are goes on with what they did, if it is still they."""
     if not settings.Z4J_OIDC or provider_id != ID:
         raise Http404
-    was, kept = request.user, request.session.get(STATE_SESSION_KEY)
-    response: HttpResponse = Callback.adapter_view(Checked(request, ID))(request)
-    same = isinstance(was, User) and request.user == was
+    was, kept, adapter = request.user, request.session.get(STATE_SESSION_KEY), Checked(request, ID)
+    response: HttpResponse = Callback.adapter_view(adapter)(request)
+    same = adapter.again and isinstance(was, User) and request.user == was
     if kept and same and isinstance(response, HttpResponseRedirect):
         request.session[STATE_SESSION_KEY] = kept
         request.GET = QueryDict(urlencode({"next": response.url}))

@@ -77,6 +77,10 @@ class Held(frozenset[Permission]):
         """Is it held of all that is in the place?"""
         return not self.reaches or self.reaches[permission].is_everywhere
 
+    def sees_queue(self, name: str) -> bool:
+        """Is no task of this queue hidden by its name?"""
+        return not self.reaches or self.reaches[Permission.VIEW].is_whole_queue(name)
+
     @property
     def sees_everything(self) -> bool:
         """Is nothing in this place hidden by its queue or its name?"""

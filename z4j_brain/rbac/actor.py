@@ -78,7 +78,16 @@ def _proofs(request: HttpRequest | Request, user: User) -> dict[str, int]:
     if not hasattr(request, "session"):
         return {}
     records = get_authentication_records(request, user)
-    return {_PROOFS[one["method"]]: int(one["at"]) for one in records if one.get("method") in _PROOFS}
+    found = {_PROOFS[one["method"]]: _given(one) for one in records if one.get("method") in _PROOFS}
+    for one in records:
+        if one.get("second_factor"):  # of the provider's, where the settings let it count
+            found |= {"oidc_mfa": _given(one), "mfa": max(_given(one), found.get("mfa", 0))}
+    return found
+
+
+def _given(record: Mapping[str, Any]) -> int:
+    """When. An identity provider may answer without asking: there it counts when it says that it asked, if it does."""
+    return int(record.get("auth_time", 0) if record["method"] == "socialaccount" else record["at"])
 
 
 def _known(request: HttpRequest | Request, who: User | Token) -> dict[Any, Any]:

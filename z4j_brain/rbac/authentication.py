@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 
 from z4j_brain.rbac.models import Token, User
@@ -69,6 +69,13 @@ def _find(text: str) -> Token | None:
     token = Token.objects.select_related("user").filter(kid=kid).first()
     expected = token.secret_hash if token else hash_secret("")
     return token if hmac.compare_digest(expected, hash_secret(secret)) and token else None
+
+
+class DenyAll(BasePermission):
+    """Nobody. A view that does not say whom it lets in lets in nobody."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return False
 
 
 class SignedIn(IsAuthenticated):

@@ -15,12 +15,17 @@ from z4j_brain.lib.jsonbody import StrictJSONParser
 from z4j_brain.lib.listing import KeysetPagination, StrictFilterBackend
 from z4j_brain.rbac import queries
 from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.authentication import SignedIn
 from z4j_brain.rbac.models import Environment
 
 
 class Door(GenericViewSet[Any]):
-    """Keyset lists, strict filters, strict bodies; answers are never cached. What may be seen, the queries decide."""
+    """Whoever is signed in comes in; what they may see there, the queries decide.
 
+    Keyset lists, strict filters, strict bodies; answers are never cached.
+    """
+
+    permission_classes = (SignedIn,)
     pagination_class = KeysetPagination
     filter_backends = (StrictFilterBackend,)
     parser_classes = (StrictJSONParser,)

@@ -1,7 +1,8 @@
 """Is it still the person who signed in? What is dangerous takes a proof that is at most ten minutes old.
 
 Whoever has a second factor gives it; of whoever has none, and needs none, the password or the sign-in by the identity
-provider counts. `Actor.auth` says when each was last given: `mfa`, `password`, `oidc`, in seconds since 1970.
+provider counts. `Actor.auth` says when each was last given: `mfa`, `password`, `oidc`, in seconds since 1970; and
+`oidc_mfa` when the provider asked for a second factor, where the settings let that count as one.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def refusal(actor: Actor, demand: Fresh = Fresh.ALL) -> Decision | None:
         return never if demand is Fresh.ALL else None
     if not isinstance(actor.user, User):
         return None
-    if not has_factor(actor.user) and is_demanded(actor.user):
+    if not has_factor(actor.user) and "oidc_mfa" not in actor.auth and is_demanded(actor.user):
         return Decision(False, True, NO_FACTOR, f"Your role takes a second factor: add one at {reverse('mfa_index')}")
     if is_stale(actor):
         return Decision(False, True, STALE, f"Confirm that it is you at {reverse('confirm')} and ask again.")
@@ -46,7 +47,9 @@ def refusal(actor: Actor, demand: Fresh = Fresh.ALL) -> Decision | None:
 
 def is_stale(actor: Actor) -> bool:
     """Is the last proof of the person behind a session older than ten minutes, or weaker than they have?"""
-    kinds = ("mfa",) if actor.user is not None and has_factor(actor.user) else ("password", "oidc", "mfa")
+    user = actor.user
+    strong = user is not None and (has_factor(user) or ("oidc_mfa" in actor.auth and is_demanded(user)))
+    kinds = ("mfa",) if strong else ("password", "oidc", "mfa")
     given = max((int(actor.auth.get(kind, 0)) for kind in kinds), default=0)
     return not 0 <= time.time() - given < LIFE
 

@@ -71,6 +71,13 @@ class Reach:
             return False
         return self.whole or any(part.covers(facets) for part in self.allowed)
 
+    def is_whole_queue(self, name: str) -> bool:
+        """Does it reach all tasks of one queue, whatever their names?"""
+        queue = Facets(name)
+        if self.never or any(Part(part.queue).covers(queue) for part in self.denied):
+            return False
+        return self.whole or any(not part.task and part.covers(queue) for part in self.allowed)
+
     def contains(self, other: Reach) -> bool:
         """Does it reach, for certain, wherever the other one does?"""
         if not other.is_somewhere:

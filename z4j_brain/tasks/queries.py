@@ -80,13 +80,14 @@ class Lineage:
 
 def tasks(actor: Actor, environment: Environment) -> QuerySet[Task]:
     """The environment's tasks without their long texts. `retried_as` is the task id of the newest retry, or None."""
-    return _with_retries(rbac.within(Task.objects.all(), actor, environment)).defer(*LONG)
+    held = access.permissions(actor, environment)
+    return _with_retries(rbac.within(Task.objects.all(), actor, environment), held).defer(*LONG)
 
 
 def detail(actor: Actor, environment: Environment, pk: int) -> Task:
     """One task with everything; Http404 when it is not there or not to be seen."""
     rows = rbac.within(Task.objects.select_related("environment__project"), actor, environment)
-    found = _with_retries(rows.filter(pk=pk)).first()
+    found = _with_retries(rows.filter(pk=pk), access.permissions(actor, environment)).first()
     if found is None:
         raise Http404
     return found
@@ -118,7 +119,7 @@ def page(environment: Environment, wanted: Narrowing, cursor: str | None, size: 
     if Permission.VIEW not in held:
         return TaskPage([], None, None)
     payload = Permission.VIEW_PAYLOAD in held
-    return pagination.page(environment, seen(wanted, held), _rows(environment), cursor, size, payload=payload)
+    return pagination.page(environment, seen(wanted, held), _rows(environment, held), cursor, size, payload=payload)
 
 
 def looked_up(environment: Environment, wanted: Narrowing, held: Held) -> Narrowing:
@@ -130,7 +131,7 @@ def everything(environment: Environment, wanted: Narrowing, held: Held) -> Itera
     """All the tasks `wanted`, newest first, in steps that each cost the same, with their arguments and results."""
     if Permission.VIEW not in held:
         return iter(())
-    rows = _rows(environment, defer=("traceback", "truncated", "fold_key", "vault"))
+    rows = _rows(environment, held, defer=("traceback", "truncated", "fold_key", "vault"))
     return pagination.everything(environment, seen(wanted, held), rows, payload=Permission.VIEW_PAYLOAD in held)
 
 
@@ -157,14 +158,14 @@ def seen(wanted: Narrowing, held: Held) -> Narrowing:
     return replace(wanted, other=wanted.other & condition) if condition else wanted
 
 
-def _rows(environment: Environment, defer: Sequence[str] = LONG) -> pagination.Fetch:
+def _rows(environment: Environment, held: Held, defer: Sequence[str] = LONG) -> pagination.Fetch:
     """Reads tasks of a list by id."""
 
     def fetch(ids: Sequence[int]) -> list[Task]:
         if not ids:
             return []
         found = Task.objects.filter(environment=environment, pk__in=ids)
-        return list(_with_retries(found).defer(*defer))
+        return list(_with_retries(found, held).defer(*defer))
 
     return fetch
 
@@ -193,10 +194,12 @@ def touched(task: Task) -> list[audit.Touch]:
     return audit.touched_any(task.environment, [("task", str(task.pk)), *targets])
 
 
-def _with_retries(queryset: QuerySet[Task]) -> QuerySet[Task]:
+def _with_retries(queryset: QuerySet[Task], held: Held) -> QuerySet[Task]:
+    """With the newest retry of each that the actor sees."""
     newest = (
         Task.objects.filter(environment=OuterRef("environment"), retry_of=OuterRef("task_id"))
         .filter(engine=OuterRef("engine"))
+        .filter(held.condition(Task.FACETS))
         .exclude(retry_of="")  # says what the partial index says, so that it is used
         .order_by("-id")
         .values("task_id")[:1]
