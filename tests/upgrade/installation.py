@@ -63,7 +63,7 @@ class Reporter(Caller):
 
     def settle(self, outcome: str = "done", *, fence: int = 0, **more: Any) -> list[dict[str, Any]]:
         """Take what waits and answer it; the commands."""
-        status, polled = self.poll(self.boot)
+        status, polled = self.poll(self.boot, wait=10)
         assert status == 200, polled
         commands = [sent.opened(signed) for signed in polled["commands"]]
         for command in commands:

@@ -20,7 +20,7 @@ from z4j_brain.fleet import holds
 from z4j_brain.fleet import ingest as fleet
 from z4j_brain.housekeeping import retention
 from z4j_brain.lib import disk, drain, nudge
-from z4j_brain.operations import expiry
+from z4j_brain.operations import adoption, expiry
 from z4j_brain.tasks import partitions
 
 logger = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ DUTIES: tuple[tuple[Callable[[], None], float], ...] = (
     (expiry.expire, 1.0),
     (expiry.reconsider, 5.0),
     (expiry.prune, 60.0),
+    (adoption.adopt, 60.0),
     (agents.prune, 60.0),
     (fleet.prune, 60.0),
     (holds.keep, 15.0),

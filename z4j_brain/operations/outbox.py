@@ -141,7 +141,7 @@ def _dispatch(command: Command, agent: Agent, last: Agent | None, proof: wire.Pr
     Operation.objects.filter(pk=operation.pk, state=OperationState.PENDING).update(state=OperationState.RUNNING)
     if command.fence > 1 and not _without_arrived(command):
         return None
-    if not (goals := _targets(command, operation)):
+    if not (told_of := goals(command, operation)):
         return None
     told = {"command": str(command.pk), "agent": str(agent.pk)}
     outcomes.record(Phase.DISPATCH, operation, Outcome.ALLOWED, SYSTEM, told)
@@ -159,7 +159,7 @@ def _dispatch(command: Command, agent: Agent, last: Agent | None, proof: wire.Pr
         fence=command.fence,
         issued=micros(timezone.now()) or 0,
         expires=micros(command.expires_at) or 0,
-        targets=goals,
+        targets=told_of,
         params=statements.params(command),
         proof=proof,
     )
@@ -168,7 +168,7 @@ def _dispatch(command: Command, agent: Agent, last: Agent | None, proof: wire.Pr
     return sent
 
 
-def _targets(command: Command, operation: Operation) -> list[wire.Target]:
+def goals(command: Command, operation: Operation) -> list[wire.Target]:
     """What is still to be done, as the agent knows it. What is no longer kept here is settled."""
     waiting = list(Item.objects.filter(command=command, outcome=None).order_by("id"))
     found = targets.resolve(operation.target_kind, operation.environment_id, {item.target_id for item in waiting})

@@ -20,6 +20,8 @@ from z4j_brain.rbac.actor import SYSTEM, Actor
 _UNDONE = frozenset({ItemOutcome.EXPIRED, ItemOutcome.NO_AGENT, ItemOutcome.UNCONFIRMED})
 #: Ends that nothing changes any more. Another may still turn out better than it looked.
 _CLOSED = frozenset({OperationState.SUCCEEDED, OperationState.CANCELLED})
+#: What waits for somebody's yes does not end by itself, either: it may do something though no agent is asked anything.
+_LEFT_ALONE = _CLOSED | {OperationState.AWAITING_APPROVAL}
 #: How many targets an entry tells the outcome of one by one.
 _NAMED = 500
 #: Rows of one UPDATE.
@@ -80,7 +82,7 @@ def sum_up(operation_id: UUID) -> Operation:
     operation.succeeded = counts.get(ItemOutcome.DONE, 0)
     untried = left_out + counts.get(ItemOutcome.CANCELLED, 0)
     operation.failed = operation.settled - operation.succeeded - untried
-    if operation.settled == operation.total and operation.state not in _CLOSED:
+    if operation.settled == operation.total and operation.state not in _LEFT_ALONE:
         operation.state = _ending(operation, counts, left_out)
         operation.finished_at = operation.finished_at or timezone.now()
         _forget(operation)
@@ -120,6 +122,9 @@ def record(
     actor: Actor,
     params: Mapping[str, object],
     reason_code: str = "",
+    *,
+    entry_id: UUID | None = None,
+    facts: Mapping[str, object] | None = None,
 ) -> None:
     place = operation.environment
     entries.append(
@@ -133,6 +138,8 @@ def record(
         params=dict(params),
         parent=operation.entry_id,
         reason_code=reason_code,
+        entry_id=entry_id,
+        facts=facts,
     )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,7 @@ from z4j_brain.ledger.models import Leaf, Standing
 from z4j_brain.ledger.proofs import Inclusion, inclusion
 from z4j_brain.ledger.states import LogState
 from z4j_brain.lib.bulk import micros
+from z4j_brain.lib.ids import uuid7
 from z4j_brain.operations.models import Command, Operation
 from z4j_brain.operations.targets import Candidate
 from z4j_brain.rbac.action import Record
@@ -34,30 +36,40 @@ FIELDS = ("statement", "number", "count", "way", "entry_id")
 PATIENCE = timedelta(seconds=3)
 
 
+@dataclass(slots=True)
+class _Own:
+    """The entry that commits to commands where no action does."""
+
+    entry_id: UUID = field(default_factory=uuid7)
+    said: dict[str, Any] = field(default_factory=dict)
+
+    def facts(self, facts: Mapping[str, Any]) -> None:
+        self.said.update(facts)
+
+
 def seal(operation: Operation, commands: Sequence[tuple[Command, Sequence[Candidate]]], record: Record) -> None:
     """Say what each of these may do, before they are stored, and have the entry of the action commit to it."""
-    place = operation.environment
     for command, chunk in commands:
-        said = statement.Statement(
-            v=statement.VERSION,
-            id=str(command.pk),
-            operation=str(operation.pk),
-            project=place.project.slug,
-            environment=place.slug,
-            engine=command.engine,
-            verb=command.verb,
-            params=command.params,
-            expires=micros(command.expires_at) or 0,
-            targets=[_identity(one, command) for one in chunk],
-            salt=_salt(),
-        )
-        command.statement = statement.encode(said)
+        command.statement = _say(operation, command, [_identity(one, command) for one in chunk])
     _commit([command for command, _ in commands], record)
 
 
+def adopt(
+    operation: Operation, commands: Sequence[tuple[Command, Sequence[wire.Target]]]
+) -> tuple[UUID, dict[str, Any]]:
+    """The same of commands that are stored already, with what is left of their targets: for an entry of their own, its
+    id and what its body has to say.
+    """
+    own = _Own()
+    for command, left in commands:
+        command.statement = _say(operation, command, [statement.identity(one) for one in left])
+    _commit([command for command, _ in commands], own)
+    return own.entry_id, own.said
+
+
 def extend(commands: Sequence[Command], record: Record) -> list[Command]:
-    """They are valid for another time than was said: say it anew, in the entry of the action that makes it so. Those
-    that have something new to be stored, in `FIELDS`.
+    """They are valid for another time than was said, or from now on: say it anew, in the entry of the action that makes
+    it so. Those that have something new to be stored, in `FIELDS`.
     """
     stated = [command for command in commands if command.statement]
     for command in stated:
@@ -116,7 +128,25 @@ def obstacle(operation: Operation) -> str:
     return "Its request waits to be sealed in the audit log; nothing is handed out before."
 
 
-def _commit(commands: Sequence[Command], record: Record) -> None:
+def _say(operation: Operation, command: Command, targets: list[list[str]]) -> bytes:
+    place = operation.environment
+    said = statement.Statement(
+        v=statement.VERSION,
+        id=str(command.pk),
+        operation=str(operation.pk),
+        project=place.project.slug,
+        environment=place.slug,
+        engine=command.engine,
+        verb=command.verb,
+        params=command.params,
+        expires=micros(command.expires_at) or 0,
+        targets=targets,
+        salt=_salt(),
+    )
+    return statement.encode(said)
+
+
+def _commit(commands: Sequence[Command], record: Record | _Own) -> None:
     if not commands:
         return
     root, ways = statement.tree(bytes(command.statement) for command in commands)
