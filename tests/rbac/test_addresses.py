@@ -14,8 +14,10 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.rbac import company
+from tests.rbac.company import EVERYBODY, MEMBERS
 from tests.rbac.folk import OF_INSTANCE, OF_PROJECT
-from tests.rbac.places import METHODS, Furnished, names
+from tests.rbac.places import INSTANCE, METHODS, Furnished, names
 from tests.rbac.test_access import undone
 from z4j_brain.rbac.models import Token
 
@@ -28,7 +30,8 @@ def table(name):
 
 TABLE = {(row["address"], row["method"]): row for row in table("addresses.csv")}
 ACTIONS = {row["action"]: row for row in table("permissions.csv")}
-CAST = ["olive", "adam", "oscar", "vera", "audrey", "stan"]
+#: The addresses below a project or an environment.
+INSIDE = [name for name in names() if name not in (*INSTANCE, *OF_INSTANCE, "api-token")]
 STATUS = {"allow": 202, "refuse": 403, "hide": 404}
 
 
@@ -43,13 +46,16 @@ def island(cast):
 
 
 @pytest.fixture
-def ask(cast):
-    client = Client(raise_request_exception=False)
+def ask(cast, production):
+    company.join(cast)
+    client, session = (Client(raise_request_exception=False) for _ in range(2))
+    cast.sign_in(session, "ines")  # what concerns the instance, no token may do
 
     def ask(method, path, who, body=None):
-        headers = {} if who == "nobody" else cast.bearer(who)
+        headers = {} if who in ("nobody", "ines") else cast.bearer(who)
         text = json.dumps({} if body is None else body) if method in ("POST", "PUT", "PATCH") else ""
-        answer = client.generic(method, path, text, content_type="application/json", **headers)
+        by = session if who == "ines" else client
+        answer = by.generic(method, path, text, content_type="application/json", **headers)
         if answer.streaming:
             return HttpResponse(answer.getvalue(), status=answer.status_code, headers=dict(answer.headers))
         return answer
@@ -57,8 +63,18 @@ def ask(cast):
     return ask
 
 
-def test_the_table_has_every_address_and_only_those():
+def test_the_table_has_every_address_and_only_those_for_everybody():
     assert {address for address, _ in TABLE} == set(names())
+    assert all(list(row) == ["address", "method", *EVERYBODY] and None not in row.values() for row in TABLE.values())
+
+
+def test_the_table_lets_nobody_know_of_a_foreign_place():
+    """stan's column is what a stranger is told, and an administrator of the instance is a stranger everywhere."""
+    for (name, method), row in TABLE.items():
+        if name in INSIDE:
+            assert (row["stan"], row["ines"]) == ("404", "404"), (name, method)
+        if name != "api-schema":
+            assert (row["dora"], row["expired"], row["nobody"]) == ("401", "401", "401"), (name, method)
 
 
 def expected(name, method, who):
@@ -66,15 +82,15 @@ def expected(name, method, who):
     if row := TABLE.get((name, method)):
         return int(row[who])
     usual = int((TABLE.get((name, "GET")) or TABLE[name, "POST"])[who])
-    told = name in ("api-project", "api-log-entry", *OF_INSTANCE)
-    told = told or (name in ("api-entry", *OF_PROJECT) and who != "stan")
+    told = name in ("api-project", "api-token", "api-log-entry", *OF_INSTANCE)
+    told = told or (name in ("api-entry", *OF_PROJECT) and who not in ("stan", "ines"))
     hidden = not told and usual == 404  # whether a row exists, a 405 does not tell
     return usual if hidden or usual == 401 else 405
 
 
 @pytest.mark.parametrize("name", names())
 def test_the_table_decides_and_other_methods_are_not_there(ask, production, name):
-    for who, method in itertools.product([*CAST, "nobody"], METHODS):
+    for who, method in itertools.product(EVERYBODY, METHODS):
         with undone():  # so that nobody finds what somebody before them has done
             answer = ask(method, production.address(name), who, production.bodies.get(name))
 
@@ -107,7 +123,7 @@ def test_what_no_view_answers_is_a_problem_too(cast, path, headers, status):
 def test_an_action_is_decided_alike_by_address_and_by_name(action):
     address = f"api-{action.replace('.', '-')}"
 
-    for who in CAST:
+    for who in (*MEMBERS, "stan", "ci"):
         assert int(TABLE[address, "POST"][who]) == STATUS[ACTIONS[action][who]]
 
 
@@ -149,6 +165,15 @@ def test_a_token_reaches_no_further_than_its_project_and_scopes(ask, cast, produ
     Token.objects.filter(user=cast.user("vera")).update(project=bound, scopes=scopes)
 
     assert ask("GET", production.address("api-tasks"), "vera").status_code == status
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_whoever_belongs_elsewhere_is_told_of_no_foreign_place(ask, island, name):
+    """With every method that the address knows, and the ids of what is there."""
+    methods = [method for method in METHODS if (name, method) in TABLE]
+    for who, method in itertools.product([*MEMBERS, "ines", "ci"], methods):
+        answer = ask(method, island.address(name), who, island.bodies.get(name))
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), (who, method)
 
 
 @pytest.mark.parametrize("name", names())
