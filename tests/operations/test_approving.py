@@ -249,11 +249,11 @@ def test_a_rejection_says_why_and_the_requester_may_withdraw(stage, purge):
 
 
 def test_two_have_to_agree_where_the_policy_says_two(stage):
-    guarding.set_policy(stage.place, {"approvers": 2}, actor=SYSTEM)
     for name in ("oscar", "vera"):
         user = stage.cast.user(name)
         Membership.objects.filter(user=user).update(role=Role.ADMIN)
         guardian_rows.rewrite(user, stage.cast.harbor)
+    guarding.set_policy(stage.place, {"approvers": 2}, actor=SYSTEM)
     operation = fleet.purge(stage.place, [stage.queue.pk], actor=stage.actor("adam"))
 
     for _ in range(2):  # one person counts once, however often

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from z4j_brain.operations.options import Options
+from z4j_brain.rbac.guarded import on_targets
 from z4j_brain.rbac.states import Permission
 
 
@@ -53,6 +54,7 @@ _VERBS: dict[str, Verb] = {}
 def register(*verbs: Verb) -> None:
     """Called in the `ready()` of the app that owns the targets."""
     _VERBS.update({verb.name: verb for verb in verbs})
+    on_targets(*(verb.name for verb in verbs))
 
 
 def find(name: str) -> Verb | None:

@@ -91,6 +91,11 @@ class Record:
         changes = model_instance_diff(old, new) or {}
         self._private["diff"] = {name: [str(was), str(now)] for name, (was, now) in changes.items()}
 
+    @property
+    def is_agreed(self) -> bool:
+        """Has somebody else agreed to it before?"""
+        return "approval" in self._params
+
     def nudge(self, environment_id: int, kind: str, ids: Sequence[str] = ()) -> None:
         self._nudges.append((environment_id, kind, list(ids)))
 

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from z4j_brain.ledger.states import Phase
-from z4j_brain.rbac import guardian_rows, rank, two
+from z4j_brain.rbac import guardian_rows, rank, silence, two
 from z4j_brain.rbac.access import Instance
 from z4j_brain.rbac.action import Record, action
 from z4j_brain.rbac.actor import Actor
@@ -171,13 +171,14 @@ def set_membership(
     if environment is None and old and old.role == Role.OWNER and role != Role.OWNER:
         rank.demand_another_owner(project, user)
     membership: Membership | None = None
-    if role is None:
-        Membership.objects.filter(user=user, project=project, environment=environment).delete()
-    else:
-        membership, _ = Membership.objects.update_or_create(
-            user=user, project=project, environment=environment, defaults={"role": role}
-        )
-    guardian_rows.rewrite(user, place)
+    with silence.told(place, "member.set_role", actor, reason, record):
+        if role is None:
+            Membership.objects.filter(user=user, project=project, environment=environment).delete()
+        else:
+            membership, _ = Membership.objects.update_or_create(
+                user=user, project=project, environment=environment, defaults={"role": role}
+            )
+        guardian_rows.rewrite(user, place)
     record.target("user", user.pk)
     record.params({"role": role.value if role else "", "environment": environment.slug if environment else ""})
     record.diff(old, membership)

@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from z4j_brain.lib.problem import Problem
-from z4j_brain.rbac import access, policies
+from z4j_brain.rbac import electors, policies
 from z4j_brain.rbac.access import Decision
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Approval, Environment, Project, User
@@ -110,6 +110,9 @@ def refusal(approval: Approval, actor: Actor) -> Decision | None:
     """Why this actor does not answer it; None: they may, as far as who they are is concerned."""
     if actor.type != "user" or actor.token is not None:
         return Decision(False, True, "token_never", "Only a person who is signed in approves.")
+    if approval.requester_type == "token" and not approval.people:
+        text = "Nobody is known to stand behind the token that asked for it: nobody can be told from them."
+        return Decision(False, True, "nobody_behind", text)
     if people(actor) & set(approval.people):
         return Decision(False, True, "own_request", "Nobody approves what they, or a token of theirs, have asked for.")
     return None
@@ -148,8 +151,11 @@ def wanted(
     where = policies.rule(wish.place, wish.rule or action)
     if where is None:
         return None
-    mine, others = people(actor), [Actor.of_user(one) for one in policies.approvers(where[0])]
-    able = [one for one in others if one.id not in mine and access.decide(one, permission, where[0]).allow]
+    needs = (Permission.APPROVE, permission) if isinstance(permission, Permission) else (Permission.APPROVE,)
+    mine, others = people(actor), electors.holders(where[0], *needs)
+    able = [one for one in others if str(one.pk) not in mine]
+    if isinstance(permission, InstancePermission):
+        able = [one for one in able if one.is_staff or one.is_superuser]
     return where if len(able) >= policies.of(where[0]).approvers else None
 
 

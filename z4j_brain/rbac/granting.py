@@ -6,10 +6,11 @@ from collections.abc import Collection
 from datetime import datetime
 
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils import timezone
 
 from z4j_brain.ledger.states import Phase
-from z4j_brain.rbac import access, globs, rank, two
+from z4j_brain.rbac import access, electors, globs, rank, silence, two
 from z4j_brain.rbac.access import Instance
 from z4j_brain.rbac.action import Record, action
 from z4j_brain.rbac.actor import Actor
@@ -17,6 +18,7 @@ from z4j_brain.rbac.fresh import Fresh
 from z4j_brain.rbac.granted import Grant, Group, GroupMember
 from z4j_brain.rbac.models import Environment, Membership, Project, Token, User
 from z4j_brain.rbac.states import (
+    GUARDED,
     NARROWABLE,
     SERVICE_PERMISSIONS,
     Effect,
@@ -67,13 +69,14 @@ def give(
     if effect == Effect.DENY:
         _demand_beneath(actor, subject, grant.project)
     grant.full_clean(exclude=["user", "group", "token", "project", "environment", "expires_at"])
-    grant.save()
+    with silence.told(place, "grant.give", actor, reason, record):
+        grant.save()
     _tell(record, grant)
     record.diff(None, grant)
     return grant
 
 
-@action(Permission.MANAGE_MEMBERS, "grant.revoke", phase=Phase.ADMIN)
+@action(Permission.MANAGE_MEMBERS, "grant.revoke", phase=Phase.ADMIN, eyes=two.of_revoking)
 def revoke(grant: Grant, *, actor: Actor, reason: str = "", record: Record) -> None:
     """Take a grant or a denial back. Twice changes nothing."""
     # To lift a denial is to give what it denied.
@@ -81,7 +84,8 @@ def revoke(grant: Grant, *, actor: Actor, reason: str = "", record: Record) -> N
     rank.demand(actor, grant.environment or grant.project, grant.permissions, give=given)
     _tell(record, grant)
     record.diff(grant, None)
-    Grant.objects.filter(pk=grant.pk).delete()
+    with silence.told(grant.environment or grant.project, "grant.revoke", actor, reason, record):
+        Grant.objects.filter(pk=grant.pk).delete()
 
 
 @action(InstancePermission.MANAGE_INSTANCE, "group.create", phase=Phase.ADMIN)
@@ -170,7 +174,9 @@ def _demand_beneath(actor: Actor, subject: User | Group | Token, project: Projec
     found = set(ranks.values_list("role", flat=True))
     if Role.OWNER in found:
         raise ValidationError("An owner is denied nothing: change their role first.", code="owner")
-    if found and actor.type != "system" and not rank.is_owner(actor, project):
+    given = electors.allowed(electors.behind(subject)).filter(project=project)
+    ranked = bool(found) or given.filter(Q(role__in=(Role.ADMIN, Role.OWNER)) | Q(permission__in=GUARDED)).exists()
+    if ranked and actor.type != "system" and not rank.is_owner(actor, project):
         raise ValidationError("Only an owner denies an admin anything.", code="rank")
 
 

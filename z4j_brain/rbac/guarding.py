@@ -10,10 +10,11 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from z4j_brain.ledger.states import Phase
-from z4j_brain.rbac import access, freezes, policies
+from z4j_brain.rbac import access, freezes, guarded, policies
 from z4j_brain.rbac.action import REGISTRY, Record, Refused, action
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.approvals import Wish
+from z4j_brain.rbac.fresh import Fresh
 from z4j_brain.rbac.models import ApprovalPolicy, Environment, Freeze
 from z4j_brain.rbac.states import Permission
 
@@ -24,10 +25,11 @@ MOST_TARGETS = 100_000
 
 
 def _another(environment: Environment, settings: Mapping[str, Any], **_: Any) -> Wish:
+    """Who could lift it alone could put it back after: where it asks for anything, it is changed by two."""
     return Wish(environment, {name: settings[name] for name in sorted(settings)})
 
 
-@action(Permission.MANAGE_PROJECT, "environment.set_approval_policy", phase=Phase.ADMIN, eyes=_another)
+@action(Permission.MANAGE_PROJECT, policies.ITSELF, phase=Phase.ADMIN, fresh=Fresh.PEOPLE, eyes=_another)
 def set_policy(
     environment: Environment, settings: Mapping[str, Any], *, actor: Actor, reason: str = "", record: Record
 ) -> ApprovalPolicy:
@@ -43,6 +45,8 @@ def set_policy(
     row = ApprovalPolicy(environment=environment, **was | dict(settings))
     _check_rules(row.rules)
     row.clean_fields(exclude=["environment", "rules"])
+    if row.approvers > now.approvers:
+        _demand_approvers(environment, row.approvers)
     values = {name: getattr(row, name) for name in SETTINGS}
     row, _ = ApprovalPolicy.objects.update_or_create(environment=environment, defaults=values)
     record.target("environment", environment.pk)
@@ -71,8 +75,8 @@ def set_freeze(
     Raises ValidationError by the name of the field.
     """
     _check_times(starts_at, ends_at, reason)
-    if unknown := sorted(set(actions) - set(REGISTRY)):
-        raise ValidationError({"actions": f"There is no action {unknown[0]}."})
+    if unknown := sorted(set(actions) - guarded.ON_TARGETS):
+        raise ValidationError({"actions": f"{_what(unknown[0])} A freeze holds what is done to targets."})
     freeze = Freeze.objects.create(
         environment=environment,
         starts_at=starts_at,
@@ -108,12 +112,28 @@ def end_freeze(freeze: Freeze, *, actor: Actor, reason: str = "", record: Record
     return locked
 
 
+def may_ask(name: str) -> bool:
+    """Is there anything that a rule of this name would hold?"""
+    return name in policies.PRODUCTION or name in guarded.ON_TARGETS
+
+
+def _what(name: str) -> str:
+    return f"{name} is not asked of targets." if name in REGISTRY else f"There is no action {name}."
+
+
+def _demand_approvers(environment: Environment, number: int) -> None:
+    """Else a wish for more eyes would leave nothing of approvals at all."""
+    if (could := len(policies.approvers(environment))) <= number:
+        why = f"{could} could approve here, and it takes {number + 1}: whoever asks does not count. Nothing would wait."
+        raise ValidationError({"approvers": why})
+
+
 def _check_rules(rules: Any) -> None:
     if not isinstance(rules, Mapping) or len(rules) > MOST_RULES:
         raise ValidationError({"rules": f"Actions and numbers, at most {MOST_RULES} of them."})
     for name, number in rules.items():
-        if name != policies.ANY and name not in policies.PRODUCTION and name not in REGISTRY:
-            raise ValidationError({"rules": f"There is no action {name}."})
+        if not may_ask(name):
+            raise ValidationError({"rules": f"{_what(name)} It never takes a second person."})
         if type(number) is not int or not 0 <= number <= MOST_TARGETS:
             raise ValidationError({"rules": f"{name}: a number of targets, from 0 to {MOST_TARGETS:,}."})
 

@@ -32,8 +32,10 @@ _NUMBERS = {
 }
 _SWITCHES = {
     "member.set_role": ("Give the roles Admin and Owner", "Here and in the whole project."),
-    "environment.set_approval_policy": ("Change this policy", "Else one person could lift it and put it back."),
-    "audit.erase": ("Erase personal data from the audit log", ""),
+    "audit.erase": (
+        "Erase personal data from the audit log",
+        "Of people who ask for it: the command on the brain's own machine asks nobody.",
+    ),
 }
 
 
@@ -158,7 +160,8 @@ def _rule(
 def _read(place: Environment, given: QueryDict) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """The policy as it was filled in. Rules that the form has no line for stay as they are."""
     policy, errors = policies.of(place), {}
-    rules = {name: number for name, number in policy.rules.items() if name not in _NUMBERS and name not in _SWITCHES}
+    lines = {*_NUMBERS, *_SWITCHES, policies.ITSELF}
+    rules = {name: number for name, number in policy.rules.items() if name not in lines and guarding.may_ask(name)}
     for name, words in _NUMBERS.items():
         key = Rule(name, *words, "").key
         text = given.get(key, "").strip()

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from z4j_brain.ledger.states import Phase
-from z4j_brain.rbac import access, guardian_rows, rank, two
+from z4j_brain.rbac import access, guardian_rows, rank, silence, two
 from z4j_brain.rbac.access import Instance
 from z4j_brain.rbac.action import Record, action
 from z4j_brain.rbac.actor import Actor
@@ -86,8 +86,9 @@ def disable(user: User, *, actor: Actor, reason: str = "", record: Record) -> No
     """End what this person can do, at once: sign-in, sessions, tokens and open pages."""
     if actor.user is not None and actor.user.pk == user.pk:
         raise ValidationError("Nobody disables themselves.", code="self")
-    User.objects.filter(pk=user.pk).update(is_active=False)
     record.target("user", user.pk)
+    with silence.told(user, "user.disable", actor, reason, record):
+        User.objects.filter(pk=user.pk).update(is_active=False)
 
 
 @action(InstancePermission.MANAGE_INSTANCE, "user.enable", phase=Phase.ADMIN)

@@ -10,22 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from django.db.models import Q
-
-from z4j_brain.rbac import access
-from z4j_brain.rbac.actor import Actor
-from z4j_brain.rbac.models import (
-    ApprovalPolicy,
-    Environment,
-    EnvironmentUserObjectPermission,
-    Project,
-    ProjectUserObjectPermission,
-    User,
-)
+from z4j_brain.rbac import electors
+from z4j_brain.rbac.models import ApprovalPolicy, Environment, Project, User
 from z4j_brain.rbac.states import EnvironmentKind, Permission
 
 #: Stands for any action on targets.
 ANY = "*"
+#: To change a policy that asks for anything takes a second person, whatever it says itself.
+ITSELF = "environment.set_approval_policy"
 #: How many targets an action may have without a second person, where nobody has decided otherwise.
 PRODUCTION: Mapping[str, int] = {
     ANY: 100,
@@ -34,12 +26,10 @@ PRODUCTION: Mapping[str, int] = {
     "worker.restart_pool": 1,
     "worker.stop": 1,
     "audit.erase": 0,
-    "environment.set_approval_policy": 0,
+    ITSELF: 0,
     "member.set_role": 0,
 }
 MINUTES = 15
-#: People that are looked at, to tell how many could approve.
-_LOOKED = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +44,8 @@ class Policy:
 
     def rule(self, action: str, number: int = 1) -> str:
         """The rule by which this action on so many targets takes a second person; empty when none does."""
+        if action == ITSELF and self.rules:
+            return ITSELF
         named = self.rules.get(action)
         if named is not None and number > named:
             return action
@@ -82,16 +74,8 @@ def of(environment: Environment) -> Policy:
 
 
 def approvers(environment: Environment) -> list[User]:
-    """Who could say yes here: people in force who hold the right to approve by a role or a grant."""
-    rows = {"permission__codename": Permission.APPROVE.value, "user__is_active": True}
-    project = ProjectUserObjectPermission.objects.filter(content_object=environment.project, **rows)
-    here = EnvironmentUserObjectPermission.objects.filter(content_object=environment, **rows)
-    found = User.objects.filter(Q(pk__in=project.values("user")) | Q(pk__in=here.values("user"))).order_by("username")
-    return [one for one in found[:_LOOKED] if _may_approve(one, environment)]
-
-
-def _may_approve(user: User, environment: Environment) -> bool:
-    return access.decide(Actor.of_user(user), Permission.APPROVE, environment).allow
+    """Who could say yes here: people in force who hold the right to approve by a role, a grant or a group."""
+    return electors.holders(environment, Permission.APPROVE)
 
 
 def standing(environment: Environment, policy: Policy | None = None) -> Standing:

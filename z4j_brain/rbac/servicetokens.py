@@ -53,14 +53,15 @@ def mint(
 
 @action(Permission.MANAGE_MEMBERS, "service_token.rotate", phase=Phase.ADMIN, fresh=Fresh.PEOPLE)
 def rotate(token: Token, *, days: int = 90, actor: Actor, reason: str = "", record: Record) -> tuple[Token, str]:
-    """The same token under a new secret. The old one ends at once."""
+    """The same token under a new secret. The old one ends at once, and who rotates it stands behind it from then on."""
     rank.demand(actor, token.environment or _home(token), (), give={Permission(one) for one in token.scopes})
     locked = Token.objects.select_for_update().get(pk=token.pk)
     if locked.revoked_at is not None:
         raise ValidationError("This token was revoked: mint another.", code="revoked")
     old, (locked.kid, locked.secret_hash, text) = locked.kid, new_token()
     locked.expires_at = timezone.now() + timedelta(days=days)
-    locked.save(update_fields=["kid", "secret_hash", "expires_at"])
+    locked.minted_by = actor.user
+    locked.save(update_fields=["kid", "secret_hash", "expires_at", "minted_by"])
     record.target("token", token.pk)
     record.params({"kid": locked.kid, "before": old, "days": days})
     return locked, text

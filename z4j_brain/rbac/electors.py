@@ -1,0 +1,91 @@
+"""Who holds permissions in an environment, by a membership, a grant or a group: few queries, however many people."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from z4j_brain.rbac import holdings
+from z4j_brain.rbac.granted import Grant, Group, GroupMember
+from z4j_brain.rbac.models import Environment, EnvironmentUserObjectPermission, ProjectUserObjectPermission, User
+from z4j_brain.rbac.states import Effect, Permission
+
+#: People that are named at most.
+_NAMED = 50
+
+
+def holders(environment: Environment, *wanted: Permission) -> list[User]:
+    """People in force who may do all of this here, as `access.decide` says, and the first of it by more than being a
+    superuser.
+    """
+    held, given = _by_membership(environment, wanted), _by_grant(environment)
+    first = wanted[0]
+    named = {pk for pk, codenames in held.items() if first.value in codenames}
+    named |= {pk for pk, grants in given.items() if any(_gives(grant, first) for grant in grants)}
+    people = User.objects.filter(pk__in=named, is_active=True).order_by("username")
+    place = (environment.project_id, environment.pk)
+    found = [one for one in people if one.is_superuser or _may(one, held[one.pk], given[one.pk], wanted, place)]
+    return found[:_NAMED]
+
+
+def behind(subject: Any) -> set[UUID]:
+    """The keys of the people whom a grant to this concerns: of one, of a group, or of nobody."""
+    if isinstance(subject, Group):
+        return set(GroupMember.objects.filter(group=subject).values_list("user", flat=True))
+    return {subject.pk} if isinstance(subject, User) else set()
+
+
+def in_force() -> Q:
+    """Of grants: they have not expired."""
+    return Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+
+
+def _by_membership(environment: Environment, wanted: Iterable[Permission]) -> dict[UUID, set[str]]:
+    names = {"permission__codename__in": [one.value for one in wanted]}
+    told = ("user", "permission__codename")
+    rows = ProjectUserObjectPermission.objects.filter(content_object=environment.project_id, **names)
+    here = EnvironmentUserObjectPermission.objects.filter(content_object=environment, **names)
+    held: dict[UUID, set[str]] = defaultdict(set)
+    for pk, codename in rows.values_list(*told).union(here.values_list(*told), all=True):
+        held[pk].add(codename)
+    return held
+
+
+def _by_grant(environment: Environment) -> dict[UUID, list[Grant]]:
+    """What is allowed and denied here to each person, themselves or by a group."""
+    here = Q(environment=None) | Q(environment=environment)
+    rows = list(Grant.objects.filter(here, in_force(), project=environment.project_id, token=None))
+    given: dict[UUID, list[Grant]] = defaultdict(list)
+    of_groups: dict[int, list[Grant]] = defaultdict(list)
+    for grant in rows:
+        if grant.user_id is not None:
+            given[grant.user_id].append(grant)
+        elif grant.group_id is not None:
+            of_groups[grant.group_id].append(grant)
+    if of_groups:
+        for user, group in GroupMember.objects.filter(group__in=of_groups).values_list("user", "group"):
+            given[user] += of_groups[group]
+    return given
+
+
+def _gives(grant: Grant, permission: Permission) -> bool:
+    return grant.effect == Effect.ALLOW and permission in grant.permissions
+
+
+def _may(
+    user: User, held: Collection[str], given: list[Grant], wanted: Iterable[Permission], place: holdings.Place
+) -> bool:
+    standing = holdings.Standing(user, None)
+    return all(holdings.reaching(standing, given, held, one, place).is_somewhere for one in wanted)
+
+
+def allowed(users: Iterable[Any]) -> QuerySet[Grant]:
+    """What grants in force allow these people, themselves or by a group."""
+    users = list(users)
+    groups = GroupMember.objects.filter(user__in=users).values("group")
+    return Grant.objects.filter(Q(user__in=users) | Q(group__in=groups), in_force(), effect=Effect.ALLOW)
