@@ -12,7 +12,18 @@ from django.utils import timezone
 
 from tests.operations.approvals import stage
 from z4j_brain.fleet import actions as fleet
-from z4j_brain.rbac import access, actions, approvals, consent, granting, guarding, joining, policies, servicetokens
+from z4j_brain.rbac import (
+    access,
+    actions,
+    approvals,
+    consent,
+    fresh,
+    granting,
+    guarding,
+    joining,
+    policies,
+    servicetokens,
+)
 from z4j_brain.rbac.action import Refused
 from z4j_brain.rbac.actor import SYSTEM, Actor
 from z4j_brain.rbac.granted import Grant, Group
@@ -226,3 +237,23 @@ def test_a_freeze_names_what_is_done_to_targets(cast, place, name):
 
     with pytest.raises(ValidationError, match="A freeze holds what is done to targets"):
         guarding.set_freeze(place, begin, begin + timedelta(hours=1), [name], actor=olive, reason="x")
+
+
+@pytest.mark.parametrize("way", [by_membership, by_grant, by_role_here, by_group])
+def test_whoever_is_as_good_as_an_admin_gives_a_second_factor_as_one(cast, place, settings, way):
+    settings.Z4J_MFA = ["admin"]
+    assert not fresh.is_demanded(cast.user("oscar"))
+
+    way(cast)
+
+    assert fresh.is_demanded(cast.user("oscar"))
+
+
+@pytest.mark.parametrize("way", [by_grant, by_role_here, by_group])
+def test_an_admin_denies_nothing_to_who_is_as_good_as_one(cast, place, way):
+    way(cast)
+
+    with pytest.raises(ValidationError, match="Only an owner denies an admin"):
+        granting.give(
+            cast.harbor, cast.user("oscar"), Permission.RETRY, effect=Effect.DENY, actor=cast.actor("adam"), reason="x"
+        )
