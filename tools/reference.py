@@ -157,7 +157,7 @@ _AGENT = {
     "SPOOL_DIR": "folder of waiting events and of originals",
     "SPOOL_CAP": "bytes the spool may take",
     "REQUIRE_PROOF": "whether a command has to prove that it stands in the audit log of the brain",
-    "ACCEPT_GENERATION": "the generation of the audit log that is accepted, once, when it began anew or went back",
+    "ACCEPT_GENERATION": "the audit log that is accepted when it began anew or went back: 2, or 2:207; each once",
     "CODE_VERSION": "the release of your own code; else GIT_COMMIT, SOURCE_VERSION or HEROKU_SLUG_COMMIT",
     "ENGINES": "adapters to use; all that are installed when left out",
     "INSECURE": "1: allow http:// to another host",

@@ -95,6 +95,9 @@ def test_between_two_sizes_that_the_log_has_had_the_proof_is_had_for_the_asking(
 
     status, told = worker.call("GET", f"{place}&old=1&new={point.size}")
     assert status == 200 and len(told["proof"]) > 0
+    # With the root it had then, which is what proves to an agent that knows another that there are two logs.
+    [root], path = hashes([told["root"]]), hashes(told["proof"])
+    assert merkle.is_consistent(1, root, point.size, point.root, path)
     for query in (f"&old=1&new={point.size + 10_000}", "&old=2&new=1", "&old=x&new=1", "&old=1"):
         assert worker.call("GET", place + query)[0] == 409
     assert worker.call("GET", f"{wire.LOG_PATH}?origin=other/7&old=1&new=1")[0] == 409

@@ -122,7 +122,8 @@ def between(origin: str, old: int, new: int) -> wire.Log | None:
     if newest is None or note.read(newest.note).checkpoint.origin != origin or not old <= new <= newest.size:
         return None
     try:
-        return wire.Log(checkpoint=newest.note, proof=proof(newest.generation, old, new))
+        root = base64.b64encode(proofs.root(newest.generation, old)).decode()
+        return wire.Log(checkpoint=newest.note, proof=proof(newest.generation, old, new), root=root)
     except (LookupError, ValueError):
         return None
 

@@ -43,6 +43,11 @@ def consistency(generation: int, old: int, new: int) -> list[bytes]:
     return merkle.consistency(old, new, Tree(generation).node)
 
 
+def root(generation: int, size: int) -> bytes:
+    """What the log's root was when it had so many entries. Raises for a size that it has not reached."""
+    return Tree(generation).root(size)
+
+
 def latest() -> Checkpoint | None:
     """The newest checkpoint of the newest generation."""
     return Checkpoint.objects.order_by("-generation", "-size").first()

@@ -21,11 +21,18 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import z4j_core
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from z4j_bare.allow import AllowList
 from z4j_bare.config import Config
 from z4j_bare.database import Database
 from z4j_bare.gate import gate
+from z4j_bare.inspection import Inspection, Refused
+from z4j_bare.problems import Problems
+from z4j_bare.proofs import Proofs
 from z4j_bare.runtime import Agent
-from z4j_core import wire
+from z4j_bare.transport import Transport
+from z4j_bare.trust import Trust
+from z4j_bare.witness import Witness
+from z4j_core import merkle, wire
 from z4j_core.dsn import DSN, fingerprint
 from z4j_core.testing.sealed import Log
 
@@ -62,6 +69,8 @@ class Brain:
         self.kid = "a1"
         self.recovery: dict[str, str] = {}
         self.log = self.new_log()
+        #: What a proxy says instead where somebody asks how the log goes on.
+        self.garbled: dict[str, Any] = {}
         self.answer: Callable[[dict[str, Any]], int] = lambda batch: 200
         self.delay = 0.0
         self.batches: list[tuple[dict[str, Any], bytes, int]] = []
@@ -212,7 +221,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if asked["origin"] != log.origin or new > log.size:
             self._answer(409, {})
         else:
-            self._answer(200, {"checkpoint": log.checkpoint(), "proof": log.consistency(old, new)})
+            root = base64.b64encode(merkle.root(map(merkle.leaf_hash, log.leaves[:old]))).decode()
+            told = {"checkpoint": log.checkpoint(), "proof": log.consistency(old, new), "root": root}
+            self._answer(200, told | self.server.brain.garbled)
 
     def _answer(self, status: int, body: Any) -> None:
         content = json.dumps(body).encode()
@@ -223,6 +234,47 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Tests print their own story."""
+
+
+#: Of the agent that commands are for.
+BOOT = "0f7c0b1e-0000-4000-8000-000000000001"
+
+
+class Host:
+    """One process of the host: what it remembers is in `folder`."""
+
+    def __init__(
+        self, brain: Brain, dsn: DSN, folder: Path, *, required: bool = True, accept: str | None = None
+    ) -> None:
+        self.brain, self.said = brain, 0
+        self.transport = Transport(dsn)
+        trust = Trust(dsn.key, self.transport)
+        self.problems = Problems()
+        self.witness = Witness(folder, trust, self.transport, self.problems, self.say, accept)
+        self.inspection = Inspection(dsn, BOOT, trust, AllowList(), Proofs(self.witness, required=required))
+
+    def say(self) -> None:
+        self.said += 1
+
+    def poll(self) -> None:
+        asked = self.witness.query()
+        self.witness.hear(self.brain.continues(asked), asked)
+
+    def told(self, **changes: Any) -> tuple[str, str]:
+        """How a command fares that the brain has sealed as it is told, unless `changes` say otherwise: code and why."""
+        return self.inspect(self.brain.command(BOOT) | changes)
+
+    def inspect(self, command: dict[str, Any]) -> tuple[str, str]:
+        try:
+            self.inspection.inspect(self.brain.sign(command))
+        except Refused as refused:
+            return refused.code, refused.why
+        return "", ""
+
+    @property
+    def alarm(self) -> str:
+        found = self.witness.alarm()
+        return found.kind if found else ""
 
 
 @pytest.fixture(autouse=True)
@@ -253,6 +305,19 @@ def brain() -> Iterator[Brain]:
 @pytest.fixture
 def dsn(brain: Brain) -> DSN:
     return DSN.parse(brain.dsn)
+
+
+@pytest.fixture
+def host(brain: Brain, dsn: DSN, tmp_path: Path) -> Iterator[Callable[..., Host]]:
+    made: list[Host] = []
+
+    def make(**more: Any) -> Host:
+        made.append(Host(brain, dsn, tmp_path, **more))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.transport.close()
 
 
 @pytest.fixture

@@ -8,20 +8,13 @@ import logging
 from typing import ClassVar
 
 import pytest
-from z4j_bare import cli
-from z4j_bare.allow import AllowList
-from z4j_bare.durable import is_durable
-from z4j_bare.inspection import Inspection, Refused
-from z4j_bare.problems import Problems
-from z4j_bare.proofs import Proofs
+from z4j_bare import evidence
 from z4j_bare.remembered import WITNESS, Remembered
-from z4j_bare.transport import Transport
 from z4j_bare.trust import Trust
-from z4j_bare.witness import Witness
 from z4j_core import note, wire
 from z4j_core.engine import Engine
 
-BOOT = "0f7c0b1e-0000-4000-8000-000000000001"
+from tests.conftest import BOOT
 
 
 class Toy(Engine):
@@ -32,54 +25,6 @@ class Toy(Engine):
 
     def retry(self, target, params):
         raise AssertionError("It was not to be carried out.")
-
-
-class Host:
-    """One process of the host: what it remembers is in `folder`."""
-
-    def __init__(self, brain, dsn, folder, *, required=True, accept=None):
-        self.brain, self.said = brain, 0
-        self.transport = Transport(dsn)
-        trust = Trust(dsn.key, self.transport)
-        self.problems = Problems()
-        self.witness = Witness(folder, trust, self.transport, self.problems, self.say, accept)
-        self.inspection = Inspection(dsn, BOOT, trust, AllowList(), Proofs(self.witness, required=required))
-
-    def say(self):
-        self.said += 1
-
-    def poll(self):
-        asked = self.witness.query()
-        self.witness.hear(self.brain.continues(asked), asked)
-
-    def told(self, **changes):
-        """How a command fares that the brain has sealed as it is told, unless `changes` say otherwise: code and why."""
-        return self.inspect(self.brain.command(BOOT) | changes)
-
-    def inspect(self, command):
-        try:
-            self.inspection.inspect(self.brain.sign(command))
-        except Refused as refused:
-            return refused.code, refused.why
-        return "", ""
-
-    @property
-    def alarm(self):
-        found = self.witness.alarm()
-        return found.kind if found else ""
-
-
-@pytest.fixture
-def host(brain, dsn, tmp_path):
-    made = []
-
-    def make(**more):
-        made.append(Host(brain, dsn, tmp_path, **more))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.transport.close()
 
 
 def rewritten(brain, size):
@@ -170,7 +115,7 @@ def test_without_a_proof_a_command_is_taken_only_where_the_owner_says_so(host, b
         ("fork", lambda brain: rewritten(brain, 8)),
     ],
 )
-def test_a_log_that_became_shorter_or_another_ends_all_commands_for_good_and_is_kept_as_evidence(
+def test_a_log_that_became_shorter_or_another_ends_all_commands_and_is_kept_as_evidence(
     host, brain, tmp_path, caplog, monkeypatch, capsys, dsn, kind, shown
 ):
     first = host()
@@ -187,32 +132,119 @@ def test_a_log_that_became_shorter_or_another_ends_all_commands_for_good_and_is_
     assert first.told() == ("audit_inconsistent", first.witness.alarm().text)
     assert [problem["code"] for problem in first.problems.told()] == ["audit_inconsistent"]
     assert first.said == 1
-    # Not after a restart, nor when the true log is shown again, until the owner says so.
-    brain.log = true
+    # Not after a restart; a proven fork not when the true log is shown again either, until the owner says so.
     again = host()
     again.poll()
     assert again.told()[0] == "audit_inconsistent"
     assert again.problems.told()
+    brain.log = true
+    again.poll()
+    assert (again.told()[0], again.alarm) == (("", "") if kind == "rollback" else ("audit_inconsistent", "fork"))
     [kept] = (tmp_path / "evidence").iterdir()
-    evidence = json.loads(kept.read_text())
-    assert (kept.stat().st_mode & 0o777, evidence["remembered"]) == (0o600, before)
-    for text in (evidence["remembered"], evidence["shown"]):
+    found = json.loads(kept.read_text())
+    assert (kept.stat().st_mode & 0o777, found["remembered"]) == (0o600, before)
+    for text in (found["remembered"], found["shown"]):
         assert Trust(dsn.key, first.transport).checkpoint(text).origin == brain.log.origin
-    assert evidence["keys"] == brain.keys()
-    accepted = host(accept=1)
+    assert found["keys"] == brain.keys()
+    assert ("proves nothing" in found["says"], bool(found["proof"])) == (kind == "rollback", kind == "fork")
+    accepted = host(accept="1")
     accepted.poll()
     assert accepted.told() == ("", "")
 
 
 def test_the_owners_word_counts_once(host, brain):
-    first = host(accept=1)
+    first = host(accept="1")
     first.told()
     first.told()
     first.poll()
     brain.log = cut(brain, 1)
-    again = host(accept=1)
+    again = host(accept="1")
     again.poll()
     assert again.told()[0] == "audit_inconsistent"
+    for word in ("1:1", "1:2"):
+        accepted = host(accept=word)
+        accepted.poll()
+        assert accepted.told() == ("", "")
+        brain.log = rewritten(brain, brain.log.size)
+        assert accepted.told()[0] == "audit_inconsistent"
+        assert accepted.alarm == "fork"
+
+
+NOISE = base64.b64encode(b"n" * 32).decode()
+
+
+@pytest.mark.parametrize(
+    "garbled", [{"proof": [NOISE]}, {"proof": [NOISE], "root": NOISE}, {"root": NOISE}, {"proof": 5}, {"proof": [7]}]
+)
+def test_who_garbles_proofs_between_us_and_the_brain_makes_no_lasting_alarm_and_no_false_evidence(
+    host, brain, tmp_path, garbled
+):
+    first = host()
+    for _ in range(3):
+        first.told()
+    asked = first.witness.query()
+    brain.log.append({})
+    brain.log.append({})
+    command = brain.command(BOOT)
+    good = brain.log.log(int(asked["size"]))
+
+    # In the answer alone: the brain is asked anew, and shows it.
+    first.witness.hear(good | {"proof": [NOISE]}, asked)
+    assert (first.alarm, first.inspect(command)) == ("", ("", ""))
+
+    # Everywhere: nothing is carried out until the brain is heard.
+    brain.garbled = garbled
+    brain.log.append({})
+    command, asked = brain.command(BOOT), first.witness.query()
+    first.witness.hear(brain.log.log() | {"proof": [NOISE]}, asked)
+    known_to_agree = garbled == {"root": NOISE}
+    assert first.alarm == ("" if known_to_agree else "unproven")
+    assert host().inspect(command)[0] == ("" if known_to_agree else "audit_inconsistent")
+    brain.garbled = {}
+    first.poll()
+    assert (first.alarm, first.told()) == ("", ("", ""))
+    kept = [json.loads(path.read_text()) for path in tmp_path.glob("evidence/*.json")]
+    assert [one["what"] for one in kept] == ([] if known_to_agree else ["unproven"])
+    assert all("proves nothing" in one["says"] and one["proof"] == [] for one in kept)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_an_old_answer_that_is_shown_again_is_refused_while_the_brain_is_not_heard_and_no_longer(host, brain, hidden):
+    first = host()
+    first.told()
+    old = brain.log.log()
+    for _ in range(3):
+        first.told()
+    true = brain.log
+    if hidden:
+        brain.log = cut(brain, 1)
+
+    first.witness.hear(old, first.witness.query())
+
+    assert first.alarm == ("rollback" if hidden else "")
+    brain.log = true
+    assert first.told()[0] == ("audit_inconsistent" if hidden else "")
+    again = host()
+    again.poll()
+    assert (again.alarm, again.told()) == ("", ("", ""))
+
+
+def test_what_nobody_has_signed_is_no_evidence_and_of_what_proves_nothing_not_all_is_kept(host, brain, tmp_path):
+    first = host()
+    for _ in range(evidence.MOST_UNPROVEN + 3):
+        first.told()
+    true = brain.log
+    for size in range(1, evidence.MOST_UNPROVEN + 3):
+        brain.log = cut(brain, size)
+        first.poll()
+        assert first.alarm == "rollback"
+        brain.log = true
+        first.poll()
+        assert first.alarm == ""
+    first.witness.hear({"checkpoint": "noise"}, {})
+    assert first.alarm == "unsigned"
+    assert len(list(tmp_path.glob("evidence/rollback-*"))) == evidence.MOST_UNPROVEN
+    assert len(list(tmp_path.glob("evidence/*"))) == evidence.MOST_UNPROVEN
 
 
 def test_a_fork_of_the_same_size_is_seen_by_the_next_command(host, brain):
@@ -298,7 +330,7 @@ def test_a_recovery_key_that_is_told_of_later_vouches_for_nothing(host, brain):
     again.witness.hear(anew(brain, key), asked)
     assert again.alarm == "generation"
     assert "Z4J_ACCEPT_GENERATION" in again.told()[1]
-    accepted = host(accept=2)
+    accepted = host(accept="2")
     accepted.poll()
     assert accepted.told() == ("", "")
 
@@ -340,24 +372,3 @@ def test_a_worker_tells_the_brain_what_it_remembers_and_what_is_wrong(make_agent
     wait_for(lambda: online()["problems"])
     assert online()["problems"][0]["code"] == "audit_inconsistent"
     assert set(online()["witness"]) == {"durable", "origin", "size", "alarm"}
-
-
-def test_evidence_is_found_from_the_command_line(host, brain, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("Z4J_DSN", brain.dsn)
-    monkeypatch.setenv("Z4J_SPOOL_DIR", str(tmp_path / "spool"))
-    assert cli.main(["evidence"]) == 0
-    place = tmp_path / "spool" / "k1" / "evidence"
-    place.mkdir()
-    (place / "fork-1.json").write_text("{}")
-    assert cli.main(["evidence"]) == 1
-    assert str(place / "fork-1.json") in capsys.readouterr().out
-
-
-def test_memory_is_no_place_to_remember_in(tmp_path, monkeypatch):
-    mounts = tmp_path / "mounts"
-    mounts.write_text(f"/dev/sda / ext4 rw 0 0\nnone {tmp_path}/run tmpfs rw 0 0\n")
-    monkeypatch.setattr("z4j_bare.durable._MOUNTS", mounts)
-    assert is_durable(tmp_path / "spool", chosen=True)
-    assert not is_durable(tmp_path / "run" / "z4j", chosen=True)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    assert not is_durable(tmp_path / "z4j-0" / "k1", chosen=False)

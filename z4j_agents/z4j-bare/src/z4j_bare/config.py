@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ NAMES: Final = frozenset(
 #: What platforms call the commit they have deployed.
 DEPLOYED: Final = ("GIT_COMMIT", "SOURCE_VERSION", "HEROKU_SLUG_COMMIT")
 MODES: Final = ("shapes", "redact")
+_ACCEPTED: Final = re.compile(r"[0-9]{1,9}(:[0-9]{1,15})?")
 SPOOL_CAP: Final = 256 * 1024 * 1024
 
 
@@ -58,8 +60,9 @@ class Config:
     engines: tuple[str, ...] = ()
     #: A command that does not prove that it stands in the brain's audit log is refused.
     require_proof: bool = True
-    #: The generation of the brain's audit log that the owner accepts; None: what the recovery key vouches for alone.
-    accept_generation: int | None = None
+    #: The generation of the brain's audit log that the owner accepts, or that and a size as in 1:207, for each is
+    #: accepted once; None: what the recovery key vouches for alone.
+    accept_generation: str | None = None
     #: Which release of the user's code runs here, as its deployment calls it.
     code: str = ""
 
@@ -158,13 +161,16 @@ def _rate(settings: Mapping[str, Any]) -> int:
     return int(value)
 
 
-def _generation(settings: Mapping[str, Any]) -> int | None:
+def _generation(settings: Mapping[str, Any]) -> str | None:
     value = settings.get("ACCEPT_GENERATION")
     if value is None:
         return None
-    if isinstance(value, bool) or not (str(value).isascii() and str(value).isdigit() and len(str(value)) < 10):
-        raise InvalidSetting(f"{PREFIX}ACCEPT_GENERATION is the number at the end of the name of the brain's log.")
-    return int(value)
+    if isinstance(value, bool) or not _ACCEPTED.fullmatch(str(value)):
+        raise InvalidSetting(
+            f"{PREFIX}ACCEPT_GENERATION is the number at the end of the name of the brain's log, such as 2, or that and"
+            " the size it was shown with, such as 2:207."
+        )
+    return str(value)
 
 
 def _code(settings: Mapping[str, Any], environ: Mapping[str, str]) -> str:

@@ -27,7 +27,9 @@ CREATE TABLE IF NOT EXISTS alarm (
     since INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS recovery (one INTEGER PRIMARY KEY CHECK (one = 1), keys TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS accepted (generation INTEGER PRIMARY KEY, used INTEGER NOT NULL DEFAULT 0)
+CREATE TABLE IF NOT EXISTS acceptance (
+    word TEXT PRIMARY KEY, generation INTEGER NOT NULL, used INTEGER NOT NULL DEFAULT 0
+)
 """
 
 
@@ -41,7 +43,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """What the brain has shown that cannot be true; `evidence` is the file that proves it, `since` when it was seen."""
+    """What the brain has shown that is not believed, since when, and the file that was kept of it."""
 
     kind: str
     text: str
@@ -102,29 +104,32 @@ class Remembered:
         statement = f"DELETE FROM alarm WHERE kind IN ({marks})" if kinds else "DELETE FROM alarm"  # noqa: S608
         return self.file.write(lambda db: db.execute(statement, kinds).rowcount == 1, durable=True)
 
-    def accept(self, generation: int) -> bool:
+    def accept(self, word: str) -> bool:
         """The owner accepts what the brain shows of this generation: that ends an alarm. True: it was not said before.
 
+        `word`: the generation's number, or that, a colon and a size: another size is another word, for another alarm.
         Of the generation that is known, what was remembered is forgotten: what is shown next takes its place.
         """
 
+        generation = int(word.partition(":")[0])
+
         def work(db: sqlite3.Connection) -> bool:
-            values = (generation,)
-            new = db.execute("INSERT OR IGNORE INTO accepted (generation) VALUES (?)", values).rowcount == 1
+            values = (word, generation)
+            new = db.execute("INSERT OR IGNORE INTO acceptance (word, generation) VALUES (?, ?)", values).rowcount == 1
             head = _head(db)
             if new:
                 db.execute("DELETE FROM alarm")
             if new and head is not None and generation_of(head.point.origin) == generation:
                 db.execute("DELETE FROM head")
-                db.execute("UPDATE accepted SET used = 1 WHERE generation = ?", values)
+                db.execute("UPDATE acceptance SET used = 1 WHERE generation = ?", (generation,))
             return new
 
         return self.file.write(work, durable=True)
 
     def take_acceptance(self, generation: int) -> bool:
         """Whether the owner has accepted this generation. Once: it is not accepted a second time by the same word."""
-        statement = "UPDATE accepted SET used = 1 WHERE generation = ? AND NOT used"
-        return self.file.write(lambda db: db.execute(statement, (generation,)).rowcount == 1, durable=True)
+        statement = "UPDATE acceptance SET used = 1 WHERE generation = ? AND NOT used"
+        return self.file.write(lambda db: db.execute(statement, (generation,)).rowcount > 0, durable=True)
 
 
 def generation_of(origin: str) -> int | None:

@@ -1,8 +1,11 @@
 """The brain's log, watched from outside: it may only grow, and never becomes another.
 
-What was shown last is remembered here, out of the brain's reach. A log that has become shorter or another, signed by
-whomever, is an alarm: nothing is carried out from then on, also after a restart, until the owner of this worker accepts
-it (Z4J_ACCEPT_GENERATION) or the recovery key vouches for a new generation of the log.
+What was shown last is remembered here, out of the brain's reach. While the brain does not show that its log goes on
+from there nothing is carried out, also after a restart. Two signed notes that cannot be of one log end all commands
+until the owner of this worker accepts it (Z4J_ACCEPT_GENERATION) or the recovery key vouches for a new generation.
+
+Only what signatures and hashes prove is held for ever: a note that is old, or comes with a wrong proof, may be the
+doing of whoever stands between us and the brain.
 """
 
 from __future__ import annotations
@@ -12,7 +15,9 @@ import binascii
 import contextlib
 import json
 import logging
+import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -30,17 +35,20 @@ from z4j_bare.trust import Trust, Untrusted, is_recovered
 
 logger = logging.getLogger(__name__)
 
-#: What is known for ever once it was seen, for both notes are signed.
-ROLLBACK, FORK = "rollback", "fork"
+#: What is known for ever once it was seen, for signed notes prove it.
+FORK = "fork"
 #: What is over as soon as the brain shows what it should.
-UNSIGNED, GENERATION, UNPROVEN = "unsigned", "generation", "unproven"
-_PASSING: Final = (UNSIGNED, GENERATION, UNPROVEN)
+ROLLBACK, UNSIGNED, GENERATION, UNPROVEN = "rollback", "unsigned", "generation", "unproven"
+_PASSING: Final = (ROLLBACK, UNSIGNED, GENERATION, UNPROVEN)
+#: In these the brain is not told what we remember, so that it says anew where its log stands.
+_SAY_ANEW: Final = (ROLLBACK, UNSIGNED, UNPROVEN)
 #: How often another worker of this host may move on while we look.
 TRIES: Final = 5
 _SHORTER: Final = (
     "The brain's audit log has become shorter: it showed {old} entries before and shows {new} now. An old database may"
     " have been put back."
 )
+_APART: Final = "The brain has signed an audit log of {old} entries and one of {new} that are not one log."
 _OTHER: Final = "The brain's audit log of {new} entries does not begin with the {old} it showed: it was rewritten."
 _ANEW: Final = (
     "The brain's audit log began anew as {new}, and the recovery key does not vouch for it. If you know why, set"
@@ -57,12 +65,22 @@ class Inconsistent(Exception):
     def __init__(self, text: str, kind: str = "") -> None:
         super().__init__(text)
         self.kind = kind
+        #: Of a fork, what proves it beside the two notes.
+        self.proof: Shown | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the brain has shown when it was asked how a log goes on: its older root, and the proof from there."""
+
+    root: bytes | None
+    hashes: Sequence[bytes]
 
 
 class Witness:
     """One per process that waits for commands; what they know they share.
 
-    `accept`: the generation that the owner accepts. `say`: something about us is new.
+    `accept`: the generation that the owner accepts, as the setting says it. `say`: something about us is new.
     """
 
     def __init__(
@@ -72,7 +90,7 @@ class Witness:
         transport: Transport,
         problems: Problems,
         say: Callable[[], None],
-        accept: int | None = None,
+        accept: str | None = None,
     ) -> None:
         self._folder = folder
         self._trust = trust
@@ -89,7 +107,7 @@ class Witness:
             self._accept_now()
             alarm = self._announce()
             known = self._seen.head()
-            if known is not None and (alarm is None or alarm.kind not in (UNSIGNED, UNPROVEN)):
+            if known is not None and (alarm is None or alarm.kind not in _SAY_ANEW):
                 return {wire.ORIGIN_QUERY: known.point.origin, wire.SIZE_QUERY: str(known.point.size)}
         return {}
 
@@ -135,7 +153,7 @@ class Witness:
                     self._announce()
                     return point
         except Inconsistent as error:
-            self._alarm(error, known, text, proof)
+            self._alarm(error, known, text)
             raise
         raise Unavailable("witness.db is busy.")
 
@@ -160,21 +178,29 @@ class Witness:
         if known.point.size == new.point.size:
             raise _differs(_OTHER, FORK, known, new)
         if new.point.size < known.point.size:
-            return self._shrink(known, new, base)
-        return self._grow(known, new, proof, base)
-
-    def _grow(self, known: Head, new: Head, proof: Sequence[bytes] | None, base: int | None) -> bool:
-        if proof is None or base != known.point.size:
-            proof = self._ask(known, new)
-        _demand_one(known, new, proof, known, new)
+            # It may be an answer from before another worker was shown more.
+            self._demand_one(new, known, _differs(_SHORTER, ROLLBACK, known, new), _differs(_APART, FORK, known, new))
+            return True
+        given = proof if base == known.point.size else None
+        if given is None or not _is_one(known.point, known.point.root, new.point, given):
+            self._demand_one(known, new, _differs(_MUTE, UNPROVEN, known, new), _differs(_OTHER, FORK, known, new))
         return self._seen.move(known, new)
 
-    def _shrink(self, known: Head, new: Head, base: int | None) -> bool:
-        """It may be an answer from before another worker was shown more; not to who has said that they know more."""
-        if base is not None and base > new.point.size:
-            raise _differs(_SHORTER, ROLLBACK, known, new)
-        _demand_one(new, known, self._ask(new, known), known, new)
-        return True
+    def _demand_one(self, old: Head, new: Head, otherwise: Inconsistent, fork: Inconsistent) -> None:
+        """Have the brain show anew that the longer log begins with the shorter.
+
+        Raises Unreachable; `fork` when what it shows proves that they are two, and else `otherwise`.
+        """
+        shown = self._ask(old.point, new.point)
+        if shown is None:
+            raise otherwise
+        if _is_one(old.point, old.point.root, new.point, shown.hashes):
+            return
+        if shown.root is not None and _is_one(old.point, shown.root, new.point, shown.hashes):
+            # The hashes lead to the signed root of the longer one, so nobody has made them up.
+            fork.proof = shown
+            raise fork
+        raise otherwise
 
     def _renew(self, known: Head, new: Head, proof: Sequence[bytes], base: bool, first: str | None) -> bool:
         """Another log in place of the one we know: only if somebody vouches for it whom the brain cannot be."""
@@ -199,35 +225,38 @@ class Witness:
             return False
         return merkle.is_consistent(begun.size, begun.root, new.point.size, new.point.root, proof)
 
-    def _ask(self, one: Head, other: Head) -> Sequence[bytes]:
-        """The proof that the longer of them begins with the shorter. Raises Unreachable, Inconsistent."""
-        old, new = sorted((one.point.size, other.point.size))
-        query = urlencode({wire.ORIGIN_QUERY: one.point.origin, "old": old, "new": new})
-        reply = self._transport.get(f"{wire.LOG_PATH}?{query}")
+    def _ask(self, old: Checkpoint, new: Checkpoint) -> Shown | None:
+        """How the log goes on from one to the other; None when the brain does not show it. Raises Unreachable."""
+        # The nonce, so that nobody answers out of a cache.
+        sizes = {"old": old.size, "new": new.size, "nonce": secrets.token_hex(8)}
+        reply = self._transport.get(f"{wire.LOG_PATH}?{urlencode({wire.ORIGIN_QUERY: old.origin, **sizes})}")
         if reply.status not in (200, 404, 409):
             raise Unreachable(str(reply.status))
         answer = None
         if reply.status == 200:
             with contextlib.suppress(ValueError, RecursionError):
                 answer = json.loads(reply.body)
-        proof = _hashes(answer.get("proof")) if isinstance(answer, dict) else None
-        if proof is None:
-            raise _differs(_MUTE, UNPROVEN, one, other)
-        return proof
+        if not isinstance(answer, dict) or (hashes := _hashes(answer.get("proof"))) is None:
+            return None
+        root = _hashes([answer.get("root")])
+        return Shown(root[0] if root else None, hashes)
 
-    def _alarm(self, error: Inconsistent, known: Head | None, shown: str, proof: Sequence[bytes] | None) -> None:
+    def _alarm(self, error: Inconsistent, known: Head | None, shown: str) -> None:
         alarm = self._seen.alarm()
         if error.kind and (alarm is None or (alarm.kind in _PASSING and alarm.kind != error.kind)):
+            place = "" if known is None or error.kind == UNSIGNED else self._keep(error, known, shown)
             self._seen.end_alarm(*_PASSING)
-            self._seen.raise_alarm(error.kind, str(error), self._keep(error.kind, known, shown, proof))
+            self._seen.raise_alarm(error.kind, str(error), place)
         self._announce()
 
-    def _keep(self, kind: str, known: Head | None, shown: str, proof: Sequence[bytes] | None) -> str:
-        hashes = None if proof is None else [base64.b64encode(part).decode() for part in proof]
+    def _keep(self, error: Inconsistent, known: Head, shown: str) -> str:
+        """Two notes that a log key of the root has signed; what nobody has signed proves nothing."""
+        parts = [] if error.proof is None else [error.proof.root or b"", *error.proof.hashes]
+        proof = [base64.b64encode(part).decode() for part in parts]
         try:
-            return str(evidence.keep(self._folder, kind, known.note if known else "", shown, hashes, self._trust.said))
-        except OSError as error:
-            logger.error("error=%s the evidence could not be written", error.strerror)
+            return str(evidence.keep(self._folder, error.kind, known.note, shown, proof, self._trust.said))
+        except OSError as failed:
+            logger.error("error=%s the evidence could not be written", failed.strerror)
             return ""
 
     def _accept_now(self) -> None:
@@ -252,10 +281,9 @@ class Witness:
         return alarm
 
 
-def _demand_one(old: Head, new: Head, proof: Sequence[bytes], known: Head, shown: Head) -> None:
-    one, other = old.point, new.point
-    if not merkle.is_consistent(one.size, one.root, other.size, other.root, proof):
-        raise _differs(_OTHER, FORK, known, shown)
+def _is_one(old: Checkpoint, root: bytes, new: Checkpoint, proof: Sequence[bytes]) -> bool:
+    """Whether the newer log had this root when it had as many entries as the older."""
+    return merkle.is_consistent(old.size, root, new.size, new.root, proof)
 
 
 def _differs(words: str, kind: str, known: Head, shown: Head) -> Inconsistent:

@@ -285,12 +285,15 @@ class Log(TypedDict):
     """The newest checkpoint of the log, a signed note, and the proof (base64) that it begins with what was remembered.
 
     Nothing is remembered: the proof is empty. The origin is another one, since the log began anew: `first` is the
-    note of its first checkpoint, and the proof is that the newest begins with that.
+    note of its first checkpoint, and the proof is that the newest begins with that. Where somebody asked how it goes on
+    between two sizes, `root` is the root (base64) it had at the old one: if that is not the one that the agent knows,
+    it proves together with the proof and the signed checkpoint of the new size that there are two logs.
     """
 
     checkpoint: str
     proof: list[str]
     first: NotRequired[str]
+    root: NotRequired[str]
 
 
 class Target(TypedDict):
