@@ -48,6 +48,7 @@ def check(command: wire.Command) -> None:
     point, entry = note.read(proof["checkpoint"]).checkpoint, b64decode(proof["entry"])
     path, way = [[b64decode(part) for part in proof[name]] for name in ("path", "way")]
     assert merkle.is_included(merkle.leaf_hash(entry), proof["index"], point.size, path, point.root)
+    assert json.loads(entry)["outcome"] == Outcome.ALLOWED
     said, root = b64decode(proof["statement"]), bytes.fromhex(json.loads(entry)["commands"])
     assert statement.is_of(root, said, proof["number"], proof["count"], way)
     assert statement.difference(statement.read(said), command) == ""

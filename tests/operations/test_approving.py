@@ -43,7 +43,7 @@ def test_what_takes_a_second_person_reaches_no_agent_before_their_yes(stage, pur
     assert leased(stage) == ["purge"]
     assert [row[:2] for row in entries(purge) if row[0] == "approval"] == [("approval", "operation.approve")]
     asked = Entry.objects.get(action="queue.purge", phase="request")
-    assert asked.outcome == "allowed"
+    assert asked.outcome == "pending"
 
 
 @pytest.mark.parametrize(("number", "state"), [(3, "pending"), (4, "awaiting_approval")])
@@ -269,7 +269,7 @@ def test_an_operator_may_request_what_only_others_may_do(stage, ask):
     assert (previewed["approval"]["rule"], previewed["approval"]["people"]) == ("request", ["adam", "olive"])
     assert (answer.status_code, answer.json()["state"]) == (202, "awaiting_approval")
     operation = Operation.objects.get()
-    assert Entry.objects.get(action="operation.request").outcome == "allowed"
+    assert Entry.objects.get(action="operation.request").outcome == "pending"
     assert refused(actions.approve, operation, actor=stage.actor("oscar")) == "role_lacks"
     assert actions.approve(operation, actor=stage.actor("adam")).state == "pending"
 

@@ -55,6 +55,7 @@ class Mark:
 _OUTCOMES = {
     Outcome.ALLOWED: Mark("received", "check", "allowed"),
     Outcome.SUCCEEDED: Mark("succeeded", "circle-check", "done"),
+    Outcome.PENDING: Mark("scheduled", "hourglass", "waits for approval"),
     Outcome.REFUSED: Mark("failed", "ban", "refused"),
     Outcome.FAILED: Mark("failed", "failed", "failed"),
     Outcome.UNKNOWN: Mark("lost", "circle-question-mark", "unknown"),

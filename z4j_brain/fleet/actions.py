@@ -14,7 +14,7 @@ from z4j_brain.lib.ids import numbers
 from z4j_brain.lib.problem import Problem
 from z4j_brain.operations import approving, launch
 from z4j_brain.operations.idempotency import Claim
-from z4j_brain.operations.models import Operation
+from z4j_brain.operations.models import Item, Operation
 from z4j_brain.rbac.action import Record, action
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
@@ -81,19 +81,20 @@ def _hold(operation: Operation) -> None:
     if verbs.ONLY in operation.options:  # they are: some workers hear of it late
         return
     said = {"paused_by": operation.actor_name, "paused_reason": operation.reason}
-    _of(operation, left_out="").update(paused_at=timezone.now(), **said)
+    _of(operation, operation.items.filter(left_out="")).update(paused_at=timezone.now(), **said)
 
 
 def _go_on(operation: Operation) -> None:
     """Also where no worker is left that could be told: else the next one would be told to pause."""
-    _of(operation).update(paused_at=None, paused_by=None, paused_reason=None)
+    reached = operation.items.exclude(left_out__in=approving.UNTOUCHED)
+    _of(operation, reached).update(paused_at=None, paused_by=None, paused_reason=None)
 
 
-def _of(operation: Operation, **which: str) -> QuerySet[Queue]:
-    """The queues of which something was asked."""
-    asked = operation.items.filter(**which).values_list("target_id", flat=True)
+def _of(operation: Operation, items: QuerySet[Item]) -> QuerySet[Queue]:
+    """The queues of these of its targets."""
+    asked = items.values_list("target_id", flat=True)
     return Queue.objects.filter(environment=operation.environment, pk__in=numbers(asked))
 
 
 approving.on_release(verbs.PAUSE.name, _hold)
-approving.on_release(verbs.RESUME.name, _go_on)
+approving.on_release(verbs.RESUME.name, _go_on, reaching=True)

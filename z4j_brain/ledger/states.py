@@ -20,6 +20,7 @@ class Phase(models.TextChoices):
 
 class Outcome(models.TextChoices):
     ALLOWED = "allowed", "allowed"
+    PENDING = "pending", "waits for approval"
     REFUSED = "refused", "refused"
     SUCCEEDED = "succeeded", "succeeded"
     FAILED = "failed", "failed"

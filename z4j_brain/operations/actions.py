@@ -57,6 +57,9 @@ def resume(operation: Operation, *, actor: Actor, reason: str = "", record: Reco
         return locked
     if locked.state != OperationState.PAUSED:
         raise _conflict(f"It is {locked.get_state_display().lower()}: there is nothing to resume.")
+    if actor.type != "system":
+        left = Item.objects.filter(operation=locked, outcome=None).values_list("target_id", flat=True)
+        approving.demand_thaw(locked, list(left.order_by().distinct()))
     now = timezone.now()
     stood = now - (locked.paused_at or now)
     locked.expires_at += stood

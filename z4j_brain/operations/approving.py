@@ -18,7 +18,7 @@ from z4j_brain.ledger.states import Outcome, Phase
 from z4j_brain.lib import nudge
 from z4j_brain.lib.listing import invalid
 from z4j_brain.lib.problem import Fault, Problem
-from z4j_brain.operations import digest, outcomes, plan, targets, verbs
+from z4j_brain.operations import digest, outcomes, plan, statements, targets, verbs
 from z4j_brain.operations.models import Command, Item, Operation
 from z4j_brain.operations.plan import Plan
 from z4j_brain.operations.states import CommandState, ItemOutcome, ItemProgress, LeftOut, OperationState
@@ -39,6 +39,10 @@ _ROUND = 200
 
 #: What an action does in the brain beside asking agents, by its name: at once, or when it is released.
 _EFFECTS: dict[str, Callable[[Operation], None]] = {}
+#: Actions of which that happens to targets, too, of which no agent is asked anything.
+_REACHING: set[str] = set()
+#: Targets to which nothing ever happens.
+UNTOUCHED = frozenset({LeftOut.NOT_PERMITTED, LeftOut.GONE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,13 @@ class Outlook:
     people: tuple[str, ...] = ()
 
 
-def on_release(action: str, effect: Callable[[Operation], None]) -> None:
-    """Called in the `ready()` of the app that owns the action."""
+def on_release(action: str, effect: Callable[[Operation], None], *, reaching: bool = False) -> None:
+    """Called in the `ready()` of the app that owns the action. `reaching`: it happens to targets of which no agent is
+    asked anything, too, but for those that are not the actor's to change.
+    """
     _EFFECTS[action] = effect
+    if reaching:
+        _REACHING.add(action)
 
 
 def take_effect(operation: Operation) -> None:
@@ -112,7 +120,9 @@ def outlook(environment: Environment, agreed: Plan, actor: Actor) -> Outlook:
 
 
 def _number(agreed: Plan) -> int:
-    """Targets of which something is asked, each counted once."""
+    """Targets to which something happens, each counted once."""
+    if agreed.verb.name in _REACHING:
+        return len({one.id for one in agreed.candidates if one.left_out not in UNTOUCHED})
     return len({one.id for one in agreed.able})
 
 
@@ -152,6 +162,7 @@ def seal(operation: Operation, wanted: Hold | None, actor: Actor, record: Record
     )
     operation.save(update_fields=["approval"])
     record.params({"approval": str(operation.approval.pk), "approval_digest": operation.approval.digest})
+    record.waits()
     nudge.on_commit(operation.environment_id, "approval", [str(operation.approval.pk)])
 
 
@@ -160,14 +171,13 @@ def approve(operation: Operation, actor: Actor, reason: str, record: Record) -> 
     approval = _waiting(operation)
     _demand_other(approval, actor)
     _demand_own_right(operation, actor)
-    if freeze := freezes.over(operation.environment, operation.action, len(set(_asked(operation)))):
-        raise Refused(freezes.refusal(freeze))
+    demand_thaw(operation, _asked(operation))
     record.params({"approval": str(approval.pk), "approval_digest": approval.digest})
     if why := _void(operation, approval):
         return _end(operation, ApprovalState.VOIDED, SYSTEM, why)
     if not approvals.agree(approval, actor, reason):
         return operation
-    return _release(operation)
+    return _release(operation, record)
 
 
 def break_glass(operation: Operation, actor: Actor, reason: str, typed: str, record: Record) -> Operation:
@@ -184,7 +194,7 @@ def break_glass(operation: Operation, actor: Actor, reason: str, typed: str, rec
     if why := _void(operation, approval):
         return _end(operation, ApprovalState.VOIDED, SYSTEM, why)
     approvals.close(approval, ApprovalState.BROKEN, actor, reason)
-    return _release(operation)
+    return _release(operation, record)
 
 
 def reject(operation: Operation, actor: Actor, reason: str, record: Record) -> Operation:
@@ -237,33 +247,49 @@ def _demand_own_right(operation: Operation, actor: Actor) -> None:
     verb = verbs.find(operation.action)
     if verb is None:
         raise Problem(409, "not_now", "Not in this state", "This release of the brain does not know the action.")
-    ids = list(dict.fromkeys(_asked(operation)))
-    judged = plan.make(
-        targets.kind(verb.kind), operation.environment, actor, verb, ids, {**operation.options, "wait": True}
-    )
-    foreign = {one.id for one in judged.candidates if one.left_out == LeftOut.NOT_PERMITTED}
-    if foreign:
+    if foreign := _foreign(operation, actor, verb):
         text = f"{len(foreign):,} of its targets are not yours to change: nobody approves what they may not do."
         raise Refused(Decision(False, True, "approver_lacks", text))
 
 
-def _asked(operation: Operation) -> Sequence[str]:
-    return list(
-        Item.objects.filter(operation=operation, left_out="").order_by("pk").values_list("target_id", flat=True)
-    )
+def _foreign(operation: Operation, actor: Actor, verb: Verb) -> set[str]:
+    """Those of the targets that are not the actor's to change, or not there for them."""
+    ids, place = _asked(operation), operation.environment
+    judged = plan.make(targets.kind(verb.kind), place, actor, verb, ids, {**operation.options, "wait": True})
+    unseen = set() if access.permissions(actor, place).sees_everything else {LeftOut.GONE}
+    return {one.id for one in judged.candidates if one.left_out in {LeftOut.NOT_PERMITTED, *unseen}}
+
+
+def demand_thaw(operation: Operation, ids: Sequence[str]) -> None:
+    """Refused while the environment is frozen for this action on these of its targets."""
+    if freeze := freezes.over(operation.environment, operation.action, len(ids)):
+        raise Refused(freezes.refusal(freeze))
+
+
+def _asked(operation: Operation) -> list[str]:
+    """The targets to which something happens, each once, in their order."""
+    items = Item.objects.filter(operation=operation)
+    reaching = operation.action in _REACHING
+    found = items.exclude(left_out__in=UNTOUCHED) if reaching else items.filter(left_out="")
+    return list(dict.fromkeys(found.order_by("pk").values_list("target_id", flat=True)))
 
 
 def _void(operation: Operation, approval: Approval) -> str:
-    """Why the request is void; empty when it is what it was."""
-    if not approvals.asker(approval):
-        return "Void: the account that asked for it is no longer in force."
+    """Why the request is void; empty when it is what it was, and whoever asked might still do so."""
+    asker, verb = approvals.asker(approval), verbs.find(operation.action)
+    if asker is None:
+        return "Void: the account or the token that asked for it is no longer in force."
+    if verb is None or not way(operation.environment, asker, verb) or _foreign(operation, asker, verb):
+        return "Void: whoever asked for it may not do so any more."
     if digest.of(operation) != approval.digest:
         return "Void: it is no longer what was asked for. Its targets or what would be done to them have changed."
     return ""
 
 
-def _release(operation: Operation) -> Operation:
-    """From here on it is an operation like any other."""
+def _release(operation: Operation, record: Record) -> Operation:
+    """From here on it is an operation like any other. Agents are shown the entry that lets it go, not the request."""
+    said = statements.extend(list(Command.objects.filter(operation=operation).order_by("id")), record)
+    Command.objects.bulk_update(said, statements.FIELDS, batch_size=100)
     delay = operation.options.get("delay") or 0
     operation.state = OperationState.PENDING
     if operation.next_at is not None:
@@ -272,7 +298,7 @@ def _release(operation: Operation) -> Operation:
     take_effect(operation)
     _tell(operation)
     nudge.wake_on_commit(operation.environment_id)
-    return operation
+    return outcomes.sum_up(operation.pk) if operation.settled == operation.total else operation
 
 
 def _end(operation: Operation, state: ApprovalState, actor: Actor, why: str) -> Operation:
@@ -288,16 +314,18 @@ def _end(operation: Operation, state: ApprovalState, actor: Actor, why: str) -> 
         detail=said[:500],
         settled_at=timezone.now(),
     )
+    operation.state = OperationState.RUNNING  # what waits does not end
     if not expired:
         operation.cancelled_at, operation.cancelled_by = timezone.now(), actor.name[:255]
-        operation.save(update_fields=["cancelled_at", "cancelled_by"])
+    operation.save(update_fields=["state", "cancelled_at", "cancelled_by"])
     if state in (ApprovalState.EXPIRED, ApprovalState.VOIDED):  # a person's answer has an entry of its own
         told: dict[str, Any] = {"approval": str(operation.approval_id), "state": state.value}
         outcomes.record(Phase.RESULT, operation, Outcome.FAILED, SYSTEM, told)
     _tell(operation)
     ended = outcomes.sum_up(operation.pk)
-    if ended.state == OperationState.AWAITING_APPROVAL:  # targets are gone that were counted when it was asked for
-        ended.state = OperationState.EXPIRED if expired else OperationState.CANCELLED
+    ending = OperationState.EXPIRED if expired else OperationState.CANCELLED
+    if ended.state != ending:  # targets are gone that were counted when it was asked for, or no agent was asked
+        ended.state = ending
         ended.finished_at = timezone.now()
         ended.save(update_fields=["state", "finished_at"])
     return ended

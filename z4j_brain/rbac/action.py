@@ -71,6 +71,7 @@ class Record:
     _private: dict[str, Any] = field(default_factory=dict)
     _facts: dict[str, Any] = field(default_factory=dict)
     _nudges: list[tuple[int, str, list[str]]] = field(default_factory=list)
+    _outcome: Outcome = Outcome.ALLOWED
 
     def target(self, kind: str, identifier: object) -> None:
         self._target = (kind, str(identifier)[:255])
@@ -90,6 +91,10 @@ class Record:
         """What changed in a row of configuration, field by field."""
         changes = model_instance_diff(old, new) or {}
         self._private["diff"] = {name: [str(was), str(now)] for name, (was, now) in changes.items()}
+
+    def waits(self) -> None:
+        """It was asked for, and is not done before somebody else has agreed."""
+        self._outcome = Outcome.PENDING
 
     @property
     def is_agreed(self) -> bool:
@@ -138,7 +143,7 @@ def action(
                     if permit is not None:
                         _use(permit, record)
                     result = body(target, *args, actor=actor, reason=reason, record=record, **kwargs)
-                    _append(record, name, phase, actor, target, reason, Outcome.ALLOWED, decision.rule)
+                    _append(record, name, phase, actor, target, reason, record._outcome, decision.rule)
                     for environment_id, kind, ids in record._nudges:
                         nudge.on_commit(environment_id, kind, ids)
             except Refused as refusal:  # that the body found: nothing of it stays but the refusal
@@ -187,7 +192,7 @@ def _agreed(wish: approvals.Wish, info: ActionInfo, actor: Actor, target: Any, r
         asked, record = approvals.ask(*where, name, wish, actor, reason), Record()
         record.target("approval", asked.pk)
         record.params({"approval": str(asked.pk), "approval_digest": asked.digest})
-        _append(record, name, info.phase, actor, target, reason, Outcome.ALLOWED, "approval_needed")
+        _append(record, name, info.phase, actor, target, reason, Outcome.PENDING, "approval_needed")
         nudge.on_commit(asked.environment_id, "approval", [str(asked.pk)])
     raise approvals.Needed(asked, is_new=True)
 

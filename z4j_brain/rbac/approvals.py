@@ -21,7 +21,7 @@ from z4j_brain.lib.problem import Problem
 from z4j_brain.rbac import electors, policies
 from z4j_brain.rbac.access import Decision
 from z4j_brain.rbac.actor import Actor
-from z4j_brain.rbac.models import Approval, Environment, Project, User
+from z4j_brain.rbac.models import Approval, Environment, Project, Token, User
 from z4j_brain.rbac.policies import Policy
 from z4j_brain.rbac.states import ApprovalState, InstancePermission, Permission
 
@@ -216,7 +216,13 @@ def alarms(environment: Environment) -> QuerySet[Approval]:
     return rows.order_by("-decided_at")
 
 
-def asker(approval: Approval) -> bool:
-    """Is everybody behind the request still in force?"""
+def asker(approval: Approval) -> Actor | None:
+    """Whoever made the request, as they are now; None where somebody behind it, or the token, is not in force."""
     ids = approval.people
-    return not ids or User.objects.filter(pk__in=ids, is_active=True).count() == len(ids)
+    if User.objects.filter(pk__in=ids, is_active=True).count() != len(ids):
+        return None
+    if approval.requester_type == "token":
+        token = Token.objects.select_related("user").filter(pk=approval.requester_id).first()
+        return Actor.of_token(token) if token is not None and token.is_in_force else None
+    user = User.objects.filter(pk=approval.requester_id).first()
+    return Actor.of_user(user) if user is not None else None
