@@ -141,6 +141,55 @@ def test_an_entry_of_another_kind_erases_nothing(signer):
         erasure.erase([entry.pk], by=by.pk)
 
 
+def test_an_id_somewhere_else_in_an_erasure_erases_nothing(signer):
+    entry, other = append(2, private={"reason": "call me"})
+    named = {"target": ("log", entry.pk.hex), "facts": {"entries": [other.pk.hex], "kept": [entry.pk.hex]}}
+    [by] = append(phase=Phase.ERASURE, **named)
+    sealing.seal(signer)
+
+    with pytest.raises(DatabaseError, match="insert-only"):
+        erasure.erase([entry.pk], by=by.pk)
+    assert erasure.erase([other.pk], by=by.pk) == 1
+
+
+@pytest.mark.parametrize(("generation", "index"), [(1, 5), (2, 0)])
+def test_a_leaf_that_no_checkpoint_covers_is_no_seal(signer, generation, index):
+    entry, other = append(2, private={"reason": "call me"})
+    sealing.seal(signer)
+    [erases] = append(phase=Phase.ERASURE, facts={"entries": erasure.naming([entry.pk])})
+    [prunes] = append(phase=Phase.PRUNE, facts={"generation": 1, "below": 1})
+    for number, by in enumerate((erases, prunes)):
+        Leaf.objects.create(generation=generation, idx=index + number, entry_id=by.pk, leaf_hash=by.leaf_hash)
+
+    with pytest.raises(DatabaseError, match="insert-only"):
+        erasure.erase([entry.pk], by=erases.pk)
+    with pytest.raises(DatabaseError, match="insert-only"):
+        pruning.prune(1, 1, by=prunes.pk)
+
+
+@only_postgresql
+def test_nothing_that_somebody_puts_into_the_schema_runs_in_the_doors(signer):
+    entry = append(3)[1]
+    [erases] = append(phase=Phase.ERASURE, facts={"entries": erasure.naming([entry.pk])})
+    [prunes] = append(phase=Phase.PRUNE, facts={"generation": 1, "below": 1})
+    sealing.seal(signer)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION stolen(text, bigint) RETURNS text LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'stolen'; END $$; "
+            "CREATE OPERATOR || (LEFTARG = text, RIGHTARG = bigint, FUNCTION = stolen)"
+        )
+        cursor.execute("SELECT current_schema()")
+        schema = cursor.fetchone()[0]
+        cursor.execute(
+            "SELECT proname, proconfig FROM pg_proc WHERE pronamespace = %s::regnamespace AND proname LIKE 'ledger%%'",
+            [schema],
+        )
+        assert {tuple(path or ()) for _, path in cursor.fetchall()} == {("search_path=pg_catalog, pg_temp",)}
+
+    assert (erasure.erase([entry.pk], by=erases.pk), pruning.prune(1, 1, by=prunes.pk)) == (1, 1)
+
+
 def test_only_what_a_sealed_entry_says_is_pruned_and_proofs_stay(signer):
     append(5)
     [by] = append(phase=Phase.PRUNE, facts={"generation": 1, "below": 3})

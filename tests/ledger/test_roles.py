@@ -29,6 +29,15 @@ REFUSED = [
 ]
 
 
+#: What the role leaves in the schema, for whoever owns the log to run with their rights.
+TRAP = """
+CREATE FUNCTION public.stolen(oid, regnamespace) RETURNS boolean LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'stolen by %', current_user; END $$;
+CREATE OPERATOR public.= (LEFTARG = oid, RIGHTARG = regnamespace, FUNCTION = public.stolen);
+"""
+SIGNS = ("ledger_leaf", "ledger_tile", "ledger_checkpoint")
+
+
 def test_it_works_and_cannot_touch_what_was_recorded(store, tmp_path):
     name, role = f"roles-{os.getpid()}", f"app-{os.getpid()}"
     owner = store.clone(name)
@@ -56,5 +65,8 @@ def test_it_works_and_cannot_touch_what_was_recorded(store, tmp_path):
                     connection.execute(statement)
             with pytest.raises(psycopg.errors.RestrictViolation):
                 connection.execute("SELECT ledger_erase(array_agg(id), gen_random_uuid()) FROM ledger_entry")
+            connection.execute(TRAP)
+        with psycopg.connect(owner, autocommit=True) as connection:
+            connection.execute(statements)
     finally:
         store.drop(name)

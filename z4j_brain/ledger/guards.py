@@ -35,11 +35,11 @@ def _postgresql() -> list[str]:
         )
         triggers = {name: (enabled, definition) for name, enabled, definition in cursor.fetchall()}
         cursor.execute(
-            "SELECT p.proname, p.prosrc FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
+            "SELECT p.proname, p.prosrc, p.proconfig FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace "
             "WHERE n.nspname = %s",
             [schema],
         )
-        sources = dict(cursor.fetchall())
+        made = {name: (source, path) for name, source, path in cursor.fetchall()}
     told = []
     for name, (_, what) in _guards.postgresql().items():
         enabled, definition = triggers.get(name, (False, ""))
@@ -50,6 +50,6 @@ def _postgresql() -> list[str]:
         elif definition.replace(f"{schema}.", "") != f"CREATE TRIGGER {name} {what}":
             told.append(f"trigger {name}: changed")
     for name, (_, source) in _guards.functions(schema).items():
-        if sources.get(name) != source:
-            told.append(f"function {name}: {'changed' if name in sources else 'gone'}")
+        if made.get(name) != (source, ["=".join(_guards.PATH)]):
+            told.append(f"function {name}: {'changed' if name in made else 'gone'}")
     return told

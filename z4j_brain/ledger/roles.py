@@ -22,6 +22,8 @@ _HEAD = """\
 -- {app} runs the brain: it owns every table but the log's, of which it may read and insert, and no more.
 -- The owner is a member of {app}, so that it can go on migrating. Give {app} a password, and put it into
 -- Z4J_DATABASE_URL; run `z4j migrate` with the owner's before a new release starts.
+-- {app} may make tables (partitions), so nothing of this is looked for where it could put something else.
+SET search_path = pg_catalog, pg_temp;
 DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {name}) THEN CREATE ROLE {app} LOGIN; END IF;
 END $$;
@@ -35,7 +37,8 @@ DO $$ DECLARE found record; BEGIN
   LOOP EXECUTE format('ALTER TABLE %s OWNER TO %I', found.name, {name}); END LOOP;
 END $$;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {app};
-GRANT EXECUTE ON FUNCTION ledger_erase, ledger_prune TO {app};
+REVOKE ALL ON FUNCTION {schema}.ledger_erase, {schema}.ledger_prune FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION {schema}.ledger_erase, {schema}.ledger_prune TO {app};
 """
 _TABLE = "REVOKE ALL ON {table} FROM {app}, PUBLIC;\nGRANT SELECT, INSERT ON {table} TO {app};\n"
 
@@ -55,4 +58,4 @@ def statements(app: str, schema: str = "public") -> str:
         told += sql.SQL(_TABLE).format(**table).as_string(None)
         if more:
             told += sql.SQL("GRANT {more} ON {table} TO {app};\n").format(**table, more=sql.SQL(more)).as_string(None)
-    return told
+    return told + "RESET search_path;\n"

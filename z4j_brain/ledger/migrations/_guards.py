@@ -1,16 +1,21 @@
-"""What the database itself refuses to do to the log's tables, on both stores, as of migration 0005.
+"""What the database itself refuses to do to the log's tables, on both stores, as of migration 0006.
 
 SQLite: INSERT OR REPLACE deletes without firing DELETE triggers unless recursive_triggers is on, so an INSERT over an
 existing key is refused by a trigger of its own. PostgreSQL: TRUNCATE passes row triggers, so a statement trigger refuses
 it; ENABLE ALWAYS keeps all when session_replication_role is `replica`. No setting of a session opens anything. Two doors
 are left: the erasable part of an entry goes when a sealed entry of the phase `erasure` names it (its id as 32
-hexadecimal digits in the body), and entries below an index go when a sealed entry of the phase `prune` says so.
+hexadecimal digits in the list `entries` of the body), and entries below an index go when a sealed entry of the phase
+`prune` says so. Sealed is what a checkpoint of its generation covers. The functions see pg_catalog alone, and name
+their tables with their schema: nothing that another role puts into a schema runs in them.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+#: PostgreSQL: the setting that each function has.
+PATH = ("search_path", "pg_catalog, pg_temp")
 REFUSED = "the ledger is insert-only: {verb} refused"
 
 
@@ -30,23 +35,28 @@ _GROWS = (
     "AND substr(NEW.hashes, 1, length(OLD.hashes)) = OLD.hashes"
 )
 _SEALED = "EXISTS (SELECT 1 FROM ledger_leaf l WHERE l.entry_id = OLD.entry_id)"
-_PRUNED = """EXISTS (
+_BY = """JOIN ledger_entry e ON e.id = {by} JOIN ledger_leaf s ON s.entry_id = {by}
+  JOIN ledger_checkpoint c ON c.generation = s.generation AND c.size > s.idx"""
+_PRUNED = f"""EXISTS (
   SELECT 1 FROM ledger_leaf l JOIN ledger_pruned p ON p.generation = l.generation AND l.idx < p.below
-  JOIN ledger_entry e ON e.id = p.by_id JOIN ledger_leaf s ON s.entry_id = p.by_id
-  WHERE l.entry_id = {key} AND e.phase = 'prune' AND {below} AND {generation})"""
-_ERASED = """EXISTS (
-  SELECT 1 FROM ledger_erased d JOIN ledger_entry e ON e.id = d.by_id JOIN ledger_leaf s ON s.entry_id = d.by_id
-  WHERE d.entry_id = {key} AND e.phase = 'erasure' AND {named})"""
+  {_BY.format(by="p.by_id")}
+  WHERE l.entry_id = {{key}} AND e.phase = 'prune' AND {{below}} AND {{generation}})"""  # noqa: S608
+_ERASED = f"""EXISTS (
+  SELECT 1 FROM ledger_erased d {_BY.format(by="d.by_id")}
+  WHERE d.entry_id = {{key}} AND e.phase = 'erasure' AND {{named}})"""  # noqa: S608
+_LIST = """instr(e.body, CAST('"entries":[' AS BLOB))"""
 _SAYS = {
     "sqlite": {
         "below": """instr(e.body, CAST('"below":' || p.below || ',' AS BLOB)) > 0""",
         "generation": """instr(e.body, CAST('"generation":' || p.generation || ',' AS BLOB)) > 0""",
-        "named": "instr(e.body, CAST(OLD.entry_id AS BLOB)) > 0",
+        "named": f"{_LIST} > 0 AND instr(substr(e.body, {_LIST}, instr(substr(e.body, {_LIST}), CAST(']' AS BLOB))), "
+        """CAST('"' || OLD.entry_id || '"' AS BLOB)) > 0""",
     },
     "postgresql": {
-        "below": """position(convert_to('"below":' || p.below || ',', 'UTF8') in e.body) > 0""",
-        "generation": """position(convert_to('"generation":' || p.generation || ',', 'UTF8') in e.body) > 0""",
-        "named": "position(convert_to(replace(OLD.entry_id::text, '-', ''), 'UTF8') in e.body) > 0",
+        "below": """position(convert_to('"below":' || p.below::text || ',', 'UTF8') in e.body) > 0""",
+        "generation": """position(convert_to('"generation":' || p.generation::text || ',', 'UTF8') in e.body) > 0""",
+        "named": """position('"' || replace(OLD.entry_id::text, '-', '') || '"' in """
+        """split_part(split_part(convert_from(e.body, 'UTF8'), '"entries":[', 2), ']', 1)) > 0""",
     },
 }
 
@@ -74,8 +84,8 @@ TABLES = (
 
 def functions(schema: str) -> dict[str, tuple[str, str]]:
     """PostgreSQL: by name, the head and the source of each function."""
-    path = f'LANGUAGE plpgsql SET search_path = "{schema}", pg_temp'
-    made = {"ledger_refuse": ("() RETURNS trigger LANGUAGE plpgsql", _raise("%", ", TG_OP"))}
+    path = f"LANGUAGE plpgsql SET {PATH[0]} = {PATH[1]}"
+    made = {"ledger_refuse": (f"() RETURNS trigger {path}", _raise("%", ", TG_OP"))}
     for table in TABLES:
         if table.update:
             made[f"{table.name}_may_update"] = (f"() RETURNS trigger {path}", _unless(table.update, "UPDATE", "NEW"))
@@ -84,7 +94,7 @@ def functions(schema: str) -> dict[str, tuple[str, str]]:
             made[f"{table.name}_may_delete"] = (f"() RETURNS trigger {path}", _unless(condition, "DELETE", "OLD"))
     made["ledger_erase"] = ("(ids uuid[], by uuid) RETURNS bigint SECURITY DEFINER " + path, _ERASE)
     made["ledger_prune"] = ("(chosen integer, first bigint, by uuid) RETURNS bigint SECURITY DEFINER " + path, _PRUNE)
-    return made
+    return {name: (head, re.sub(r"\bledger_", f'"{schema}".ledger_', source)) for name, (head, source) in made.items()}
 
 
 def _raise(verb: str, more: str = "") -> str:
