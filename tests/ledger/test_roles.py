@@ -30,16 +30,21 @@ REFUSED = [
 
 
 #: What the role leaves in the schema, for whoever owns the log to run with their rights.
+SEALS = (
+    "from z4j_brain.ledger import sealing; from z4j_brain.ledger.signer import Signer; "
+    "signer = Signer(); assert signer.hold() and sealing.seal(signer) >= 2"
+)
 TRAP = """
 CREATE FUNCTION public.stolen(oid, regnamespace) RETURNS boolean LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'stolen by %', current_user; END $$;
 CREATE OPERATOR public.= (LEFTARG = oid, RIGHTARG = regnamespace, FUNCTION = public.stolen);
 """
-SIGNS = ("ledger_leaf", "ledger_tile", "ledger_checkpoint")
+#: What the guide has for a signer that runs apart.
+SIGNER = (ROOT / "docs/how-to/scale-out.md").read_text().split("```sql\n")[-1].split("```")[0]
 
 
 def test_it_works_and_cannot_touch_what_was_recorded(store, tmp_path):
-    name, role = f"roles-{os.getpid()}", f"app-{os.getpid()}"
+    name, role, signer = f"roles-{os.getpid()}", f"app-{os.getpid()}", f"signer-{os.getpid()}"
     owner = store.clone(name)
     environment = os.environ | {"Z4J_DATABASE_URL": owner, "Z4J_DATA_DIR": str(tmp_path / "data")}
     environment["DJANGO_SETTINGS_MODULE"] = "z4j_brain.settings"
@@ -68,5 +73,13 @@ def test_it_works_and_cannot_touch_what_was_recorded(store, tmp_path):
             connection.execute(TRAP)
         with psycopg.connect(owner, autocommit=True) as connection:
             connection.execute(statements)
+            connection.execute(SIGNER.replace("z4j_app", f'"{role}"').replace("z4j_signer", f'"{signer}"'))
+        with psycopg.connect(environment["Z4J_DATABASE_URL"], autocommit=True) as connection:
+            for table in ("ledger_leaf", "ledger_tile", "ledger_checkpoint"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(f"INSERT INTO {table} SELECT * FROM {table}")
+        run("-m", "tests.ledger.hammer", "append", "2")
+        environment["Z4J_DATABASE_URL"] = owner.replace("postgres://postgres@", f"postgres://{signer}@")
+        run("-c", "import django; django.setup(); " + SEALS)
     finally:
         store.drop(name)

@@ -1,4 +1,4 @@
-"""What the database itself refuses to do to the log's tables, on both stores, as of migration 0006.
+"""What the database itself refuses to do to the log's tables, on both stores, as of migration 0007.
 
 SQLite: INSERT OR REPLACE deletes without firing DELETE triggers unless recursive_triggers is on, so an INSERT over an
 existing key is refused by a trigger of its own. PostgreSQL: TRUNCATE passes row triggers, so a statement trigger refuses
