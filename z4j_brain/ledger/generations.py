@@ -25,6 +25,10 @@ class InOrder(Exception):
     """The log is the one that was signed: there is nothing to decide."""
 
 
+class Remembered(ValueError):
+    """The signer knows what it signed last, and the database is not that."""
+
+
 class Busy(Exception):
     """Another process signs here."""
 
@@ -60,11 +64,17 @@ def acknowledge_rollback(*, reason: str, recovery_key: str, actor: Acting, signe
 
 
 def trust_head(*, reason: str, actor: Acting, signer: Signer | None = None) -> Head:
-    """Take the newest checkpoint of the database for the last one that was signed here."""
+    """Take the newest checkpoint of the database for the last one that was signed, where nothing says which it was.
+
+    Raises `Remembered` when the signer knows: a log that went back goes on in a new generation only.
+    """
     signer = signer or Signer()
-    _last_signed(signer)
+    last = _last_signed(signer)
     try:
         _refuse_order(signer)
+        if last.generation:
+            detail = f"The signer knows what it signed last: {last}. This log is not that: see acknowledge-rollback."
+            raise Remembered(detail)
         head, text = sealing.newest()
         signer.trust(head, text)
         with transaction.atomic():
@@ -75,7 +85,7 @@ def trust_head(*, reason: str, actor: Acting, signer: Signer | None = None) -> H
                 outcome=Outcome.ALLOWED,
                 target=("log", str(head.generation)),
                 private={"reason": reason},
-                facts={"found": _quoted(head)},
+                facts={"last": _quoted(last), "found": _quoted(head)},
             )
         sealing.seal(signer)
     finally:
