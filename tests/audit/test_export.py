@@ -9,11 +9,14 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tests.audit.logs import log_in
 from z4j_brain.audit import actions, erasure, export, parts, pruning, removals
 from z4j_brain.audit.export import Wanted
+from z4j_brain.audit.models import Anchor
 from z4j_brain.audit.states import Basis
 from z4j_brain.audit.verifier import SELF_CONSISTENT, VERIFIED, verify
 from z4j_brain.ledger.models import Entry, EntryPrivate
@@ -21,6 +24,7 @@ from z4j_brain.ledger.states import Phase
 from z4j_brain.rbac.access import INSTANCE
 from z4j_brain.rbac.action import Refused
 from z4j_brain.rbac.actor import COMMAND_LINE, Actor
+from z4j_brain.rbac.models import User
 
 pytestmark = pytest.mark.django_db
 
@@ -60,6 +64,23 @@ def test_a_part_of_the_log_is_verified_without_the_others_entries(log, cast):
 
     assert len(held) == 2
     assert report.code == VERIFIED and report.generations[0]["left_out"] == 7
+
+
+def test_what_a_part_shows_of_other_places_has_nothing_personal_and_it_reads_no_more_than_that(log, cast):
+    theirs = Entry.objects.filter(project="harbor").values_list("pk", flat=True)[0]
+    erasure.erase_entries(cast.harbor, [theirs], Basis.UNLAWFUL, actor=COMMAND_LINE, reason="a letter of theirs")
+    Anchor.objects.create(name="theirs", kind="file", address="/tmp/x", anchored_at=timezone.now())
+    for _ in range(2):
+        log.seal()
+    wanted = Wanted.of(cast.island)
+    with CaptureQueriesContext(connection) as queries, zipfile.ZipFile(log.export(wanted)) as file:
+        index = log.place(Entry.objects.get(action="audit.erase", phase=Phase.ERASURE).pk)[1]
+        private = [json.loads(row)["index"] for row in file.read("generation-1/private.jsonl").splitlines()]
+        assert index not in private and len(private) == 2
+        assert file.read("anchors/anchors.jsonl") == b""
+    assert not [one["sql"] for one in queries if '"body"' in one["sql"] and "island" not in one["sql"]][1:]
+
+    assert log.verdict(log.held, wanted=wanted).code == VERIFIED
 
 
 def test_a_part_by_time_is_verified(log):
@@ -143,6 +164,34 @@ def test_under_legal_hold_nothing_is_erased_or_pruned(log, tmp_path):
 
     actions.lift_hold(INSTANCE, actor=COMMAND_LINE, reason="closed")
     erasure.erase_entries(INSTANCE, [ours], Basis.UNLAWFUL, actor=COMMAND_LINE)
+
+
+def test_a_legal_hold_stops_what_was_recorded_before_it_and_was_not_done(log):
+    ours = Entry.objects.values_list("pk", flat=True)[0]
+    erasure.erase_entries(INSTANCE, [ours], Basis.UNLAWFUL, actor=COMMAND_LINE)
+    actions.hold(INSTANCE, actor=COMMAND_LINE, reason="case 7")
+    log.seal()
+    assert EntryPrivate.objects.filter(pk=ours).exists() and removals.undone().count() == 1
+
+    actions.lift_hold(INSTANCE, actor=COMMAND_LINE, reason="closed")
+    log.seal()
+    assert not EntryPrivate.objects.filter(pk=ours).exists() and not removals.undone().exists()
+
+
+def test_what_is_erased_already_is_not_erased_again_and_ends_at_once(log, cast):
+    ours = Entry.objects.values_list("pk", flat=True)[0]
+    said = [erasure.erase_entries(INSTANCE, [ours], Basis.UNLAWFUL, actor=COMMAND_LINE)[0] for _ in range(2)]
+    said += erasure.erase_person(cast.user("vera"), Basis.OBJECTION, actor=COMMAND_LINE)  # nothing of hers is here
+    for _ in range(3):
+        log.seal()
+
+    assert not removals.undone().exists()
+    assert Entry.objects.filter(phase=Phase.RESULT, action="audit.erase").count() == len(said)
+    assert not User.objects.get(pk=cast.user("vera").pk).is_active
+    for ids in ([ours], []):
+        with pytest.raises(ValidationError):
+            erasure.erase_entries(INSTANCE, ids, Basis.UNLAWFUL, actor=COMMAND_LINE)
+    assert log.verdict(log.held).code == VERIFIED
 
 
 def test_pruned_entries_are_in_the_archive_and_both_verify(log, tmp_path):

@@ -54,6 +54,7 @@ class Written:
         name, salt = name or uuid4(), hashlib.sha256(str(len(self.leaves)).encode()).digest()
         payload = canonical.encode({"display_name": "Olive Oyl", "params": {}})
         told = {"id": str(name), "ts": self.now, "phase": phase, "parent": "", "c": commitment(name, salt, payload)}
+        told |= {"project": "harbor", "env": ""}
         self.bodies.append(canonical.encode(told | body))
         self.leaves.append(merkle.leaf_hash(self.bodies[-1] or b""))
         self.privates.append((salt, payload))

@@ -162,11 +162,13 @@ def erase(
     ids = list(dict.fromkeys(entry_ids))
     if len(ids) > MOST_ERASED:
         raise ValidationError(f"An erasure names {MOST_ERASED} entries at most.")
-    found = Entry.objects.filter(pk__in=ids)
+    if not ids and not person:
+        raise ValidationError("Name the entries.")
+    found = Entry.objects.filter(pk__in=ids, private__isnull=False)
     if isinstance(place, Project):
         found = found.filter(project=place.slug)
     if found.count() != len(ids):
-        raise ValidationError("Not all of these are entries of this place.")
+        raise ValidationError("Not all of these are entries of this place that still have a personal part.")
     if person and isinstance(place, Project):
         raise ValidationError("A person is more than one project's: on the brain's machine, z4j audit erase does that.")
     record.target("user" if person else "log", person.pk if person else "")

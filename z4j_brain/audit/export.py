@@ -16,9 +16,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import IO, Any, cast
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from z4j_brain.audit import actions, parts
@@ -68,10 +69,17 @@ class Wanted:
         asked = {"project": self.project, "environment": self.environment, "ts__gte": self.since, "ts__lt": self.until}
         return Q(**{name: value for name, value in asked.items() if value})
 
+    @property
+    def place(self) -> Q:
+        return Q(**{name: text for name in ("project", "environment") if (text := getattr(self, name))})
+
+    def is_of(self, entry: Entry) -> bool:
+        """Is it of the place that was asked for? Nothing personal of another one leaves."""
+        return self.project in ("", entry.project) and self.environment in ("", entry.environment)
+
     def takes(self, entry: Entry) -> bool:
         return (
-            self.project in ("", entry.project)
-            and self.environment in ("", entry.environment)
+            self.is_of(entry)
             and (self.since is None or entry.ts >= self.since)
             and (self.until is None or entry.ts < self.until)
         )
@@ -152,7 +160,7 @@ class _Writer:
         for generation in found:
             self._generation(generation, is_last=generation == found[-1])
         self._part("unsealed.jsonl", parts.lines(parts.unsealed(Entry.objects.filter(self.wanted.where))))
-        self._part("anchors/anchors.jsonl", parts.lines(parts.anchors()))
+        self._part("anchors/anchors.jsonl", parts.lines(() if self.wanted.project else parts.anchors()))
         manifest = {
             "format": FORMAT,
             "made": timezone.now().isoformat(),
@@ -167,7 +175,7 @@ class _Writer:
     def _generation(self, generation: int, *, is_last: bool) -> None:
         folder = f"generation-{generation}/"
         with tempfile.TemporaryFile() as privates:
-            steps = _Steps(generation, is_last)
+            steps = _Steps(generation, is_last, self.wanted)
             self._part(folder + "entries.jsonl", parts.lines(self._entries(steps, cast(IO[bytes], privates))))
             privates.seek(0)
             if self.wanted.personal:
@@ -188,7 +196,7 @@ class _Writer:
                 self.rows += 1
                 differs = parts.differing(entry)
                 yield {"index": index, "body": parts.b64(entry.body)} | ({"differs": differs} if differs else {})
-                if self.wanted.personal and hasattr(entry, "private"):
+                if self.wanted.personal and self.wanted.is_of(entry) and hasattr(entry, "private"):
                     salt, payload = parts.b64(entry.private.salt), parts.b64(entry.private.payload)
                     privates.writelines(parts.lines([{"index": index, "salt": salt, "payload": payload}]))
 
@@ -210,14 +218,14 @@ class _Writer:
 
 
 class _Steps:
-    """Leaves with their entries (None: it is gone), up to the newest checkpoint of when this began.
+    """Leaves with their entries (None: it is gone), without those of other places, up to the newest checkpoint of then.
 
     Whoever erases meanwhile seals first that they do: so as long as the newest part of the log says that something is
     gone, it is read as well. `size`: how far that came, once all was read.
     """
 
-    def __init__(self, generation: int, is_last: bool) -> None:
-        self.generation, self.is_last = generation, is_last
+    def __init__(self, generation: int, is_last: bool, wanted: Wanted) -> None:
+        self.generation, self.is_last, self.wanted = generation, is_last, wanted
         self.size = parts.size_of(generation)
         self._below = 0
 
@@ -227,12 +235,19 @@ class _Steps:
             end = min(begin + parts.STEP, self.size)
             leaves = Leaf.objects.filter(generation=self.generation, idx__gte=begin, idx__lt=end).order_by("idx")
             places = list(leaves.values_list("idx", "entry_id"))
-            rows = Entry.objects.filter(pk__in=[entry_id for _, entry_id in places]).select_related("private")
-            found = {entry.pk: entry for entry in rows}
-            yield from ((index, found.get(entry_id)) for index, entry_id in places)
+            rows = Entry.objects.filter(pk__in=[entry_id for _, entry_id in places])
+            found, foreign = self._read(rows, places[0][1] if begin == 0 and places else None)
+            yield from ((index, found.get(entry_id)) for index, entry_id in places if entry_id not in foreign)
             begin = end
             if begin == self.size and self.is_last:
                 self._go_on()
+
+    def _read(self, rows: QuerySet[Entry], first: UUID | None) -> tuple[dict[UUID, Entry], set[UUID]]:
+        """Those that may be wanted, and the ids of the others, whose bodies nobody needs."""
+        place = self.wanted.place
+        asked = rows.filter(place | Q(phase__in=ALWAYS) | Q(pk=first)) if place else rows
+        found = {entry.pk: entry for entry in asked.select_related("private")}
+        return found, set(rows.values_list("pk", flat=True)) - found.keys() if place else set()
 
     def is_pruned(self, index: int) -> bool:
         if index >= self._below:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -41,12 +42,15 @@ def is_held() -> bool:
     return found.order_by("-id").values_list("action", flat=True).first() == HOLD
 
 
-def undone() -> QuerySet[Entry]:
-    """Sealed entries which say that something goes, and it has not gone."""
+def undone(among: Iterable[UUID] | None = None) -> QuerySet[Entry]:
+    """Sealed entries which say that something goes, and of which no result says what went. `among`: only of these."""
     said = Entry.objects.filter(phase__in=(Phase.ERASURE, Phase.PRUNE), outcome=Outcome.ALLOWED)
+    if among is not None:
+        said = said.filter(pk__in=among)
     sealed = Exists(Leaf.objects.filter(entry_id=OuterRef("pk")))
     done = Exists(Erased.objects.filter(by_id=OuterRef("pk"))) | Exists(Pruned.objects.filter(by_id=OuterRef("pk")))
-    return said.filter(sealed).exclude(done).order_by("pk")
+    left = said.filter(sealed).exclude(done).order_by("pk")
+    return left.exclude(pk__in=[entry.pk for entry in left if _has_result(entry)])
 
 
 def on_sealed(sealed: Sealed) -> None:
@@ -58,18 +62,20 @@ def on_sealed(sealed: Sealed) -> None:
         since = Leaf.objects.filter(
             generation=sealed.generation, idx__gte=sealed.size - sealed.count, idx__lt=sealed.size
         )
-        _pending |= set(undone().filter(pk__in=since.values("entry_id")).values_list("pk", flat=True))
+        _pending |= set(undone(since.values_list("entry_id", flat=True)).values_list("pk", flat=True))
     for pk in sorted(_pending):
-        entry = undone().filter(pk=pk).first()
+        entry = undone([pk]).first()
         if entry is None or carry_out(entry):
             _pending.discard(pk)
 
 
 def carry_out(entry: Entry) -> bool:
-    """Delete what a sealed entry names and append the result, together; False while something is missing for that."""
+    """Delete what a sealed entry names and append the result, together; False while something is missing for that, or
+    while the log is under legal hold.
+    """
     body = json.loads(bytes(entry.body))
-    if entry.phase == Phase.ERASURE and not body["entries"]:
-        return True
+    if is_held():
+        return False
     if entry.phase == Phase.PRUNE and not _is_anchored(entry):
         return False
     with transaction.atomic():
@@ -100,7 +106,7 @@ def wait(*said: UUID, patience: float = 60) -> None:
         if signer.folder.file.exists() and signer.hold():
             try:
                 sealing.seal(signer)
-                for entry in undone().filter(pk__in=said):
+                for entry in undone(said):
                     carry_out(entry)
                 sealing.seal(signer)
             finally:
@@ -117,6 +123,14 @@ def _delete(entry: Entry, body: dict[str, Any]) -> int:
     return pruning.prune(body["generation"], body["below"], by=entry.pk)
 
 
+def _has_result(entry: Entry) -> bool:
+    """What another one erased before it leaves it no row of its own: its result still says that it is done."""
+    place = {"project": entry.project, "environment": entry.environment}
+    results = Entry.objects.filter(phase=Phase.RESULT, action=entry.action, pk__gt=entry.pk, **place)
+    parent = str(entry.pk)
+    return any(json.loads(bytes(body))["parent"] == parent for body in results.values_list("body", flat=True))
+
+
 def _is_anchored(entry: Entry) -> bool:
     """Does at least one anchor have a checkpoint that covers this entry? Where there are no anchors, none is asked."""
     place = Leaf.objects.filter(entry_id=entry.pk).values_list("generation", "idx").first()
@@ -131,4 +145,4 @@ def _is_anchored(entry: Entry) -> bool:
 
 def _is_done(said: tuple[UUID, ...]) -> bool:
     waits = Unsealed.objects.filter(entry_id__in=said).exists()
-    return not waits and not undone().filter(pk__in=said).exists()
+    return not waits and not undone(said).exists()

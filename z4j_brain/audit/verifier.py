@@ -36,7 +36,7 @@ COMMITMENT = b"z4j/audit/private/v1\0"
 File = str | IO[bytes]
 Texts = Sequence[str]
 At = tuple[int, int]  # where an entry stands: generation and index
-
+PLACE = (("project", "project"), ("environment", "env"))  # in the filter of an export, and in the body of an entry
 
 # Ed25519, as in RFC 8032, for verification only: points in extended coordinates on -x^2 + y^2 = 1 + d x^2 y^2.
 P, ORDER = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
@@ -190,7 +190,7 @@ class Report:
         self.findings, self.generations = list[dict[str, Any]](), list[dict[str, Any]]()
         self.here: dict[str, Any] = {"generation": 0}
         self.keys, self.recovery = list[bytes](), list[bytes]()
-        self.is_ours, self.partial, self.without_personal, self.unsealed = False, False, False, 0
+        self.is_ours, self.partial, self.without_personal, self.unsealed = False, dict[str, str](), False, 0
         self.seen, self.missing, self.begun = dict[str, At](), dict[str, At](), dict[str, At]()
         self.erased, self.settled, self.pruned = set[str](), set[str](), dict[int, int]()
         self.times, self.latest, self.odd = list[tuple[int, int]](), 0, list[int]()
@@ -206,7 +206,7 @@ class Report:
         self.findings.append({"level": level, "text": text, "generation": here, "index": index})
 
     def read(self, export: Export, name: str, held: list[Note]) -> None:
-        self.partial, self.without_personal = bool(export.manifest["filter"]), export.manifest["personal"] is False
+        self.partial, self.without_personal = export.manifest["filter"], export.manifest["personal"] is False
         numbers = sorted(int(part[11:-11]) for part in export.names if part.endswith("/origin.txt"))
         origins = [export.zip.read(f"generation-{number}/origin.txt").decode().strip() for number in numbers]
         logs = {GENERATION.sub("", origin) for origin in origins}
@@ -305,7 +305,7 @@ class Report:
             private = bytes.fromhex(name) + unbase64(kept["salt"]) + unbase64(kept["payload"])
             if hashlib.sha256(COMMITMENT + private).hexdigest() != body["c"]:
                 self.find(INVALID, "Its private part (who, where from, why, with what) was edited.", index)
-        elif not self.without_personal:
+        elif not self.without_personal and all(self.partial.get(key, body[of]) == body[of] for key, of in PLACE):
             self.missing[name] = at
 
     def gone(self, name: str, phase: str, body: dict[str, Any], at: At) -> None:
