@@ -31,7 +31,7 @@ def page(browser: Browser, demo: Demo) -> Iterator[Page]:
     page.goto("/")
     page.get_by_label("User name").fill(demo.facts["user"])
     page.get_by_label("Password").fill(demo.facts["password"])
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     yield page
     watch.check()
     context.close()

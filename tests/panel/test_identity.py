@@ -176,7 +176,7 @@ def test_whoever_has_no_password_confirms_at_the_provider(configured, client):
     assert client.get("/account/app/add/").status_code == 200
 
 
-@pytest.mark.parametrize("asked_at", [None, NOW - 3600, NOW + 3600])
+@pytest.mark.parametrize("asked_at", [None, NOW - 3600, NOW + 3600], ids=["never", "before", "later"])
 def test_an_answer_for_which_the_provider_did_not_ask_is_no_fresh_proof(configured, client, asked_at):
     configured().lies = {"auth_time": asked_at}
     client.get(there(client))
