@@ -42,7 +42,7 @@ def of_grant(place: Project | Environment, who: Any, what: Role | Permission, **
         asks = bool(held & GUARDED)
     else:
         asks = Permission.APPROVE in held and _silences(place, electors.behind(who))
-    return _wish(place, who, what.label, _told(options)) if asks else None
+    return _wish(place, who, str(what.label), _told(options)) if asks else None
 
 
 def of_revoking(grant: Grant, **_: Any) -> Wish | None:
