@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from z4j_bare.config import Config
 from z4j_bare.remembered import WITNESS, Remembered
 from z4j_bare.runtime import Agent
-from z4j_core import wire
-from z4j_core.engine import Answer, Engine, Target
+from z4j_core.testing.toy import Toy
 
 from tests.brain import Brain
 from tests.gateway.conftest import execute
@@ -24,23 +23,6 @@ from z4j_brain.ledger.signer import Signer
 HERE = "/api/v1/harbor/production"
 #: So many things were asked for before the copy was made.
 BEFORE = 2
-
-
-class Toy(Engine):
-    """Its tasks are told as failed, and to retry one is to write down that it was asked."""
-
-    name: ClassVar[str] = "toy"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.done: list[str] = []
-
-    def worker(self) -> dict[str, Any]:
-        return {"host": "h", "pid": 1, "queues": ["q"], "running": []}
-
-    def retry(self, target: Target, params: Mapping[str, Any]) -> Answer:
-        self.done.append(target.task_id)
-        return Answer(wire.Outcome.DONE, "", target.new_task_id())
 
 
 class Worker:

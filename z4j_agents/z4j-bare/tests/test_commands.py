@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Mapping
-from typing import Any, ClassVar
 
 import pytest
 from z4j_bare.allow import ALLOWED, DENIED, AllowList
@@ -19,25 +17,10 @@ from z4j_bare.transport import Transport
 from z4j_bare.trust import Trust
 from z4j_bare.witness import Witness
 from z4j_core import wire
-from z4j_core.engine import Answer, Engine, Target
+from z4j_core.testing.toy import Toy
 from z4j_core.verbs import VERBS
 
 BOOT = "0f7c0b1e-0000-4000-8000-000000000001"
-
-
-class Toy(Engine):
-    name: ClassVar[str] = "toy"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.done: list[str] = []
-
-    def worker(self) -> dict[str, Any]:
-        return {"host": "h", "pid": 1, "queues": ["q"], "running": []}
-
-    def retry(self, target: Target, params: Mapping[str, Any]) -> Answer:
-        self.done.append(target.task_id)
-        return Answer(wire.Outcome.DONE, "", target.new_task_id())
 
 
 @pytest.fixture
