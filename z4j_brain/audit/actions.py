@@ -19,7 +19,7 @@ from django.utils import timezone
 from z4j_brain.audit import anchors, removals, streams
 from z4j_brain.audit.models import Anchor, Stream
 from z4j_brain.audit.states import AnchorKind, Basis, StreamKind
-from z4j_brain.ledger import erasure
+from z4j_brain.ledger import erasure, proofs
 from z4j_brain.ledger.models import Entry
 from z4j_brain.ledger.states import Phase
 from z4j_brain.lib import fields
@@ -77,7 +77,7 @@ def add_stream(
     """
     streams.check(kind, address)
     secret = _secret(kind == StreamKind.WEBHOOK)
-    last = None if whole else anchors.newest()
+    last = None if whole else proofs.latest()
     stream = Stream(
         name=name,
         kind=kind,

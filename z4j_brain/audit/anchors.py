@@ -22,6 +22,7 @@ from z4j_brain.audit.models import Anchor
 from z4j_brain.audit.siem_syslog import Collector
 from z4j_brain.audit.states import AnchorKind, Arrival
 from z4j_brain.audit.webhooks import Undelivered
+from z4j_brain.ledger import proofs
 from z4j_brain.ledger.models import Checkpoint
 from z4j_brain.lib import fields
 
@@ -94,12 +95,8 @@ class Held:
 
 def held() -> list[Held]:
     """Every anchor, with its lag."""
-    last = newest()
+    last = proofs.latest()
     return [_held(anchor, last) for anchor in Anchor.objects.all()[:MOST]]
-
-
-def newest() -> Checkpoint | None:
-    return Checkpoint.objects.order_by("-generation", "-size").first()
 
 
 def usual() -> dict[str, tuple[AnchorKind, str]]:

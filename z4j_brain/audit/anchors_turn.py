@@ -13,6 +13,7 @@ from django.utils import timezone
 from z4j_brain.audit import anchors, siem_syslog
 from z4j_brain.audit.models import Anchor, Stream
 from z4j_brain.audit.webhooks import Undelivered
+from z4j_brain.ledger import proofs
 from z4j_brain.ledger.models import Checkpoint
 
 #: An anchor is brought the newest checkpoint so often at most: the file does not grow without end.
@@ -24,7 +25,7 @@ SLOWEST = 300.0
 def turn() -> None:
     """Bring each anchor that is due the newest checkpoint."""
     _ensure_usual()
-    last = anchors.newest()
+    last = proofs.latest()
     if last is None:
         return
     behind = Q(generation__lt=last.generation) | Q(generation=last.generation, size__lt=last.size)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -14,10 +13,10 @@ from z4j_core import note
 from z4j_brain.audit.models import Anchor
 from z4j_brain.ledger import origin as naming
 from z4j_brain.ledger import proofs
-from z4j_brain.ledger.entries import EPOCH
 from z4j_brain.ledger.models import Checkpoint, Entry, Leaf, Pruned, Tile, Unsealed
 from z4j_brain.ledger.tiles import HASH, WIDTH
 from z4j_brain.lib import keys
+from z4j_brain.lib.bulk import micros
 
 STEP = 1000
 #: Checkpoints of a generation that an export holds at most; a verifier compares the root at each.
@@ -84,7 +83,7 @@ def unsealed(rows: QuerySet[Entry]) -> Iterator[dict[str, Any]]:
 def anchors() -> Iterator[dict[str, Any]]:
     """Where checkpoints are kept outside, and since when: a checkpoint from there is one to verify against."""
     for anchor in Anchor.objects.exclude(anchored_at=None):
-        at = micro(anchor.anchored_at) if anchor.anchored_at else 0
+        at = micros(anchor.anchored_at)
         yield {"name": anchor.name, "generation": anchor.generation, "size": anchor.size, "ts": at}
 
 
@@ -102,13 +101,8 @@ def differing(entry: Entry) -> list[str]:
         } | {name: body[name] for name in ("phase", "action", "actor_type", "actor_id", "outcome")}
     except (ValueError, KeyError, TypeError):
         return []
-    found = {name: getattr(entry, name) for name in told} | {"id": str(entry.pk), "ts": micro(entry.ts)}
+    found = {name: getattr(entry, name) for name in told} | {"id": str(entry.pk), "ts": micros(entry.ts)}
     return [name for name, value in told.items() if found[name] != value]
-
-
-def micro(at: datetime) -> int:
-    since = at.astimezone(UTC) - EPOCH
-    return since.days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds
 
 
 def lines(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:

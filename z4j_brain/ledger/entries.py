@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from z4j_brain.ledger import calls
 from z4j_brain.ledger.models import Entry, EntryPrivate, Unsealed
 from z4j_brain.ledger.states import Outcome, Phase
 from z4j_brain.lib import canonical
+from z4j_brain.lib.bulk import micros
 from z4j_brain.lib.ids import uuid7
 
 VERSION = 1
@@ -30,7 +30,6 @@ FIELDS = frozenset(
     + ("target", "params_digest", "outcome", "reason_code", "c")
 )
 WAITED_FOR = (Phase.REQUEST, Phase.APPROVAL)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Acting(Protocol):
@@ -79,7 +78,7 @@ def append(
         {
             "v": VERSION,
             "id": str(entry_id),
-            "ts": (ts - EPOCH).days * 86_400_000_000 + (ts - EPOCH).seconds * 1_000_000 + ts.microsecond,
+            "ts": micros(ts),
             "project": project,
             "env": environment,
             "phase": phase.value,

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from z4j_brain.rbac import holdings
 from z4j_brain.rbac.granted import Grant, Group, GroupMember
@@ -40,11 +39,6 @@ def behind(subject: Any) -> set[UUID]:
     return {subject.pk} if isinstance(subject, User) else set()
 
 
-def in_force() -> Q:
-    """Of grants: they have not expired."""
-    return Q(expires_at=None) | Q(expires_at__gt=timezone.now())
-
-
 def _by_membership(environment: Environment, wanted: Iterable[Permission]) -> dict[UUID, set[str]]:
     names = {"permission__codename__in": [one.value for one in wanted]}
     told = ("user", "permission__codename")
@@ -59,7 +53,7 @@ def _by_membership(environment: Environment, wanted: Iterable[Permission]) -> di
 def _by_grant(environment: Environment) -> dict[UUID, list[Grant]]:
     """What is allowed and denied here to each person, themselves or by a group."""
     here = Q(environment=None) | Q(environment=environment)
-    rows = list(Grant.objects.filter(here, in_force(), project=environment.project_id, token=None))
+    rows = list(Grant.objects.filter(here, Grant.in_force(), project=environment.project_id, token=None))
     given: dict[UUID, list[Grant]] = defaultdict(list)
     of_groups: dict[int, list[Grant]] = defaultdict(list)
     for grant in rows:
@@ -88,4 +82,4 @@ def allowed(users: Iterable[Any]) -> QuerySet[Grant]:
     """What grants in force allow these people, themselves or by a group."""
     users = list(users)
     groups = GroupMember.objects.filter(user__in=users).values("group")
-    return Grant.objects.filter(Q(user__in=users) | Q(group__in=groups), in_force(), effect=Effect.ALLOW)
+    return Grant.objects.filter(Q(user__in=users) | Q(group__in=groups), Grant.in_force(), effect=Effect.ALLOW)

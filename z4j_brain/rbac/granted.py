@@ -82,6 +82,11 @@ class Grant(models.Model):
             ),
         ]
 
+    @staticmethod
+    def in_force() -> models.Q:
+        """Those that have not expired."""
+        return models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now())
+
     @property
     def subject(self) -> User | Group | Token:
         found = self.user or self.group or self.token

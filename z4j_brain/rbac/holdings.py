@@ -153,7 +153,7 @@ def _grants(actor: Actor) -> list[Grant]:
         who = Q(token=actor.token)
     else:
         return []
-    return list(Grant.objects.filter(who, Q(expires_at=None) | Q(expires_at__gt=timezone.now())))
+    return list(Grant.objects.filter(who, Grant.in_force()))
 
 
 def _concerns(grant: Grant, place: Place) -> bool:

@@ -47,7 +47,7 @@ def invitations(actor: Actor, place: Project) -> QuerySet[Invitation]:
 
 def grants(actor: Actor, place: Project) -> QuerySet[Grant]:
     """Those in force, for whoever manages members there or reads the whole audit trail."""
-    rows = Grant.objects.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), project=place)
+    rows = Grant.objects.filter(Grant.in_force(), project=place)
     return _managed(actor, place, rows.select_related("user", "group", "token", "project", "environment__project"))
 
 
