@@ -24,7 +24,7 @@ _NAMED_WRITERS = {
     "z4j_brain/rbac/guarding.py": "policies and freezes; its public functions are actions",
     "z4j_brain/operations/outbox.py": "the queue of commands: leased and settled; called by the gateway and ingest",
     "z4j_brain/operations/outcomes.py": "what became of targets, in the transaction of whoever settles them",
-    "z4j_brain/operations/adoption.py": "what commands of before the log was sealed may do, said once",
+    "z4j_brain/operations/statements.py": "what commands may do, in the transaction of whoever says it anew",
     "z4j_brain/operations/expiry.py": "what time has run out on among commands and operations",
     "z4j_brain/operations/snapshots.py": "what previews found, for an hour; about nobody's tasks, changes nothing",
     "z4j_brain/operations/idempotency.py": "takes a key in the transaction of the action it belongs to",

@@ -25,14 +25,13 @@ from django.utils import timezone
 from z4j_brain.audit import actions, parts
 from z4j_brain.ledger import entries
 from z4j_brain.ledger.models import Entry, Leaf
-from z4j_brain.ledger.states import Outcome, Phase
+from z4j_brain.ledger.states import REMOVING, Outcome, Phase
+from z4j_brain.lib.bulk import micros
 from z4j_brain.rbac.access import Instance
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment, Project
 
 FORMAT = 1
-#: Whoever reads a part of the log still has to see what is gone from it.
-ALWAYS = (Phase.ERASURE, Phase.PRUNE)
 
 Place = Instance | Project | Environment
 
@@ -181,7 +180,7 @@ class _Writer:
             if self.wanted.personal:
                 self._part(folder + "private.jsonl", iter(lambda: privates.read(1 << 16), b""))
         marks = parts.checkpoints(generation, steps.size)
-        times = ({"size": mark.size, "ts": parts.micro(mark.ts)} for mark in marks)
+        times = ({"size": mark.size, "ts": micros(mark.ts)} for mark in marks)
         self._part(folder + "origin.txt", [parts.origin(generation).encode() + b"\n"])
         self._part(folder + "checkpoints.txt", (f"{mark.note}\n".encode() for mark in marks))
         self._part(folder + "times.jsonl", parts.lines(times))
@@ -201,7 +200,7 @@ class _Writer:
                     privates.writelines(parts.lines([{"index": index, "salt": salt, "payload": payload}]))
 
     def _takes(self, entry: Entry, generation: int, index: int) -> bool:
-        if entry.phase in ALWAYS or (generation > 1 and index == 0):
+        if entry.phase in REMOVING or (generation > 1 and index == 0):  # whoever reads a part sees what is gone
             return True
         if self.below and (generation, index) >= self.below:
             return False
@@ -245,7 +244,7 @@ class _Steps:
     def _read(self, rows: QuerySet[Entry], first: UUID | None) -> tuple[dict[UUID, Entry], set[UUID]]:
         """Those that may be wanted, and the ids of the others, whose bodies nobody needs."""
         place = self.wanted.place
-        asked = rows.filter(place | Q(phase__in=ALWAYS) | Q(pk=first)) if place else rows
+        asked = rows.filter(place | Q(phase__in=REMOVING) | Q(pk=first)) if place else rows
         found = {entry.pk: entry for entry in asked.select_related("private")}
         return found, set(rows.values_list("pk", flat=True)) - found.keys() if place else set()
 
@@ -257,5 +256,5 @@ class _Steps:
     def _go_on(self) -> None:
         newest = parts.size_of(self.generation)
         since = Leaf.objects.filter(generation=self.generation, idx__gte=self.size, idx__lt=newest)
-        if Entry.objects.filter(pk__in=since.values("entry_id"), phase__in=ALWAYS).exists():
+        if Entry.objects.filter(pk__in=since.values("entry_id"), phase__in=REMOVING).exists():
             self.size = newest

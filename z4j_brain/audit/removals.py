@@ -20,7 +20,7 @@ from z4j_brain.ledger import entries, erasure, pruning, sealing
 from z4j_brain.ledger.models import Entry, Erased, Leaf, Pruned, Unsealed
 from z4j_brain.ledger.sealing import Sealed
 from z4j_brain.ledger.signer import Signer
-from z4j_brain.ledger.states import Outcome, Phase
+from z4j_brain.ledger.states import REMOVING, Outcome, Phase
 from z4j_brain.rbac.actor import SYSTEM
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def is_held() -> bool:
 
 def undone(among: Iterable[UUID] | None = None) -> QuerySet[Entry]:
     """Sealed entries which say that something goes, and of which no result says what went. `among`: only of these."""
-    said = Entry.objects.filter(phase__in=(Phase.ERASURE, Phase.PRUNE), outcome=Outcome.ALLOWED)
+    said = Entry.objects.filter(phase__in=REMOVING, outcome=Outcome.ALLOWED)
     if among is not None:
         said = said.filter(pk__in=among)
     sealed = Exists(Leaf.objects.filter(entry_id=OuterRef("pk")))
@@ -58,7 +58,7 @@ def on_sealed(sealed: Sealed) -> None:
     global _pending
     if _pending is None:
         _pending = set(undone().values_list("pk", flat=True))
-    else:
+    elif not sealed.phases.isdisjoint(REMOVING):
         since = Leaf.objects.filter(
             generation=sealed.generation, idx__gte=sealed.size - sealed.count, idx__lt=sealed.size
         )

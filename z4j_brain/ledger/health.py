@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from z4j_brain.ledger import proofs
 from z4j_brain.ledger.models import Entry, Standing, Unsealed
-from z4j_brain.ledger.states import LogState
+from z4j_brain.ledger.states import STOPPED, LogState
 
 #: An entry that has waited for so long for its seal is a sign that nobody signs.
 PATIENCE = timedelta(seconds=10)
 #: Counting stops here.
 MOST = 10_000
-_STOPPED = (LogState.ROLLBACK, LogState.UNTRUSTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class LogHealth:
     @property
     def dispatches(self) -> bool:
         """Whether commands may be sent: not while the log is another one than was signed."""
-        return self.state not in _STOPPED
+        return self.state not in STOPPED
 
     @property
     def lag(self) -> timedelta:
@@ -43,14 +43,13 @@ class LogHealth:
 
 
 def health() -> LogHealth:
-    checkpoint, standing = proofs.latest(), Standing.objects.filter(pk=1).first()
+    checkpoint, halted = proofs.latest(), stopped().first()
     first = Unsealed.objects.order_by("pk").values_list("pk", flat=True).first()
     oldest = Entry.objects.filter(pk=first).values_list("ts", flat=True).first() if first else None
     unsealed = len(Unsealed.objects.values_list("pk")[:MOST]) if first else 0
-    stopped = standing if standing and standing.state in _STOPPED else None
     state, reason = LogState.SEALING, ""
-    if stopped:
-        state, reason = LogState(stopped.state), stopped.reason
+    if halted:
+        state, reason = LogState(halted.state), halted.reason
     elif oldest and timezone.now() - oldest > PATIENCE:
         state, reason = LogState.NO_SIGNER, "Entries wait for their seal: does a process sign the log?"
     return LogHealth(
@@ -61,10 +60,15 @@ def health() -> LogHealth:
         unsealed=unsealed,
         oldest_unsealed=oldest,
         reason=reason,
-        since=stopped.since if stopped else None,
+        since=halted.since if halted else None,
     )
 
 
 def may_dispatch() -> bool:
     """`health().dispatches`, for one small query."""
-    return not Standing.objects.filter(pk=1, state__in=_STOPPED).exists()
+    return not stopped().exists()
+
+
+def stopped() -> QuerySet[Standing]:
+    """The row that says why nothing is dispatched; none while all is well."""
+    return Standing.objects.filter(pk=1, state__in=STOPPED)

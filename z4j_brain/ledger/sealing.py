@@ -42,11 +42,13 @@ class Waiting:
     body: bytes
     project: str
     environment: str
+    phase: str
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What a round has sealed. `places`: project and environment of those entries that somebody waits for.
+    """What a round has sealed. `places`: project and environment of those entries that somebody waits for. `phases`: of
+    all of them.
 
     `left`: there may be more that waits, and a round has room for it.
     """
@@ -55,6 +57,7 @@ class Sealed:
     size: int
     count: int
     places: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    phases: frozenset[str] = field(default_factory=frozenset)
     left: bool = False
 
 
@@ -181,7 +184,7 @@ def _grow(signer: Signer, chosen: list[Waiting], unfinished: Signed | None) -> S
     Checkpoint.objects.create(generation=tree.generation, size=tree.size, note=text, ts=timezone.now())
     places = frozenset((one.project, one.environment) for one in chosen if one.urgent and one.environment)
     left = unfinished is not None or len(chosen) == ROUND
-    return Sealed(tree.generation, tree.size, len(chosen), places, left)
+    return Sealed(tree.generation, tree.size, len(chosen), places, frozenset(one.phase for one in chosen), left)
 
 
 def _grown(head: Head, chosen: list[Waiting]) -> tuple[GrowingTree, list[bytes]]:
@@ -239,5 +242,6 @@ def _named(signed: Signed) -> list[Waiting]:
 
 
 def _waiting(rows: QuerySet[Unsealed]) -> list[Waiting]:
-    values = rows.values_list("entry_id", "urgent", "entry__body", "entry__project", "entry__environment")
-    return [Waiting(pk, urgent, bytes(body), *place) for pk, urgent, body, *place in values]
+    told = ("entry__project", "entry__environment", "entry__phase")
+    values = rows.values_list("entry_id", "urgent", "entry__body", *told)
+    return [Waiting(pk, urgent, bytes(body), *rest) for pk, urgent, body, *rest in values]

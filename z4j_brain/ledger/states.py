@@ -18,6 +18,10 @@ class Phase(models.TextChoices):
     PRUNE = "prune", "pruning"
 
 
+#: What says that something goes from the log.
+REMOVING = (Phase.ERASURE, Phase.PRUNE)
+
+
 class Outcome(models.TextChoices):
     ALLOWED = "allowed", "allowed"
     PENDING = "pending", "waits for approval"
@@ -28,9 +32,13 @@ class Outcome(models.TextChoices):
 
 
 class LogState(models.TextChoices):
-    """How the log is. In the last two nothing is sealed, and so nothing is dispatched, until a person has decided."""
+    """How the log is. Its subset `STOPPED` is below."""
 
     SEALING = "sealing", "in order"
     NO_SIGNER = "no_signer", "nobody seals"
     ROLLBACK = "rollback", "not the log that was signed"
     UNTRUSTED = "untrusted", "never seen by this signer"
+
+
+#: Nothing is sealed and nothing dispatched until a person has decided.
+STOPPED = (LogState.ROLLBACK, LogState.UNTRUSTED)

@@ -162,8 +162,7 @@ def _going(operation: Operation) -> QuerySet[Command]:
 
 def _postpone(operation: Operation, stood: timedelta, record: Record) -> None:
     _going(operation).update(expires_at=F("expires_at") + stood)
-    said = statements.extend(list(_going(operation)), record)
-    Command.objects.bulk_update(said, statements.FIELDS, batch_size=100)
+    statements.extend(list(_going(operation)), record)
 
 
 def _withdraw(operation: Operation, actor: Actor) -> Operation:

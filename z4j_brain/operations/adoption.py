@@ -31,7 +31,6 @@ def _adopt(operation_id: UUID) -> None:
     if not going:
         return
     entry_id, facts = statements.adopt(operation, going)
-    Command.objects.bulk_update([command for command, _ in going], statements.FIELDS, batch_size=100)
     told = {"commands": [str(command.pk) for command, _ in going]}
     allowed = Outcome.ALLOWED
     outcomes.record(Phase.REQUEST, operation, allowed, SYSTEM, told, "adopted", entry_id=entry_id, facts=facts)

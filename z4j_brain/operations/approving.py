@@ -288,8 +288,7 @@ def _void(operation: Operation, approval: Approval) -> str:
 
 def _release(operation: Operation, record: Record) -> Operation:
     """From here on it is an operation like any other. Agents are shown the entry that lets it go, not the request."""
-    said = statements.extend(list(Command.objects.filter(operation=operation).order_by("id")), record)
-    Command.objects.bulk_update(said, statements.FIELDS, batch_size=100)
+    statements.extend(list(Command.objects.filter(operation=operation).order_by("id")), record)
     delay = operation.options.get("delay") or 0
     operation.state = OperationState.PENDING
     if operation.next_at is not None:
@@ -297,7 +296,6 @@ def _release(operation: Operation, record: Record) -> Operation:
     operation.save(update_fields=["state", "next_at"])
     take_effect(operation)
     _tell(operation)
-    nudge.wake_on_commit(operation.environment_id)
     return outcomes.sum_up(operation.pk) if operation.settled == operation.total else operation
 
 

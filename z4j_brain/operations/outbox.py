@@ -178,8 +178,7 @@ def goals(command: Command, operation: Operation) -> list[wire.Target]:
         outcomes.finish(gone)
         if len(gone) == len(waiting):
             _close(command)
-    # A task that is made from its name has no queue yet: it goes into the one that was asked for.
-    chosen = str(command.params.get("queue") or "") if command.verb == "run" else ""
+    chosen = statements.chosen_queue(command)
     return [
         wire.Target(
             item=item.pk,

@@ -19,19 +19,17 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from z4j_core import statement, wire
 
-from z4j_brain.ledger.models import Leaf, Standing
+from z4j_brain.ledger import health
+from z4j_brain.ledger.models import Leaf
 from z4j_brain.ledger.proofs import Inclusion, inclusion
-from z4j_brain.ledger.states import LogState
 from z4j_brain.lib.bulk import micros
 from z4j_brain.lib.ids import uuid7
 from z4j_brain.operations.models import Command, Operation
 from z4j_brain.operations.targets import Candidate
 from z4j_brain.rbac.action import Record
 
-#: While the log is like this, nothing is handed out.
-_STOPPED = (LogState.ROLLBACK, LogState.UNTRUSTED)
 _HASH = 32
-FIELDS = ("statement", "number", "count", "way", "entry_id")
+_FIELDS = ("statement", "number", "count", "way", "entry_id")
 #: Sealing takes a moment; what takes longer is told.
 PATIENCE = timedelta(seconds=3)
 
@@ -63,26 +61,27 @@ def adopt(
     own = _Own()
     for command, left in commands:
         command.statement = _say(operation, command, [statement.identity(one) for one in left])
-    _commit([command for command, _ in commands], own)
+    kept = [command for command, _ in commands]
+    _commit(kept, own)
+    _store(kept)
     return own.entry_id, own.said
 
 
-def extend(commands: Sequence[Command], record: Record) -> list[Command]:
+def extend(commands: Sequence[Command], record: Record) -> None:
     """They are valid for another time than was said, or from now on: say it anew, in the entry of the action that makes
-    it so. Those that have something new to be stored, in `FIELDS`.
+    it so.
     """
     stated = [command for command in commands if command.statement]
     for command in stated:
         said = json.loads(bytes(command.statement)) | {"expires": micros(command.expires_at), "salt": _salt()}
         command.statement = statement.encode(said)
     _commit(stated, record)
-    return stated
+    _store(stated)
 
 
 def ready(commands: QuerySet[Command]) -> QuerySet[Command]:
     """Those whose entry stands in the log; none while the log is not the one that was signed."""
-    stopped = Standing.objects.filter(pk=1, state__in=_STOPPED)
-    return commands.filter(Exists(Leaf.objects.filter(entry_id=OuterRef("entry_id"))), ~Exists(stopped))
+    return commands.filter(Exists(Leaf.objects.filter(entry_id=OuterRef("entry_id"))), ~Exists(health.stopped()))
 
 
 class Prover:
@@ -122,10 +121,13 @@ def obstacle(operation: Operation) -> str:
     young = timezone.now() - operation.created_at < PATIENCE
     if young or not operation.is_going or not waiting.exists() or ready(waiting).exists():
         return ""
-    standing = Standing.objects.filter(pk=1, state__in=_STOPPED).first()
-    if standing is not None:
+    if not health.may_dispatch():
         return "The audit log is not the one that was signed, so nothing is handed out. Its page says what to do."
     return "Its request waits to be sealed in the audit log; nothing is handed out before."
+
+
+def _store(commands: Sequence[Command]) -> None:
+    Command.objects.bulk_update(commands, _FIELDS, batch_size=100)
 
 
 def _say(operation: Operation, command: Command, targets: list[list[str]]) -> bytes:
@@ -156,11 +158,14 @@ def _commit(commands: Sequence[Command], record: Record | _Own) -> None:
     record.facts({"commands": root.hex()})
 
 
+def chosen_queue(command: Command) -> str:
+    """A task that is made from its name has no queue yet: it goes into the one that was asked for."""
+    return str(command.params.get("queue") or "") if command.verb == "run" else ""
+
+
 def _identity(one: Candidate, command: Command) -> list[str]:
     task_id, name, queue, worker = one.identity
-    # A task that is made from its name has no queue yet: it goes into the one that was asked for.
-    chosen = str(command.params.get("queue") or "") if command.verb == "run" else ""
-    return [task_id, name, queue or chosen, worker]
+    return [task_id, name, queue or chosen_queue(command), worker]
 
 
 def _salt() -> str:
