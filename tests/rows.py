@@ -19,8 +19,10 @@ from z4j_brain.ledger.states import Outcome, Phase
 from z4j_brain.lib import keys
 from z4j_brain.operations import digest
 from z4j_brain.operations.models import Item, Operation
+from z4j_brain.rbac import guardian_rows
 from z4j_brain.rbac.actor import SYSTEM
-from z4j_brain.rbac.models import Approval, Environment, Freeze
+from z4j_brain.rbac.models import Approval, Environment, Freeze, Membership, User
+from z4j_brain.rbac.states import Role
 from z4j_brain.tasks.models import Event, Task
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -114,7 +116,7 @@ def operation(environment: Environment, targets: list[Task], **fields: Any) -> O
 
 
 def awaiting(environment: Environment, targets: list[Task], **fields: Any) -> Operation:
-    """An operation that waits for somebody else than nobody in particular to say yes."""
+    """An operation that waits for somebody else than whoever asked to say yes."""
     made = operation(environment, targets, state="awaiting_approval", **fields)
     made.approval = Approval.objects.create(
         environment=environment,
@@ -124,9 +126,9 @@ def awaiting(environment: Environment, targets: list[Task], **fields: Any) -> Op
         target_id=str(made.pk),
         total=made.total,
         digest=digest.of(Operation.objects.get(pk=made.pk)),
-        requester_name=made.actor_name,
         reason=made.reason,
         expires_at=timezone.now() + timedelta(minutes=15),
+        **_asked(environment, made.actor_name),
     )
     made.save()
     return made
@@ -143,4 +145,13 @@ def wish(environment: Environment, **fields: Any) -> Approval:
     """A request for approval behind which there is no operation."""
     soon = timezone.now() + timedelta(minutes=15)
     usual = {"action": "member.set_role", "target_type": "project", "request": {"what": "Admin"}, "expires_at": soon}
-    return Approval.objects.create(environment=environment, **usual | fields)
+    return Approval.objects.create(environment=environment, **_asked(environment) | usual | fields)
+
+
+def _asked(environment: Environment, name: str = "") -> dict[str, Any]:
+    """By a person of its own, an operator."""
+    asker = User.objects.create(username=f"asker-{next(_numbers)}")
+    Membership.objects.create(user=asker, project=environment.project, environment=environment, role=Role.OPERATOR)
+    guardian_rows.rewrite(asker, environment)
+    kept = str(asker.pk)
+    return {"requester_type": "user", "requester_id": kept, "requester_name": name, "people": [kept]}

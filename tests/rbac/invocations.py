@@ -16,6 +16,7 @@ from z4j_brain.audit.models import Anchor, Stream
 from z4j_brain.audit.states import AnchorKind, Basis, StreamKind
 from z4j_brain.fleet import actions as fleet
 from z4j_brain.fleet.models import Queue, Registered, Worker
+from z4j_brain.ledger.models import Entry
 from z4j_brain.operations import actions as operations
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.operations.states import OperationState
@@ -32,6 +33,10 @@ from z4j_brain.tasks.states import TaskState
 
 Invocation = Callable[[Cast, Actor], Any]
 INVOCATIONS: dict[str, Invocation] = {}
+
+
+#: What the one entry tells of that may be erased.
+TO_ERASE = "test.erasable"
 
 
 def prepare(cast: Cast) -> None:
@@ -63,14 +68,10 @@ def prepare(cast: Cast) -> None:
             expires_at=now + timedelta(minutes=10),
         )
         Item.objects.create(operation=operation, target_id="0")
+    rows.entry(cast.production, action=TO_ERASE)
     rows.awaiting(cast.production, [Task.objects.get(task_id="failed")])
     rows.freeze(cast.production)
-    Approval.objects.create(
-        environment=cast.production,
-        action="member.set_role",
-        target_type="project",
-        expires_at=now + timedelta(minutes=15),
-    )
+    rows.wish(cast.production)
     ApprovalPolicy.objects.filter(environment=cast.production).update(requests=True)
 
 
@@ -292,7 +293,8 @@ def export_audit(cast, actor):
 
 @invocation("audit.erase")
 def erase_audit(cast, actor):
-    return audit.erase(cast.harbor, [], Basis.UNLAWFUL, actor=actor, reason="because")
+    ids = Entry.objects.filter(action=TO_ERASE).values_list("pk", flat=True)
+    return audit.erase(cast.harbor, list(ids), Basis.UNLAWFUL, actor=actor, reason="because")
 
 
 @invocation("audit.prune")

@@ -78,7 +78,7 @@ def test_a_setting_that_cannot_be_used_stops_nothing(manage, z4j):
         ("nonsense", "z4j.W001", "Z4J is not a dictionary."),
         ({"DSN": DSN, "REDACTON": "shapes"}, "z4j.W002", "Did you mean REDACTION?"),
         ({"DSN": DSN, "Z4J_DENY": "cancel"}, "z4j.W002", "Did you mean DENY?"),
-        ({"DSN": DSN, "colour": "red"}, "z4j.W002", "There are: ALLOW,"),
+        ({"DSN": DSN, "colour": "red"}, "z4j.W002", "There are: ACCEPT_GENERATION, ALLOW,"),
         ({"DSN": "nonsense"}, "z4j.W003", "Z4J_DSN is not usable."),
         ({"DSN": DSN, "REDACTION": "off"}, "z4j.W003", "Z4J_REDACTION is one of: shapes, redact."),
     ],
