@@ -20,9 +20,10 @@ from z4j_brain.lib import keys
 from z4j_brain.operations import digest
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.rbac import guardian_rows
+from z4j_brain.rbac.access import Held
 from z4j_brain.rbac.actor import SYSTEM
 from z4j_brain.rbac.models import Approval, Environment, Freeze, Membership, User
-from z4j_brain.rbac.states import Role
+from z4j_brain.rbac.states import Permission, Role
 from z4j_brain.tasks.models import Event, Task
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -155,3 +156,10 @@ def _asked(environment: Environment, name: str = "") -> dict[str, Any]:
     guardian_rows.rewrite(asker, environment)
     kept = str(asker.pk)
     return {"requester_type": "user", "requester_id": kept, "requester_name": name, "people": [kept]}
+
+
+def held(*without: Permission) -> Held:
+    """All that one may hold, of everything in a place, but for these."""
+    made = Held(set(Permission) - set(without))
+    made.reaches = {}
+    return made

@@ -48,8 +48,14 @@ class Worker:
     """`allowed`: what its owner allows besides the usual."""
 
     def __init__(
-        self, brain: Brain, environment: str = "production", name: str = "mail-1", allowed: Iterable[str] = ()
+        self,
+        brain: Brain,
+        environment: str = "production",
+        name: str = "mail-1",
+        allowed: Iterable[str] = (),
+        project: str = "harbor",
     ) -> None:
+        self.project = project
         self.brain, self.environment, self.name, self.allowed = brain, environment, name, [*ALLOWED, *allowed]
         self.boot = str(uuid.uuid4())
         self.seq = itertools.count(1)
@@ -76,7 +82,7 @@ class Worker:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.brain.agent_bearer('harbor', self.environment)}"}
+        return {"Authorization": f"Bearer {self.brain.agent_bearer(self.project, self.environment)}"}
 
     def asked(self, name: str, wait: float = 20) -> list[dict[str, Any]]:
         """The commands about tasks of this name, once there are some: what others have asked for lies here too."""

@@ -82,7 +82,7 @@ def test_a_paused_page_stays_as_it_is(visit, worker):
 
 
 def test_the_connect_page_turns_green_when_the_first_agent_is_heard(brain, visit):
-    page = visit("olive", "/harbor/staging/connect/")
+    page = visit("stan", "/island/production/connect/")  # where no other test has a worker
     expect(page.locator("#waiting")).to_be_visible()
     page.get_by_role("button", name="Make another key").click()
     dsn = page.locator("#body-key code")
@@ -90,7 +90,7 @@ def test_the_connect_page_turns_green_when_the_first_agent_is_heard(brain, visit
     shown = dsn.inner_text()
     expect(page.locator(LIVE)).to_be_visible()
 
-    Worker(brain, "staging", name="first-one").online()
+    Worker(brain, name="first-one", project="island").online()
 
     # The page reads itself anew at most every 5 seconds.
     expect(page.locator("#heard")).to_contain_text("first-one is connected", timeout=15_000)
@@ -156,6 +156,7 @@ def test_a_queue_fills_before_ones_eyes(visit, worker):
     row = page.locator("#queue-list tr", has_text="slowly")
     expect(row).to_contain_text("3")
     expect(row).to_contain_text("no worker")
+    expect(page.locator(LIVE)).to_be_visible()
     worker.queue("slowly", depth=4711)
     expect(row).to_contain_text("4,711")
 

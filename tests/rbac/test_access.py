@@ -15,6 +15,7 @@ from z4j_brain.agents.models import AgentKey
 from z4j_brain.rbac import actions
 from z4j_brain.rbac.access import decide, scope
 from z4j_brain.rbac.actor import SYSTEM, Actor
+from z4j_brain.rbac.holdings import remembering
 from z4j_brain.rbac.models import (
     Environment,
     EnvironmentUserObjectPermission,
@@ -85,7 +86,7 @@ def test_a_list_holds_exactly_what_is_allowed_one_by_one(cast, roles, token, act
     with undone():
         user = User.objects.create(username="somebody", is_active=active, is_superuser=superuser)
         give(user, roles)
-        actor = Actor.of_token(token_of(user, token)) if token else Actor.of_user(user)
+        actor = remembering(Actor.of_token(token_of(user, token)) if token else Actor.of_user(user))
 
         for permission in Permission:
             for rows in (Environment.objects.all(), Project.objects.all(), AgentKey.objects.all()):
@@ -99,8 +100,8 @@ def test_a_token_never_widens_what_its_person_may(cast, roles, token):
     with undone():
         user = User.objects.create(username="somebody")
         give(user, roles)
-        person = Actor.of_user(user)
-        bearer = Actor.of_token(token_of(user, token or {"scopes": [], "project": None, "expired": 0, "revoked": 0}))
+        narrow = token or {"scopes": [], "project": None, "expired": 0, "revoked": 0}
+        person, bearer = remembering(Actor.of_user(user)), remembering(Actor.of_token(token_of(user, narrow)))
 
         for permission in Permission:
             for row in Environment.objects.all():

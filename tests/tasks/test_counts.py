@@ -13,7 +13,6 @@ from django.utils import timezone
 from tests import rows
 from tests import wire as sent
 from z4j_brain.rbac.models import Environment
-from z4j_brain.rbac.states import Permission
 from z4j_brain.stats import queries as stats
 from z4j_brain.tasks import counts as counting
 from z4j_brain.tasks import ingest, queries
@@ -22,7 +21,7 @@ from z4j_brain.tasks.narrowing import Narrowing
 from z4j_brain.tasks.spans import Span, floor
 from z4j_brain.tasks.states import TaskState
 
-ALL = frozenset(Permission)
+ALL = rows.held()
 TASKS = "/api/v1/harbor/production/tasks/"
 ENDS = ("task.succeeded", "task.failed", "task.cancelled", "task.expired", "task.lost")
 

@@ -12,7 +12,7 @@ from tests import rows
 from z4j_brain.operations.models import Operation
 from z4j_brain.rbac import access
 from z4j_brain.rbac import queries as rbac
-from z4j_brain.rbac.states import Permission
+from z4j_brain.rbac.actor import SYSTEM
 from z4j_brain.tasks import actions, queries
 from z4j_brain.tasks.narrowing import Narrowing
 
@@ -111,7 +111,7 @@ def test_lineage_finds_originals_retries_parent_root_and_children(cast):
     child = add("child", parent_id="third", root_id="root")
     rows.task(cast.staging, task_id="parent")
 
-    found = queries.lineage(here)
+    found = queries.lineage(SYSTEM, here)
 
     assert [task.task_id for task in found.originals] == ["second", "first"]
     assert [task.task_id for task in found.retries] == ["fifth", "fourth"]
@@ -124,8 +124,8 @@ def test_lineage_survives_tasks_that_name_themselves_or_each_other(cast):
     left = rows.task(cast.production, task_id="left", retry_of="right")
     rows.task(cast.production, task_id="right", retry_of="left")
 
-    assert not queries.lineage(own)
-    assert [task.task_id for task in queries.lineage(left).originals] == ["right"]
+    assert not queries.lineage(SYSTEM, own)
+    assert [task.task_id for task in queries.lineage(SYSTEM, left).originals] == ["right"]
 
 
 def test_who_touched_a_task_is_told_with_the_reason(cast, agent, task):
@@ -155,7 +155,7 @@ def test_every_list_is_empty_for_a_stranger_even_without_the_door(cast, task):
 
 def test_a_page_never_reads_the_long_texts_of_a_list(cast, task):
     with CaptureQueriesContext(connection) as captured:
-        page = queries.page(cast.production, Narrowing(), None, 50, frozenset(Permission))
+        page = queries.page(cast.production, Narrowing(), None, 50, rows.held())
 
     assert page.results == [task]
     assert '"traceback"' not in captured[-1]["sql"]

@@ -9,12 +9,11 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from tests import rows
-from z4j_brain.rbac.states import Permission
 from z4j_brain.tasks import queries
 from z4j_brain.tasks.query_string import View
 from z4j_brain.tasks.states import TaskState
 
-ALL = frozenset(Permission)
+ALL = rows.held()
 
 
 def view(query):

@@ -10,13 +10,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from tests import rows
-from z4j_brain.rbac.states import Permission
 from z4j_brain.tasks import queries, walk
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.narrowing import Narrowing
 from z4j_brain.tasks.walk import By, Condition, Place
 
-ALL = frozenset(Permission)
+ALL = rows.held()
 ANY = Condition.of(Q())
 
 
