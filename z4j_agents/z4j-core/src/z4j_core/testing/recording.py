@@ -151,7 +151,8 @@ class Records:
         return path.read_text() if path.exists() else ""
 
     def events(self, task_id: str | None = None, kind: str | None = None) -> list[Event]:
-        lines = enumerate(self.text().splitlines(), 1)
+        whole = self.text().rpartition("\n")[0]  # of a line that is being written, a reader may see a part
+        lines = enumerate(whole.splitlines(), 1)
         numbered = [cast(Event, {"seq": number, **json.loads(line)}) for number, line in lines]
         return [
             event for event in numbered if task_id in (None, event.get("task_id")) and kind in (None, event["kind"])
