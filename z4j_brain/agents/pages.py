@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from z4j_brain.agents import actions, guides, queries
 from z4j_brain.agents.states import AgentRole
-from z4j_brain.lib import keyset
+from z4j_brain.lib import keyset, why
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
@@ -75,6 +75,6 @@ def revoke(request: HttpRequest, project: str, environment: str, id: UUID) -> Ht
     key = queries.keys(actor, place).filter(pk=id).first()
     if key is None:
         raise Http404
-    actions.revoke_key(key, actor=actor, reason=request.POST.get("reason", "").strip()[:500])
+    actions.revoke_key(key, actor=actor, reason=why.of(request.POST))
     messages.success(request, f"{key.name} is revoked. Its agents are refused within 5 s.", extra_tags="good")
     return redirect("agents", project=project, environment=environment)

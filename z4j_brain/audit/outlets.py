@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from z4j_brain.audit import actions, anchors, pages, queries, streams
 from z4j_brain.audit.models import Anchor, Stream
 from z4j_brain.audit.states import AnchorKind, StreamKind
+from z4j_brain.lib import why
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.access import INSTANCE
 from z4j_brain.rbac.actor import Actor
@@ -81,7 +82,7 @@ def steer(request: HttpRequest, id: int, verb: str) -> HttpResponse:
 
 def _add(actor: Actor, what: str, given: QueryDict) -> tuple[str, str, Errors]:
     """The name of what was made, its secret if it has one, and what is wrong by field."""
-    told: dict[str, Any] = {"actor": actor, "reason": given.get("reason", "").strip()[:500]}
+    told: dict[str, Any] = {"actor": actor, "reason": why.of(given)}
     name, address = given.get("name", "").strip(), given.get("address", "").strip()
     try:
         if what == "anchor":

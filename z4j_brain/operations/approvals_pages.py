@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from z4j_brain.lib import keyset
+from z4j_brain.lib import keyset, why
 from z4j_brain.lib.problem import Problem
 from z4j_brain.operations import inbox
 from z4j_brain.rbac import approvals, consent, policies
@@ -78,7 +78,7 @@ def answer(request: HttpRequest, project: str, environment: str, id: UUID, verb:
     if verb not in STEERING:
         raise Http404
     try:
-        STEERING[verb](approval, actor=actor, reason=request.POST.get("reason", "").strip()[:500])
+        STEERING[verb](approval, actor=actor, reason=why.of(request.POST))
     except Problem as problem:  # somebody else was quicker, or its time is up: the page says so
         messages.warning(request, " ".join(fault["detail"] for fault in problem.errors) or problem.detail)
     return redirect("approval", project=project, environment=environment, id=id)

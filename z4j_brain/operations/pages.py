@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from z4j_brain.audit import queries as audit
-from z4j_brain.lib import keyset
+from z4j_brain.lib import keyset, why
 from z4j_brain.lib.problem import Problem
 from z4j_brain.operations import actions, approving, inbox, queries, question, statements, verbs
 from z4j_brain.operations.models import Operation
@@ -176,7 +176,7 @@ def steer(request: HttpRequest, project: str, environment: str, id: UUID, verb: 
     if run is None:
         raise Http404
     try:
-        told = run(operation, actor=actor, reason=request.POST.get("reason", "").strip()[:500])
+        told = run(operation, actor=actor, reason=why.of(request.POST))
     except Problem as problem:  # it has ended meanwhile, or something is missing: the page says so
         messages.warning(request, " ".join(fault["detail"] for fault in problem.errors) or problem.detail)
         told = operation

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 from django.http import QueryDict
 
+from z4j_brain.lib import why
 from z4j_brain.lib.problem import Fault, Problem
 from z4j_brain.lib.words import level
 from z4j_brain.operations import asking, targets
@@ -145,7 +146,7 @@ def _question(environment: Environment, verb: Verb, query: QueryDict) -> Questio
     if not subject:
         beside = set(verb.options.base_fields) | _OURS
         subject = [(name, str(query[name])) for name in query if name not in beside]
-    question = Question(verb, targets.kind(verb.kind), form, subject, reason=query.get("reason", "").strip()[:500])
+    question = Question(verb, targets.kind(verb.kind), form, subject, reason=why.of(query))
     if len(subject) == 1 and subject[0][0] == "target":
         question.about = _name(environment, question.kind, subject[0][1])
     return question

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_http_methods, require_POST
 
+from z4j_brain.lib import why
 from z4j_brain.lib.problem import Problem
 from z4j_brain.rbac import freezes, guarding, policies, queries
 from z4j_brain.rbac.actor import Actor
@@ -66,7 +67,7 @@ def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
         asked, errors = _read(place, given)
         if not errors:
             try:
-                guarding.set_policy(place, asked, actor=actor, reason=given.get("reason", "").strip()[:500])
+                guarding.set_policy(place, asked, actor=actor, reason=why.of(given))
             except ValidationError as error:
                 errors = error.message_dict
             except Problem as problem:
@@ -96,7 +97,7 @@ def freeze(request: HttpRequest, project: str, environment: str) -> HttpResponse
             named,
             single=bool(given.get("single")),
             actor=actor,
-            reason=given.get("reason", "").strip()[:500],
+            reason=why.of(given),
         )
     except ValidationError as error:
         return _page(request, actor, place, None, error.message_dict, given)
@@ -112,7 +113,7 @@ def end(request: HttpRequest, project: str, environment: str, id: UUID) -> HttpR
     found = freezes.all_of(actor, place).filter(pk=id).first()
     if found is None:
         raise Http404
-    guarding.end_freeze(found, actor=actor, reason=request.POST.get("reason", "").strip()[:500])
+    guarding.end_freeze(found, actor=actor, reason=why.of(request.POST))
     return redirect("guards", project=project, environment=environment)
 
 

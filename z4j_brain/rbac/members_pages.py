@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from z4j_brain.lib import why
 from z4j_brain.lib.problem import Problem
 from z4j_brain.rbac import actions, granting, joining, queries, rank, rosters, servicetokens
 from z4j_brain.rbac.actor import Actor
@@ -117,14 +118,14 @@ def _page(
 
 def _set_role(request: HttpRequest, actor: Actor, where: Project | Environment) -> str:
     user, role = _person(request.POST), request.POST.get("role", "")
-    reason = _reason(request)
+    reason = why.of(request.POST)
     actions.set_membership(where, user, _role(role) if role else None, actor=actor, reason=reason)
     return f"{user.username} is {Role(role).label.lower()} now." if role else f"{user.username} has no role there now."
 
 
 def _invite(request: HttpRequest, actor: Actor, where: Project | Environment) -> Told:
     role, sent_to = _role(request.POST.get("role", "")), request.POST.get("sent_to", "").strip()
-    _, link = joining.invite(where, sent_to, role, actor=actor, reason=_reason(request))
+    _, link = joining.invite(where, sent_to, role, actor=actor, reason=why.of(request.POST))
     address = request.build_absolute_uri(reverse("invitation", args=[link]))
     return Told(f"The link for {sent_to}", address, "Shown this once, good for seven days and one person. Send it on.")
 
@@ -133,7 +134,7 @@ def _uninvite(request: HttpRequest, actor: Actor, where: Project | Environment) 
     found = rosters.invitations(actor, _project(where)).filter(pk=_uuid(request.POST)).first()
     if found is None:
         raise Http404
-    joining.uninvite(found, actor=actor, reason=_reason(request))
+    joining.uninvite(found, actor=actor, reason=why.of(request.POST))
     return f"The invitation of {found.sent_to} is withdrawn."
 
 
@@ -155,7 +156,7 @@ def _grant(request: HttpRequest, actor: Actor, where: Project | Environment) -> 
         task_glob=asked.get("task_glob", "").strip(),
         expires_at=timezone.now() + timedelta(days=int(days)) if days else None,
         actor=actor,
-        reason=_reason(request),
+        reason=why.of(request.POST),
     )
     return f"Done. It holds for {subject.name if isinstance(subject, Group) else subject.username} from now on."
 
@@ -164,7 +165,7 @@ def _ungrant(request: HttpRequest, actor: Actor, where: Project | Environment) -
     found = rosters.grants(actor, _project(where)).filter(pk=_uuid(request.POST)).first()
     if found is None:
         raise Http404
-    granting.revoke(found, actor=actor, reason=_reason(request))
+    granting.revoke(found, actor=actor, reason=why.of(request.POST))
     return "Taken back. It no longer holds."
 
 
@@ -173,19 +174,19 @@ def _mint(request: HttpRequest, actor: Actor, where: Project | Environment) -> T
     name = request.POST.get("name", "").strip()
     if not name:
         raise ValidationError("Say what the token is for.")
-    _, text = servicetokens.mint(where, name, scopes, actor=actor, reason=_reason(request))
+    _, text = servicetokens.mint(where, name, scopes, actor=actor, reason=why.of(request.POST))
     return Told(f"The token {name}", text, "Shown this once. Keep it like a password; it ends after 90 days.")
 
 
 def _rotate(request: HttpRequest, actor: Actor, where: Project | Environment) -> Told:
     found = _token(request, actor, where)
-    _, text = servicetokens.rotate(found, actor=actor, reason=_reason(request))
+    _, text = servicetokens.rotate(found, actor=actor, reason=why.of(request.POST))
     return Told(f"The token {found.name}", text, "Shown this once. The old one has ended.")
 
 
 def _end_token(request: HttpRequest, actor: Actor, where: Project | Environment) -> str:
     found = _token(request, actor, where)
-    servicetokens.revoke(found, actor=actor, reason=_reason(request))
+    servicetokens.revoke(found, actor=actor, reason=why.of(request.POST))
     return f"{found.name} is revoked: it is refused from now on."
 
 
@@ -236,7 +237,3 @@ def _uuid(asked: QueryDict) -> UUID:
         return UUID(asked.get("id", ""))
     except ValueError:
         raise Http404 from None
-
-
-def _reason(request: HttpRequest) -> str:
-    return request.POST.get("reason", "").strip()[:500]

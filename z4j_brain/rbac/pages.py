@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
+from z4j_brain.lib import why
 from z4j_brain.lib.capped import Count
 from z4j_brain.rbac import actions, queries, retention
 from z4j_brain.rbac.actor import Actor
@@ -54,7 +55,7 @@ def settings(request: HttpRequest, project: str, environment: str) -> HttpRespon
         going = [] if errors or given.get("agreed") else _going(place, asked)
         if not errors and not going:
             try:
-                actions.configure_environment(place, asked, actor=actor, reason=given.get("reason", "").strip()[:500])
+                actions.configure_environment(place, asked, actor=actor, reason=why.of(given))
             except ValidationError as error:
                 errors = error.message_dict
             else:
