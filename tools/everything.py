@@ -149,7 +149,7 @@ def run(part: Part, *, soak: bool, log: IO[bytes] | None = None) -> Outcome:
     # Two environments of one package must not write one cache.
     command += ["-o", f"cache_dir={REPORTS / 'cache' / part.name}"]
     started = time.monotonic()
-    limit = 6 * 3600 if soak else 900
+    limit = 6 * 3600 if soak else 2400
     code = run_in_group(
         [*command, *part.arguments], timeout=limit, environment=part.environment, cwd=part.folder, output=log
     )

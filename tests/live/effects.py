@@ -213,7 +213,7 @@ def restart_pool(at: Stage) -> None:
         at.ask("task.run", [at.registered("shop.pack")], args=["order-1"])
         return not before & {child.pid for child in process.children()}
 
-    at.until(replaced, f"other processes in the pool than {before}")
+    at.until(replaced, f"other processes in the pool than {before}", 2 * TOLD)
     at.until(lambda: len(process.children()) == len(before), "as many processes in the pool as before")
     assert life(at.worker()) == life(worker)
 
