@@ -127,8 +127,8 @@ def test_nobody_approves_what_nobody_is_known_to_stand_behind(cast, place):
 
 
 def _asked(place, token):
-    wish = approvals.Wish(place, {})
-    return approvals.ask(place, "*", "task.retry", wish, Actor.of_token(token), "")
+    where, wish = approvals.Where(place, "*", False), approvals.Wish(place, {})
+    return approvals.ask(where, "task.retry", wish, Actor.of_token(token), "")
 
 
 def demote(cast, who="adam", role=Role.VIEWER):

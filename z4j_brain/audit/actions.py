@@ -135,12 +135,12 @@ def export(
     return record.entry_id
 
 
-def _two(place: Instance | Project, entry_ids: Sequence[UUID], basis: Basis, **_: object) -> Wish | None:
+def _two(place: Instance | Project, entry_ids: Sequence[UUID], basis: Basis, **_: object) -> list[Wish]:
     """What another person has to agree to, where a project's policy says so."""
     ids = sorted(str(pk) for pk in entry_ids)
     digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()
     told = {"entries": len(ids), "sha256": digest, "basis": str(basis)}
-    return Wish(place, told) if isinstance(place, Project) else None
+    return [Wish(place, told)] if isinstance(place, Project) else []
 
 
 @action(Permission.ERASE_AUDIT, "audit.erase", phase=Phase.ERASURE, fresh=True, eyes=_two)

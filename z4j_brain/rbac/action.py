@@ -112,7 +112,7 @@ def action(
     phase: Phase = Phase.REQUEST,
     also: Callable[[Any], Permission | None] = lambda target: None,
     fresh: bool | proof.Fresh = False,
-    eyes: Callable[..., approvals.Wish | None] = lambda *args, **kwargs: None,
+    eyes: Callable[..., Sequence[approvals.Wish]] = lambda *args, **kwargs: (),
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Make a function of `actions.py` an action. Its first positional argument is what is decided on.
 
@@ -135,12 +135,11 @@ def action(
                 decision = missing
             if not decision.allow:
                 _refuse(decision, name, phase, actor, target, reason)
-            wish = eyes(target, *args, **kwargs)
-            permit = _agreed(wish, REGISTRY[name], actor, target, reason) if wish else None
+            permits = _agreed(eyes(target, *args, **kwargs), REGISTRY[name], actor, target, reason)
             try:
                 with transaction.atomic(durable=True):
                     record = Record()
-                    if permit is not None:
+                    for permit in permits:
                         _use(permit, record)
                     result = body(target, *args, actor=actor, reason=reason, record=record, **kwargs)
                     _append(record, name, phase, actor, target, reason, record._outcome, decision.rule)
@@ -177,24 +176,43 @@ def _refuse(decision: access.Decision, name: str, phase: Phase, actor: Actor, ta
     raise Refused(decision) if decision.visible else Hidden(decision)
 
 
-def _agreed(wish: approvals.Wish, info: ActionInfo, actor: Actor, target: Any, reason: str) -> Approval | None:
-    """The yes of somebody else; None where it takes none. Where it is missing, it is asked for."""
-    name = info.name
-    where = None if actor.type == "system" else approvals.wanted(wish, name, info.permission, actor)
-    if where is None:
-        return None
-    asked = approvals.pending(where[0], name, wish, actor)
-    if asked is not None and asked.state == ApprovalState.APPROVED:
-        return asked
-    if asked is not None:
-        raise approvals.Needed(asked, is_new=False)
+def _agreed(
+    wishes: Sequence[approvals.Wish], info: ActionInfo, actor: Actor, target: Any, reason: str
+) -> list[Approval]:
+    """The yes of somebody else to each wish that takes one. Those that are missing are asked for, all at once."""
+    if actor.type == "system":
+        return []
+    found, missing = [], None
+    for wish in wishes:
+        where = approvals.wanted(wish, info.name, permission_of(wish.rule, info.name), actor)
+        if where is None:
+            continue
+        asked = approvals.pending(where.environment, info.name, wish, actor)
+        is_new = asked is None
+        asked = asked or _ask(where, info, wish, actor, target, reason)
+        found.append(asked)
+        if asked.state != ApprovalState.APPROVED:
+            missing = missing or approvals.Needed(asked, is_new=is_new)
+    if missing is not None:
+        raise missing
+    return found
+
+
+def permission_of(rule: str, action: str) -> Permission | InstancePermission:
+    """What it takes to have such a wish, and to agree to it: of the rule, where it is named as an action."""
+    return (REGISTRY.get(rule) or REGISTRY[action]).permission
+
+
+def _ask(
+    where: approvals.Where, info: ActionInfo, wish: approvals.Wish, actor: Actor, target: Any, reason: str
+) -> Approval:
     with transaction.atomic(durable=True):
-        asked, record = approvals.ask(*where, name, wish, actor, reason), Record()
+        asked, record = approvals.ask(where, info.name, wish, actor, reason), Record()
         record.target("approval", asked.pk)
         record.params({"approval": str(asked.pk), "approval_digest": asked.digest})
-        _append(record, name, info.phase, actor, target, reason, Outcome.PENDING, "approval_needed")
+        _append(record, info.name, info.phase, actor, target, reason, Outcome.PENDING, "approval_needed")
         nudge.on_commit(asked.environment_id, "approval", [str(asked.pk)])
-    raise approvals.Needed(asked, is_new=True)
+    return asked
 
 
 def _use(permit: Approval, record: Record) -> None:

@@ -8,19 +8,20 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
 from z4j_brain.lib.problem import Problem
-from z4j_brain.rbac import electors, policies
+from z4j_brain.rbac import access, policies, rank
 from z4j_brain.rbac.access import Decision
 from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.granted import Invitation
 from z4j_brain.rbac.models import Approval, Environment, Project, Token, User
 from z4j_brain.rbac.policies import Policy
 from z4j_brain.rbac.states import ApprovalState, InstancePermission, Permission
@@ -39,12 +40,21 @@ WORDS = "break glass"
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What an action on no targets wants, said so that another person can judge it. `place`: whose policy asks.
-    `rule`: the one of the policy, where it is not named as the action.
+    `rule`: the one of the policy, where it is not named as the action. `by_owners`: only an owner could have it.
     """
 
     place: Project | Environment
     params: Mapping[str, Any]
     rule: str = ""
+    by_owners: bool = False
+
+
+class Where(NamedTuple):
+    """Where, by which rule and by whom a wish is agreed to: by owners only where enough others are owners."""
+
+    environment: Environment
+    rule: str
+    by_owners: bool
 
 
 class Needed(Problem):
@@ -82,6 +92,7 @@ def begin(
     target: tuple[str, str],
     digest: str,
     total: int = 0,
+    by_owners: bool = False,
     request: Mapping[str, Any] | None = None,
     reason: str = "",
 ) -> Approval:
@@ -93,6 +104,7 @@ def begin(
         target_type=target[0],
         target_id=target[1][:64],
         total=total,
+        by_owners=by_owners,
         digest=digest,
         request=dict(request or {}),
         requester_type=actor.type,
@@ -115,7 +127,28 @@ def refusal(approval: Approval, actor: Actor) -> Decision | None:
         return Decision(False, True, "nobody_behind", text)
     if people(actor) & set(approval.people):
         return Decision(False, True, "own_request", "Nobody approves what they, or a token of theirs, have asked for.")
+    if actor.user is not None and _is_guest(actor.user, approval):
+        return Decision(False, True, "own_guest", "Whoever asked invited you to your account: somebody else approves.")
+    if approval.by_owners and not rank.is_owner(actor, place_of(approval)):
+        return Decision(False, True, "rank", "Only another owner agrees to what only an owner could do.")
     return None
+
+
+def _is_guest(user: User, approval: Approval) -> bool:
+    """Did whoever asked make this account by an invitation, where enough others could approve who did not come so?"""
+    made = Invitation.objects.filter(is_new_account=True, invited_by__in=approval.people)
+    guests = {str(pk) for pk in made.values_list("accepted_by", flat=True)}
+    if str(user.pk) not in guests:
+        return False
+    others = [
+        one for one in policies.approvers(approval.environment) if str(one.pk) not in guests | set(approval.people)
+    ]
+    return len(_owners(others, place_of(approval)) if approval.by_owners else others) >= approval.needed
+
+
+def place_of(approval: Approval) -> Project | Environment:
+    """Where what was asked for has its effect."""
+    return approval.environment.project if approval.target_type == "project" else approval.environment
 
 
 def locked(pk: Any) -> Approval:
@@ -144,33 +177,44 @@ def close(approval: Approval, state: ApprovalState, actor: Actor, reason: str = 
         logger.critical("break_glass action=%s approval=%s by=%s", approval.action, approval.pk, actor.id)
 
 
-def wanted(
-    wish: Wish, action: str, permission: Permission | InstancePermission, actor: Actor
-) -> tuple[Environment, str] | None:
-    """Where and by which rule an action on no targets takes a second person; None also where nobody could be one."""
-    where = policies.rule(wish.place, wish.rule or action)
-    if where is None:
-        return None
-    needs = (Permission.APPROVE, permission) if isinstance(permission, Permission) else (Permission.APPROVE,)
-    mine, others = people(actor), electors.holders(where[0], *needs)
-    able = [one for one in others if str(one.pk) not in mine]
+def wanted(wish: Wish, action: str, permission: Permission | InstancePermission, actor: Actor) -> Where | None:
+    """Where an action on no targets takes a second person; None also where nobody could be one."""
+    for environment, rule in policies.rules(wish.place, wish.rule or action):
+        able, needed = _able(environment, wish, permission, actor), policies.of(environment).approvers
+        if len(able) >= needed:
+            by_owners = wish.by_owners and len(_owners(able, wish.place)) >= needed
+            return Where(environment, rule, by_owners)
+    return None
+
+
+def _able(
+    environment: Environment, wish: Wish, permission: Permission | InstancePermission, actor: Actor
+) -> list[User]:
+    """Who else could agree: who approves here, and could have the same wish there."""
+    mine, able = people(actor), policies.approvers(environment)
+    able = [one for one in able if str(one.pk) not in mine]
     if isinstance(permission, InstancePermission):
-        able = [one for one in able if one.is_staff or one.is_superuser]
-    return where if len(able) >= policies.of(where[0]).approvers else None
+        return [one for one in able if one.is_staff or one.is_superuser]
+    return [one for one in able if access.decide(Actor.of_user(one), permission, wish.place).allow]
 
 
-def ask(environment: Environment, rule: str, action: str, wish: Wish, actor: Actor, reason: str) -> Approval:
+def _owners(people: Iterable[User], place: Project | Environment) -> list[User]:
+    return [one for one in people if rank.is_owner(Actor.of_user(one), place)]
+
+
+def ask(where: Where, action: str, wish: Wish, actor: Actor, reason: str) -> Approval:
     """Write down that somebody wants this."""
-    policy, kind = policies.of(environment), type(wish.place).__name__.lower()
+    kind = type(wish.place).__name__.lower()
     return begin(
-        environment,
+        where.environment,
         actor,
         action=action,
-        rule=rule,
-        policy=policy,
+        rule=where.rule,
+        policy=policies.of(where.environment),
         target=(kind, str(wish.place.pk)),
         digest=digest(action, wish),
         total=1,
+        by_owners=where.by_owners,
         request=wish.params,
         reason=reason,
     )

@@ -103,7 +103,9 @@ class Grant(models.Model):
 
 
 class Invitation(models.Model):
-    """A role for whoever opens its one-time link in time. `sent_to`: for whom it was meant, as the inviter wrote it."""
+    """A role for whoever opens its one-time link in time. `sent_to`: for whom it was meant, as the inviter wrote it.
+    `is_new_account`: whoever accepted it had none before.
+    """
 
     LIFE = timedelta(days=7)
 
@@ -117,6 +119,7 @@ class Invitation(models.Model):
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True)
     accepted_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    is_new_account = models.BooleanField(default=False)
     revoked_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -106,10 +106,11 @@ def delete_group(group: Group, *, actor: Actor, reason: str = "", record: Record
     """With all that was granted to it."""
     record.target("group", group.pk)
     record.diff(group, None)
-    Group.objects.filter(pk=group.pk).delete()
+    with silence.told(group, "group.delete", actor, reason, record):
+        Group.objects.filter(pk=group.pk).delete()
 
 
-@action(InstancePermission.MANAGE_INSTANCE, "group.add", phase=Phase.ADMIN)
+@action(InstancePermission.MANAGE_INSTANCE, "group.add", phase=Phase.ADMIN, fresh=Fresh.PEOPLE, eyes=two.of_joining)
 def add_to_group(group: Group, user: User, *, actor: Actor, reason: str = "", record: Record) -> None:
     """Put somebody in by hand. Twice changes nothing."""
     GroupMember.objects.get_or_create(group=group, user=user, source=MemberSource.MANUAL)
@@ -120,7 +121,8 @@ def add_to_group(group: Group, user: User, *, actor: Actor, reason: str = "", re
 @action(InstancePermission.MANAGE_INSTANCE, "group.remove", phase=Phase.ADMIN)
 def remove_from_group(group: Group, user: User, *, actor: Actor, reason: str = "", record: Record) -> None:
     """Take somebody out. Whom a sign-in's claims name comes back with the next one."""
-    GroupMember.objects.filter(group=group, user=user).delete()
+    with silence.told(user, "group.remove", actor, reason, record):
+        GroupMember.objects.filter(group=group, user=user).delete()
     record.target("user", user.pk)
     record.params({"group": group.pk})
 
@@ -131,9 +133,10 @@ def follow_claims(user: User, claims: Collection[str], *, actor: Actor, reason: 
     wanted = set(Group.objects.filter(claim__in=[one for one in claims if one]))
     rows = GroupMember.objects.filter(user=user, source=MemberSource.OIDC)
     had = {row.group for row in rows.select_related("group")}
-    rows.exclude(group__in=wanted).delete()
-    for group in wanted - had:
-        GroupMember.objects.get_or_create(group=group, user=user, source=MemberSource.OIDC)
+    with silence.told(user, "group.claims", actor, reason, record):
+        rows.exclude(group__in=wanted).delete()
+        for group in wanted - had:
+            GroupMember.objects.get_or_create(group=group, user=user, source=MemberSource.OIDC)
     told = {"gained": sorted(one.pk for one in wanted - had), "lost": sorted(one.pk for one in had - wanted)}
     record.target("user", user.pk)
     record.params(told)

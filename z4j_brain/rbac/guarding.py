@@ -24,9 +24,9 @@ MOST_RULES = 50
 MOST_TARGETS = 100_000
 
 
-def _another(environment: Environment, settings: Mapping[str, Any], **_: Any) -> Wish:
+def _another(environment: Environment, settings: Mapping[str, Any], **_: Any) -> list[Wish]:
     """Who could lift it alone could put it back after: where it asks for anything, it is changed by two."""
-    return Wish(environment, {name: settings[name] for name in sorted(settings)})
+    return [Wish(environment, {name: settings[name] for name in sorted(settings)})]
 
 
 @action(Permission.MANAGE_PROJECT, policies.ITSELF, phase=Phase.ADMIN, fresh=Fresh.PEOPLE, eyes=_another)

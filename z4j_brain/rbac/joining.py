@@ -77,7 +77,8 @@ def sign_up(
     user.set_password(password)
     user.full_clean()
     user.save()
-    _join(user, link, record)
+    invitation = _join(user, link, record)
+    Invitation.objects.filter(pk=invitation.pk).update(is_new_account=True)
     return user
 
 

@@ -219,6 +219,7 @@ class Approval(models.Model):
     """One request that takes somebody else's yes, and what became of it. `digest` is over all that would be done.
 
     `people`: the ids of everybody behind whoever asked. `given`: who has said yes so far, each with id, name and time.
+    `by_owners`: only owners answer it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -236,6 +237,7 @@ class Approval(models.Model):
     people = models.JSONField(default=list)
     reason = models.CharField(max_length=500, blank=True)
     needed = models.PositiveSmallIntegerField(default=1)
+    by_owners = models.BooleanField(default=False)
     given = models.JSONField(default=list)
     state = models.CharField(max_length=16, choices=ApprovalState.choices, default=ApprovalState.PENDING)
     created_at = models.DateTimeField(default=timezone.now)

@@ -6,7 +6,7 @@ reason and a typed number instead. Emergency accounts and tokens do not count.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -89,12 +89,11 @@ def standing(environment: Environment, policy: Policy | None = None) -> Standing
     return Standing(False, why, names)
 
 
-def rule(place: Project | Environment, action: str, number: int = 1) -> tuple[Environment, str] | None:
-    """Where and by which rule this takes a second person: of a project, in the first of its environments that asks."""
+def rules(place: Project | Environment, action: str) -> Iterator[tuple[Environment, str]]:
+    """Where and by which rule this takes a second person: of a project, in each of its environments that asks."""
     places = [place] if isinstance(place, Environment) else place.environments.select_related("project")
     for environment in places:
         policy = of(environment)
-        named = policy.rule(action, number)
+        named = policy.rule(action)
         if named and standing(environment, policy).is_active:
-            return environment, named
-    return None
+            yield environment, named

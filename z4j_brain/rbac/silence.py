@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.db.models import Q
+
 from z4j_brain.rbac import access, approvals, policies
 from z4j_brain.rbac.action import Record
 from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.granted import Grant, Group
 from z4j_brain.rbac.models import Environment, Project, User
-from z4j_brain.rbac.states import ApprovalState, Permission
+from z4j_brain.rbac.states import ApprovalState, Effect, Permission
+
+Where = Project | Environment | User | Group
 
 
 @contextmanager
-def told(where: Project | Environment | User, action: str, actor: Actor, reason: str, record: Record) -> Iterator[None]:
+def told(where: Where, action: str, actor: Actor, reason: str, record: Record) -> Iterator[None]:
     """Where approvals work before what is done in here and no more after it, every page says so for a day, as of a
-    broken glass: unless a second person has agreed. `where`: or whoever is concerned, wherever they approve.
+    broken glass: unless a second person has agreed. `where`: or who or which group is concerned, wherever they approve.
     """
     before = [] if record.is_agreed else [one for one in _environments(where) if _works(one)]
     yield
@@ -25,11 +30,15 @@ def told(where: Project | Environment | User, action: str, actor: Actor, reason:
             record.nudge(environment.pk, "approval")
 
 
-def _environments(where: Project | Environment | User) -> list[Environment]:
+def _environments(where: Where) -> list[Environment]:
     if isinstance(where, Environment):
         return [where]
     if isinstance(where, Project):
         return list(where.environments.select_related("project"))
+    if isinstance(where, Group):
+        given = Grant.objects.filter(Grant.in_force(), group=where, effect=Effect.ALLOW)
+        here = Q(grants__in=given) | Q(project__grants__in=given.filter(environment=None))
+        return list(Environment.objects.filter(here).select_related("project").distinct())
     return list(access.environments(Actor.of_user(where), Permission.APPROVE))
 
 
@@ -38,9 +47,7 @@ def _works(environment: Environment) -> bool:
     return bool(policy.rules) and policies.standing(environment, policy).is_active
 
 
-def _alarm(
-    environment: Environment, where: Project | Environment | User, action: str, actor: Actor, reason: str
-) -> None:
+def _alarm(environment: Environment, where: Where, action: str, actor: Actor, reason: str) -> None:
     row = approvals.begin(
         environment,
         actor,
