@@ -14,7 +14,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypedDict, cast
 
 from z4j_core.redaction import Redactor
 from z4j_core.wire import MAX_ARGUMENTS
@@ -58,14 +58,15 @@ def read(path: Path) -> Iterator[Row]:
     """Raises ValueError, by its line, for what is no example."""
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
             try:
-                row = json.loads(line) if line.strip() else None
+                row = json.loads(line)
             except ValueError as error:
                 raise ValueError(f"{path}, line {number}: {error}") from None
-            if row is not None and not (isinstance(row, dict) and Row.__required_keys__ - {"signature"} <= row.keys()):
+            if not (isinstance(row, dict) and Row.__required_keys__ - {"signature"} <= row.keys()):
                 raise ValueError(f"{path}, line {number}: an example has {', '.join(sorted(Row.__required_keys__))}.")
-            if row is not None:
-                yield row
+            yield cast(Row, row)
 
 
 def score(redactor: Redactor, rows: Iterable[Row]) -> Score:
