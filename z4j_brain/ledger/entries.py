@@ -18,8 +18,7 @@ from django.utils import timezone
 from z4j_brain.ledger import calls
 from z4j_brain.ledger.models import Entry, EntryPrivate, Unsealed
 from z4j_brain.ledger.states import Outcome, Phase
-from z4j_brain.lib import canonical
-from z4j_brain.lib.bulk import micros
+from z4j_brain.lib import bulk, canonical
 from z4j_brain.lib.ids import uuid7
 
 VERSION = 1
@@ -78,7 +77,7 @@ def append(
         {
             "v": VERSION,
             "id": str(entry_id),
-            "ts": micros(ts),
+            "ts": bulk.micros(ts),
             "project": project,
             "env": environment,
             "phase": phase.value,
@@ -96,7 +95,7 @@ def append(
         }
         | _more(facts)
     )
-    entry = Entry.objects.create(
+    entry = Entry(
         id=entry_id,
         body=body,
         leaf_hash=leaf_hash(body),
@@ -111,9 +110,9 @@ def append(
         target_id=target[1],
         outcome=outcome,
     )
-    EntryPrivate.objects.create(entry=entry, salt=salt, payload=payload)
     at_once = phase in WAITED_FOR and outcome == Outcome.ALLOWED if urgent is None else urgent
-    Unsealed.objects.create(entry=entry, urgent=at_once)
+    private_part = EntryPrivate(entry=entry, salt=salt, payload=payload)
+    bulk.insert_together(entry, private_part, Unsealed(entry=entry, urgent=at_once))
     calls.on_commit(at_once=at_once)
     return entry
 

@@ -86,6 +86,36 @@ def insert(model: type[Model], names: Sequence[str], rows: Rows, unique: Sequenc
         return {row[0] for row in cursor.fetchall()}
 
 
+def insert_together(*rows: Model) -> None:
+    """Insert rows of models that belong together, in this order: in one statement where the store can do that."""
+    statements = _inserts(tuple(type(row) for row in rows))
+    values = [[_prepared(row, field) for field in row._meta.concrete_fields] for row in rows]
+    with connection.cursor() as cursor:
+        if on_postgres():
+            *first, last = statements
+            with_these = ", ".join(f"w{at} AS ({one})" for at, one in enumerate(first))
+            statements = [f"WITH {with_these} {last}" if first else last]
+            values = [[one for row in values for one in row]]
+        for statement, given in zip(statements, values, strict=True):
+            cursor.execute(statement, given)
+    for row in rows:
+        row._state.adding = False
+
+
+@cache
+def _inserts(models: tuple[type[Model], ...]) -> list[str]:
+    found = []
+    for model in models:
+        columns = _columns(model, [field.name for field in model._meta.concrete_fields])
+        marks = ", ".join(["%s"] * len(columns))
+        found.append(f"INSERT INTO {model._meta.db_table} ({', '.join(columns)}) VALUES ({marks})")  # noqa: S608
+    return found
+
+
+def _prepared(row: Model, field: Field[Any, Any]) -> Any:
+    return field.get_db_prep_save(getattr(row, field.attname), connection)
+
+
 def find(
     model: type[Model], within: tuple[str, Any], keys: Sequence[str], values: Rows, names: Sequence[str]
 ) -> dict[tuple[Any, ...], tuple[Any, ...]]:
