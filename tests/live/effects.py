@@ -203,14 +203,16 @@ def autoscale(at: Stage) -> None:
 
 
 def restart_pool(at: Stage) -> None:
-    """Celery replaces a process once its next task has ended, so there is work meanwhile."""
+    """Celery replaces a process once its next task has ended, so there is work meanwhile, and enough for all of them:
+    of those that are free it may always take the same.
+    """
     worker = at.worker()
     process = psutil.Process(worker["pid"])
     before = {child.pid for child in process.children()}
     at.ask("worker.restart_pool", [worker["id"]])
 
     def replaced() -> bool:
-        at.ask("task.run", [at.registered("shop.pack")], args=["order-1"])
+        at.ask("task.run", [at.registered(at.plan.long)], args=["Bergen"], kwargs={"products": 40})
         return not before & {child.pid for child in process.children()}
 
     at.until(replaced, f"other processes in the pool than {before}", 2 * TOLD)
