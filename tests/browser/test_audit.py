@@ -40,7 +40,9 @@ def test_an_entry_is_found_and_verified_with_keys_alone(asked, visit):
     page.keyboard.press("g")
     page.keyboard.press("u")
     expect(page.get_by_role("heading", name="Audit")).to_be_visible()
+    page.wait_for_load_state()  # before it nobody listens to keys
     page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("who:oscar verb:task.retry relay is back")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"q=who"))
