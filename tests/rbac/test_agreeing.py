@@ -127,7 +127,11 @@ def captains(cast):
     return group
 
 
-def test_who_joins_a_group_of_admins_is_agreed_to_in_each_of_its_projects(cast, captains):
+@pytest.mark.parametrize("rules", [{"member.set_role": 0}, {"*": 0}])
+def test_who_joins_a_group_of_admins_is_agreed_to_in_each_of_its_projects(cast, captains, rules):
+    for place in (cast.production, cast.island):
+        ApprovalPolicy.objects.create(environment=place, rules=rules)
+
     def join():
         granting.add_to_group(captains, cast.user("oscar"), actor=cast.actor("olive"))
 

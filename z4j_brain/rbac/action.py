@@ -54,7 +54,9 @@ class ActionInfo:
     permission: Permission | InstancePermission
     phase: Phase
     run: Callable[..., Any]
-    fresh: proof.Fresh | None = None
+    fresh: proof.Fresh | None
+    #: What somebody else needs to hold to agree to it.
+    agree: Permission | InstancePermission
 
 
 #: Every action of the brain by name. A test walks it.
@@ -113,6 +115,7 @@ def action(
     also: Callable[[Any], Permission | None] = lambda target: None,
     fresh: bool | proof.Fresh = False,
     eyes: Callable[..., Sequence[approvals.Wish]] = lambda *args, **kwargs: (),
+    agree: Permission | None = None,
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Make a function of `actions.py` an action. Its first positional argument is what is decided on.
 
@@ -120,6 +123,7 @@ def action(
     `fresh`: a person has to have given their second factor within ten minutes, and no token may do it, ever;
     `Fresh.PEOPLE`: a token that has the scope may.
     `eyes`: what another person has to agree to first, where the policy says so; called like the action itself.
+    `agree`: the permission that the other person needs at the place of the wish; left out: the action's own.
     """
     demand = proof.Fresh.ALL if fresh is True else fresh or None
 
@@ -151,7 +155,7 @@ def action(
                 actor.known.clear()  # it may have changed what the actor holds
             return result
 
-        REGISTRY[name] = ActionInfo(name, permission, phase, run, demand)
+        REGISTRY[name] = ActionInfo(name, permission, phase, run, demand, agree or permission)
         return run
 
     return decorate
@@ -184,7 +188,7 @@ def _agreed(
         return []
     found, missing = [], None
     for wish in wishes:
-        where = approvals.wanted(wish, info.name, permission_of(wish.rule, info.name), actor)
+        where = approvals.wanted(wish, info.name, info.agree, actor)
         if where is None:
             continue
         asked = approvals.pending(where.environment, info.name, wish, actor)
@@ -196,11 +200,6 @@ def _agreed(
     if missing is not None:
         raise missing
     return found
-
-
-def permission_of(rule: str, action: str) -> Permission | InstancePermission:
-    """What it takes to have such a wish, and to agree to it: of the rule, where it is named as an action."""
-    return (REGISTRY.get(rule) or REGISTRY[action]).permission
 
 
 def _ask(

@@ -8,7 +8,7 @@ from z4j_brain.ledger.states import Phase
 from z4j_brain.lib.listing import invalid
 from z4j_brain.lib.problem import Fault, Problem
 from z4j_brain.rbac import access, approvals
-from z4j_brain.rbac.action import REGISTRY, Record, Refused, action, permission_of
+from z4j_brain.rbac.action import REGISTRY, Record, Refused, action
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Approval
 from z4j_brain.rbac.states import ApprovalState, Permission
@@ -18,9 +18,10 @@ from z4j_brain.rbac.states import ApprovalState, Permission
 def approve(approval: Approval, *, actor: Actor, reason: str = "", record: Record) -> Approval:
     """Let whoever asked go ahead: they ask for the same once more, and it counts once."""
     locked = _waiting(approval, actor, record)
-    if locked.action not in REGISTRY:
+    info = REGISTRY.get(locked.action)
+    if info is None:
         raise Problem(409, "not_now", "Not in this state", "This release of the brain does not know the action.")
-    decision = access.decide(actor, permission_of(locked.rule, locked.action), approvals.place_of(locked))
+    decision = access.decide(actor, info.agree, approvals.place_of(locked))
     if not decision.allow:
         raise Refused(decision)
     if not approvals.asker(locked):

@@ -110,7 +110,14 @@ def delete_group(group: Group, *, actor: Actor, reason: str = "", record: Record
         Group.objects.filter(pk=group.pk).delete()
 
 
-@action(InstancePermission.MANAGE_INSTANCE, "group.add", phase=Phase.ADMIN, fresh=Fresh.PEOPLE, eyes=two.of_joining)
+@action(
+    InstancePermission.MANAGE_INSTANCE,
+    "group.add",
+    phase=Phase.ADMIN,
+    fresh=Fresh.PEOPLE,
+    eyes=two.of_joining,
+    agree=Permission.MANAGE_MEMBERS,
+)
 def add_to_group(group: Group, user: User, *, actor: Actor, reason: str = "", record: Record) -> None:
     """Put somebody in by hand. Twice changes nothing."""
     GroupMember.objects.get_or_create(group=group, user=user, source=MemberSource.MANUAL)
