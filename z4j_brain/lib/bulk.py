@@ -75,8 +75,7 @@ def insert(model: type[Model], names: Sequence[str], rows: Rows, unique: Sequenc
     table, columns = model._meta.db_table, _columns(model, names)
     with connection.cursor() as cursor:
         if not on_postgres():
-            marks = ", ".join(["%s"] * len(columns))
-            cursor.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)  # noqa: S608
+            cursor.executemany(_insert(table, columns), rows)
             return {row[0] for row in rows}
         cursor.execute(
             f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM {_recordset(model, names)} "  # noqa: S608
@@ -88,28 +87,29 @@ def insert(model: type[Model], names: Sequence[str], rows: Rows, unique: Sequenc
 
 def insert_together(*rows: Model) -> None:
     """Insert rows of models that belong together, in this order: in one statement where the store can do that."""
-    statements = _inserts(tuple(type(row) for row in rows))
     values = [[_prepared(row, field) for field in row._meta.concrete_fields] for row in rows]
+    if on_postgres():
+        values = [[one for given in values for one in given]]
     with connection.cursor() as cursor:
-        if on_postgres():
-            *first, last = statements
-            with_these = ", ".join(f"w{at} AS ({one})" for at, one in enumerate(first))
-            statements = [f"WITH {with_these} {last}" if first else last]
-            values = [[one for row in values for one in row]]
-        for statement, given in zip(statements, values, strict=True):
+        for statement, given in zip(_together(tuple(type(row) for row in rows)), values, strict=True):
             cursor.execute(statement, given)
     for row in rows:
         row._state.adding = False
 
 
 @cache
-def _inserts(models: tuple[type[Model], ...]) -> list[str]:
-    found = []
-    for model in models:
-        columns = _columns(model, [field.name for field in model._meta.concrete_fields])
-        marks = ", ".join(["%s"] * len(columns))
-        found.append(f"INSERT INTO {model._meta.db_table} ({', '.join(columns)}) VALUES ({marks})")  # noqa: S608
-    return found
+def _together(models: tuple[type[Model], ...]) -> list[str]:
+    """A statement for a row of each model; on PostgreSQL one for all of them."""
+    names = {model: [field.name for field in model._meta.concrete_fields] for model in models}
+    *first, last = [_insert(model._meta.db_table, _columns(model, names[model])) for model in models]
+    if not on_postgres():
+        return [*first, last]
+    these = ", ".join(f"w{at} AS ({one})" for at, one in enumerate(first))
+    return [f"WITH {these} {last}" if first else last]
+
+
+def _insert(table: str, columns: Sequence[str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"  # noqa: S608
 
 
 def _prepared(row: Model, field: Field[Any, Any]) -> Any:

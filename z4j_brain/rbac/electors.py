@@ -78,6 +78,11 @@ def _may(
     return all(holdings.reaching(standing, given, held, one, place).is_somewhere for one in wanted)
 
 
+def allowed_to(group: Group) -> QuerySet[Grant]:
+    """What grants in force allow the people of this group."""
+    return Grant.objects.filter(Grant.in_force(), group=group, effect=Effect.ALLOW)
+
+
 def allowed(users: Iterable[Any]) -> QuerySet[Grant]:
     """What grants in force allow these people, themselves or by a group."""
     users = list(users)

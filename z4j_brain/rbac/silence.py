@@ -7,12 +7,12 @@ from contextlib import contextmanager
 
 from django.db.models import Q
 
-from z4j_brain.rbac import access, approvals, policies
+from z4j_brain.rbac import access, approvals, electors, policies
 from z4j_brain.rbac.action import Record
 from z4j_brain.rbac.actor import Actor
-from z4j_brain.rbac.granted import Grant, Group
+from z4j_brain.rbac.granted import Group
 from z4j_brain.rbac.models import Environment, Project, User
-from z4j_brain.rbac.states import ApprovalState, Effect, Permission
+from z4j_brain.rbac.states import ApprovalState, Permission
 
 Where = Project | Environment | User | Group
 
@@ -36,7 +36,7 @@ def _environments(where: Where) -> list[Environment]:
     if isinstance(where, Project):
         return list(where.environments.select_related("project"))
     if isinstance(where, Group):
-        given = Grant.objects.filter(Grant.in_force(), group=where, effect=Effect.ALLOW)
+        given = electors.allowed_to(where)
         here = Q(grants__in=given) | Q(project__grants__in=given.filter(environment=None))
         return list(Environment.objects.filter(here).select_related("project").distinct())
     return list(access.environments(Actor.of_user(where), Permission.APPROVE))

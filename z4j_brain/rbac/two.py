@@ -55,8 +55,8 @@ def of_revoking(grant: Grant, **_: Any) -> list[Wish]:
 
 def of_joining(group: Group, user: User, **_: Any) -> list[Wish]:
     """To put somebody into a group to which such a role, or such a permission, is granted: wherever it is."""
-    rows = Grant.objects.filter(Grant.in_force(), group=group, effect=Effect.ALLOW)
-    asking = [grant for grant in rows.select_related("project", "environment__project") if grant.permissions & GUARDED]
+    rows = electors.allowed_to(group).select_related("project", "environment__project")
+    asking = [grant for grant in rows if grant.permissions & GUARDED]
     told = {"group": group.name}
     places = {grant.environment or grant.project: _what(grant) for grant in asking}
     return [_wish(place, user, what, told, by_owners=True) for place, what in places.items()]
