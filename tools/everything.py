@@ -2,6 +2,9 @@
 
 Each part is one pytest run in the environment it needs. What cannot run here is reported as not run; with CI=true that
 is a failure, like a part that ends without a report. The last line counts the whole run.
+
+Where only a few tests failed, those run once more when the machine is quiet: what fails twice has failed; what passes
+then is counted, and named as unsteady, because it is to be mended.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -27,6 +30,8 @@ REPORTS = WORK / "tests"
 #: Folders of tests/ that are parts of their own: they start real processes and must not share the cores.
 APART = ("architecture", "browser", "faults", "live", "bench")
 
+#: So many failures may have to do with a busy machine; more of them have not.
+FEW = 8
 #: How many parts that mostly wait run beside the others: as many as it takes for these to end first.
 BESIDE = 3
 
@@ -47,7 +52,8 @@ class Outcome:
     name: str
     seconds: float
     passed: set[str] = field(default_factory=set)
-    failed: int = 0
+    failed: set[str] = field(default_factory=set)
+    unsteady: set[str] = field(default_factory=set)
     skipped: dict[str, str] = field(default_factory=dict)
     broken: str = ""
 
@@ -111,7 +117,21 @@ def run_all(chosen: list[Part], *, soak: bool) -> list[Outcome]:
     lanes = [[part for part in chosen if not part.waits], *([] for _ in range(BESIDE))]
     with ThreadPoolExecutor(len(lanes)) as pool:
         list(pool.map(lane, lanes))
+    if len(chosen) > 1 and sum(len(one.failed) for one in outcomes.values()) <= FEW:
+        for part in chosen:
+            _once_more(part, outcomes[part.name])
     return [outcomes[part.name] for part in chosen]
+
+
+def _once_more(part: Part, outcome: Outcome) -> None:
+    """What failed in it, alone."""
+    if outcome.failed and not outcome.broken:
+        print(f"\n{part.name}: {len(outcome.failed)} failed, once more by themselves", flush=True)
+        again = run(replace(part, arguments=[*part.arguments, "--last-failed", "--last-failed-no-failures=none"]))
+        outcome.unsteady = outcome.failed & again.passed
+        outcome.failed -= outcome.unsteady
+        outcome.passed |= outcome.unsteady
+        outcome.seconds += again.seconds
 
 
 def _bulk(part: Part) -> tuple[bool, int]:
@@ -140,7 +160,7 @@ def _quietly(part: Part, *, soak: bool) -> Outcome:
     return outcome
 
 
-def run(part: Part, *, soak: bool, log: IO[bytes] | None = None) -> Outcome:
+def run(part: Part, *, soak: bool = False, log: IO[bytes] | None = None) -> Outcome:
     if log is None:
         print(_title(part), flush=True)
     path = REPORTS / f"{part.name}.xml"
@@ -170,7 +190,7 @@ def _read(path: Path, outcome: Outcome) -> None:
     for case in ElementTree.parse(path).iter("testcase") if path.exists() else ():  # noqa: S314 - written by pytest
         name, skipped = f"{case.get('classname')}.{case.get('name')}", case.find("skipped")
         if case.find("failure") is not None or case.find("error") is not None:
-            outcome.failed += 1
+            outcome.failed.add(name)
         elif skipped is not None:
             outcome.skipped[name] = skipped.get("message", "")
         else:
@@ -181,13 +201,15 @@ def report(outcomes: list[Outcome]) -> int:
     _leave_out_what_ran_elsewhere(outcomes)
     print(f"\n{'part':<18}{'passed':>8}{'failed':>8}{'not run':>9}{'seconds':>9}")
     for one in outcomes:
-        counts = f"{len(one.passed):>8}{one.failed:>8}{len(one.skipped):>9}{one.seconds:>9.0f}"
+        counts = f"{len(one.passed):>8}{len(one.failed):>8}{len(one.skipped):>9}{one.seconds:>9.0f}"
         print(f"{one.name:<18}{counts}  {one.broken}")
     missing = [f"{name}: {reason}" for one in outcomes for name, reason in one.skipped.items()]
     for line in missing:
         print(f"not run: {line}")
+    for name in sorted(name for one in outcomes for name in one.unsteady):
+        print(f"unsteady, it passed the second time: {name}")
     passed = sum(len(one.passed) for one in outcomes)
-    failed = sum(one.failed + bool(one.broken) for one in outcomes)
+    failed = sum(len(one.failed) + bool(one.broken) for one in outcomes)
     if CI:
         failed += len(missing)
     print(f"{passed} passed, {failed} failed", flush=True)

@@ -88,6 +88,30 @@ def test_the_last_line_counts_what_happened(tools, tmp_path, source, last, capsy
     assert code == (0 if last == "1 passed, 0 failed" else 1)
 
 
+def test_what_fails_once_runs_once_more_and_is_named_and_what_fails_twice_has_failed(
+    tools, tmp_path, capsys, monkeypatch
+):
+    everything = tools("everything")
+    monkeypatch.setattr(everything, "REPORTS", tmp_path)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = soak: long\n")
+    (tmp_path / "test_steady.py").write_text("def test_a(): pass\ndef test_wrong(): assert False")
+    busy = "from pathlib import Path\ndef test_busy():\n    seen = Path('seen')\n    was = seen.exists()\n"
+    (tmp_path / "test_busy.py").write_text(busy + "    seen.touch()\n    assert was")
+    settings = ["-p", "no:django", "-c", "pytest.ini"]
+    chosen = [
+        everything.Part(name, sys.executable, [*settings, f"test_{name}.py"], folder=tmp_path)
+        for name in ("steady", "busy")
+    ]
+
+    code = everything.report(everything.run_all(chosen, soak=False))
+
+    told = capsys.readouterr().out.splitlines()
+    assert (code, told[-1]) == (1, "2 passed, 1 failed")
+    assert [line for line in told if line.startswith("unsteady")] == [
+        "unsteady, it passed the second time: test_busy.test_busy"
+    ]
+
+
 def test_the_references_say_what_the_code_says():
     command = [sys.executable, "tools/reference.py", "--check"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
