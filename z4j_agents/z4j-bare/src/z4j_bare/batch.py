@@ -92,8 +92,13 @@ def _json(value: Mapping[str, Any]) -> bytes:
 
 
 def _lighter(event: dict[str, Any]) -> Iterable[dict[str, Any]]:
-    """The event with one thing less at each step: the middle of the traceback, the result, the arguments."""
+    """The event with one thing less at each step: what is sealed (it is in the vault, too), the middle of the
+    traceback, the result, the arguments.
+    """
     truncated = list(event.get("truncated") or [])
+    if event.pop("sealed", None):
+        truncated.append("sealed")
+        yield event | {"truncated": truncated}
     error = event.get("error")
     if isinstance(error, dict) and error.get("traceback"):
         trace = str(error["traceback"])

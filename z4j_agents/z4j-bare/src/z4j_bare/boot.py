@@ -30,6 +30,7 @@ from z4j_bare.orphans import Orphans
 from z4j_bare.poller import Poller
 from z4j_bare.problems import Problems
 from z4j_bare.proofs import Proofs
+from z4j_bare.sealer import Sealer
 from z4j_bare.sender import Delivery, Errand, Sender
 from z4j_bare.spool import Spool
 from z4j_bare.transport import Transport
@@ -78,7 +79,12 @@ class Boot:
         self._sender.start()
 
     def poll(
-        self, engines: Mapping[str, Engine], allow: AllowList, problems: Problems, say: Callable[[], None]
+        self,
+        engines: Mapping[str, Engine],
+        allow: AllowList,
+        sealer: Sealer,
+        problems: Problems,
+        say: Callable[[], None],
     ) -> None:
         """Wait for commands and watch the queues, from now on. Twice is once. `say`: tell anew who this is."""
         if self._poller is None:
@@ -90,7 +96,7 @@ class Boot:
             )
             proofs = Proofs(self._witness, required=self._config.require_proof)
             inspection = Inspection(self._config.dsn, self.id, trust, allow, proofs)
-            executor = Executor(journal, engines, allow)
+            executor = Executor(journal, engines, allow, sealer)
             self._watch = Watch(engines, problems, self.put, say, lambda: self.failing)
             self._poller = Poller(
                 self.id, transport, inspection, executor, journal, self._witness, self._watch.look, self.skew

@@ -14,6 +14,7 @@ from typing import Any, Final
 from z4j_core.dsn import DSN, InvalidDSN
 
 from z4j_bare.database import Unavailable, private_folder
+from z4j_bare.seal_keys import InvalidKey, SealKeys
 
 PREFIX: Final = "Z4J_"
 NAMES: Final = frozenset(
@@ -32,11 +33,13 @@ NAMES: Final = frozenset(
         "CODE_VERSION",
         "REQUIRE_PROOF",
         "ACCEPT_GENERATION",
+        "SEAL_KEY",
+        "SEAL_FINGERPRINT",
     }
 )
 #: What platforms call the commit they have deployed.
 DEPLOYED: Final = ("GIT_COMMIT", "SOURCE_VERSION", "HEROKU_SLUG_COMMIT")
-MODES: Final = ("shapes", "redact")
+MODES: Final = ("shapes", "redact", "seal")
 _ACCEPTED: Final = re.compile(r"[0-9]{1,9}(:[0-9]{1,15})?")
 SPOOL_CAP: Final = 256 * 1024 * 1024
 
@@ -65,6 +68,8 @@ class Config:
     accept_generation: str | None = None
     #: Which release of the user's code runs here, as its deployment calls it.
     code: str = ""
+    #: What originals are sealed to, in the mode seal.
+    seal: SealKeys = SealKeys()
 
     @classmethod
     def read(cls, given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Config | None:
@@ -89,6 +94,7 @@ class Config:
             code=_code(settings, environ),
             require_proof=_switch(settings, "REQUIRE_PROOF", default=True),
             accept_generation=_generation(settings),
+            seal=_seal(settings),
         )
 
     def folder(self) -> Path:
@@ -143,6 +149,20 @@ def _words(settings: Mapping[str, Any], name: str) -> list[str]:
     """A list, or a text with commas or spaces between the words."""
     value = settings.get(name, ())
     return value.replace(",", " ").split() if isinstance(value, str) else [str(word) for word in value]
+
+
+def _seal(settings: Mapping[str, Any]) -> SealKeys:
+    """Keys and paths are told apart by commas: a path may hold spaces."""
+    keys, pinned = (_listed(settings.get(name, ())) for name in ("SEAL_KEY", "SEAL_FINGERPRINT"))
+    try:
+        return SealKeys.read(keys, pinned)
+    except InvalidKey as error:
+        raise InvalidSetting(f"{PREFIX}SEAL_KEY or {PREFIX}SEAL_FINGERPRINT is not usable. {error}") from None
+
+
+def _listed(value: Any) -> list[str]:
+    parts = value.split(",") if isinstance(value, str) else [str(part) for part in value]
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _switch(settings: Mapping[str, Any], name: str, *, default: bool = False) -> bool:

@@ -23,6 +23,7 @@ from z4j_bare.allow import AllowList
 from z4j_bare.database import Unavailable
 from z4j_bare.inspection import Refused
 from z4j_bare.journal import Entry, Journal, Superseded
+from z4j_bare.sealer import Sealer
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +47,15 @@ class Unkept(Exception):
 
 
 class Executor:
-    """Carries out one inspected command, with the journal on both sides of each act."""
+    """Carries out one inspected command, with the journal on both sides of each act. `sealer` opens what is sealed."""
 
-    def __init__(self, journal: Journal, engines: Mapping[str, Engine], allow: AllowList) -> None:
+    def __init__(
+        self, journal: Journal, engines: Mapping[str, Engine], allow: AllowList, sealer: Sealer | None = None
+    ) -> None:
         self._journal = journal
         self._engines = engines
         self._allow = allow
+        self._sealer = sealer
 
     def carry_out(self, command: wire.Command) -> None:
         """Its results are in the journal, to be sent, when this returns. Raises Refused and Unkept."""
@@ -112,8 +116,18 @@ class Executor:
             return wire.Result(item=item, outcome=wire.Outcome.UNSUPPORTED, detail=why)
         if again and verb not in REPEATABLE | MAKES:
             return wire.Result(item=item, outcome=wire.Outcome.UNKNOWN, detail=_CUT_OFF)
-        answer = engine.act(verb, Target.from_wire(command, target, again=again), command["params"])
+        unopened = self._sealer.lend(command, target) if self._sealer else None
+        if unopened is not None and unopened.hostile:
+            outcome, why = (wire.Outcome.UNKNOWN, _CUT_OFF) if again else (wire.Outcome.REFUSED, str(unopened))
+            return wire.Result(item=item, outcome=outcome, detail=why, code=unopened.code.value)
+        try:
+            answer = engine.act(verb, Target.from_wire(command, target, again=again), command["params"])
+        finally:
+            if self._sealer:
+                self._sealer.take_back(target)
         result = wire.Result(item=item, outcome=answer.outcome, detail=answer.detail[: wire.MAX_ID])
+        if unopened is not None and answer.outcome == wire.Outcome.ARGS_UNAVAILABLE:
+            result |= {"detail": str(unopened), "code": unopened.code.value}
         if answer.new_task_id:
             result["new_task_id"] = answer.new_task_id
         return result

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 
 from z4j_core import wire
 from z4j_core.dsn import DSN
+from z4j_core.sealed import is_sealed
 from z4j_core.verbs import VERBS, Subject
 
 from z4j_bare.allow import AllowList
@@ -132,6 +133,7 @@ def _is_target(found: Any) -> bool:
             isinstance(found.get(name, ""), str) and len(found.get(name, "")) <= wire.MAX_NAME
             for name in ("name", "queue", "worker", "vault")
         )
+        and ("sealed" not in found or is_sealed(found["sealed"]))
     )
 
 

@@ -19,6 +19,7 @@ from typing import Any, Final
 from z4j_core import safety, wire
 from z4j_core.engine import Engine, Store
 from z4j_core.redaction import Redactor
+from z4j_core.walk import SHAPES
 
 from z4j_bare.allow import AllowList
 from z4j_bare.boot import Boot
@@ -30,6 +31,7 @@ from z4j_bare.heartbeat import Heartbeat
 from z4j_bare.losses import Losses
 from z4j_bare.presence import describe
 from z4j_bare.problems import Problems
+from z4j_bare.sealer import SEAL, Sealer
 from z4j_bare.state import State
 from z4j_bare.vault import MAX_RECORD
 from z4j_bare.writer import Original
@@ -46,11 +48,12 @@ class Agent:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.redactor = Redactor(config.redaction)
+        self.redactor = Redactor(SHAPES if config.redaction == SEAL else config.redaction)
         self.state: Store = State(lambda: self._folder / "state.db")
         self.engines: dict[str, Engine] = {}
         self._allow = AllowList(config.allow, config.deny, read_only=config.read_only, rate=config.rate)
         self.problems = Problems()
+        self._sealer = Sealer(config, self.problems, lambda name: config.redaction, lambda: "")
         self._role, self._name = PRODUCER, ""
         self._boot: Boot | None = None
         self._entered = 0
@@ -85,7 +88,7 @@ class Agent:
         try:
             boot = self._boot if self._entered == os.getpid() else self._enter()
             if boot is not None:
-                boot.put(event)
+                boot.put(self._sealer.attach(event))
         except Exception as error:
             safety.record("emit", error)
 
@@ -94,7 +97,9 @@ class Agent:
             boot = self._boot if self._entered == os.getpid() else self._enter()
             if boot is not None and len(blob) <= MAX_RECORD:
                 vault = boot.vault.id
-                return vault if boot.writer.put(Original(task_id, blob)) else ""
+                if boot.writer.put(Original(task_id, blob)):
+                    self._sealer.keep(task_id, blob)
+                    return vault
         return ""
 
     def original(self, task_id: str) -> bytes | None:
@@ -102,6 +107,7 @@ class Agent:
             boot = self._boot if self._entered == os.getpid() else self._enter()
             if boot is not None:
                 found = boot.original(task_id)
+                found = self._sealer.lent(task_id) if found is None else found
                 # It may be on its way there.
                 return boot.original(task_id) if found is None and boot.writer.flush(0.5) else found
         return None
@@ -211,7 +217,7 @@ class Agent:
             return
         self._heartbeat.begin(self._name)
         if any(engine.capabilities() for engine in self.engines.values()):
-            boot.poll(self.engines, self._allow, self.problems, self._say_again)
+            boot.poll(self.engines, self._allow, self._sealer, self.problems, self._say_again)
 
     def _say_again(self) -> None:
         """Something about us is new: at home, where agent.online is said."""
@@ -222,8 +228,10 @@ class Agent:
 
     def _say_online(self, boot: Boot) -> None:
         works = self._role != PRODUCER
+        self._sealer.look()
         data = describe(self.config, self.engines, self._allow, self.problems, works=works)
         data |= {"role": self._role, "vault": boot.vault.id if works else ""}
+        data |= self._sealer.describe() if works else {}
         data |= {"witness": boot.witness()} if works else {}
         boot.put({"kind": wire.Kind.AGENT_ONLINE, "data": data})
 

@@ -79,5 +79,9 @@ class DSN:
         """The 32-byte key of the vault. It never travels."""
         return hkdf(self.secret.encode(), b"vault")
 
+    def seal_key(self) -> bytes:
+        """The 32-byte key by which agents of this key know what they have sealed. It never travels."""
+        return hkdf(self.secret.encode(), b"seal")
+
     def __repr__(self) -> str:
         return f"DSN({self.scheme}://{PREFIX}_{self.kid}_***@{self.host}:{self.port}/{self.project}/{self.environment})"

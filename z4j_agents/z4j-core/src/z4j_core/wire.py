@@ -11,6 +11,7 @@ import sys
 from typing import Any, Final, TypedDict
 
 from z4j_core.enums import StrEnum
+from z4j_core.sealed import Sealed
 
 if sys.version_info >= (3, 11):
     from typing import NotRequired
@@ -102,12 +103,8 @@ FINAL: Final = frozenset({
 })  # fmt: skip
 
 RANK: Final[dict[State, int]] = {
-    State.SCHEDULED: 5,
-    State.QUEUED: 10,
-    State.RECEIVED: 20,
-    State.STARTED: 30,
-    State.RETRYING: 35,
-} | dict.fromkeys(FINAL, 100)
+    State.SCHEDULED: 5, State.QUEUED: 10, State.RECEIVED: 20, State.STARTED: 30, State.RETRYING: 35,
+} | dict.fromkeys(FINAL, 100)  # fmt: skip
 
 
 class Source(StrEnum):
@@ -165,6 +162,7 @@ class Event(TypedDict):
     error: NotRequired[Error]
     progress: NotRequired[dict[str, Any]]
     vault: NotRequired[str]
+    sealed: NotRequired[Sealed]
     source: NotRequired[str]
     truncated: NotRequired[list[str]]
     data: NotRequired[dict[str, Any]]
@@ -298,7 +296,7 @@ class Log(TypedDict):
 
 class Target(TypedDict):
     """One target of a command: a task, or a queue, or a worker (`task_id` is "" then). `vault` says who keeps the
-    originals.
+    originals; `sealed` is one.
     """
 
     item: int
@@ -307,6 +305,7 @@ class Target(TypedDict):
     queue: NotRequired[str]
     worker: NotRequired[str]
     vault: NotRequired[str]
+    sealed: NotRequired[Sealed]
 
 
 class Command(TypedDict):
