@@ -13,7 +13,9 @@ PROBES = [
     "<a ", "<password>", "--a ", "--password ", "1 ", "1-", "AB12 ", "((", "[parameters: ", "Failing row contains (",
     "Key (", "\\\\\"", "'", "token is ", "bearer ", "x.", "aA1", "a_", "https://hook/", "?sig=", "&key=", "-u a:",
     "SG.", "0", "Cookie:", "authorization: ", "xoxb-", "eyJaaaaaaaaa.", "$2a$", "a.b@c.", "=\"",
-    "Duplicate entry '", "\n", "é", "\u202e",
+    "Duplicate entry '", "\n", "é", "\u202e", "insert into a (", "insert into a (password) values", "<a name=",
+    "<a value=", "mysql -", "docker login ", "sshpass -p ", "password ", "token (", "'password', ", "password=(",
+    "password='''", "%3D", "requirepass ", ";password=", "pin 123", "@a.", "password%3Da",
 ]  # fmt: skip
 
 

@@ -94,6 +94,18 @@ def test_a_name_that_only_resembles_one_is_not(name):
         f"""host=db1 {{'password': "it's {SECRET}"}}""",
         f"host=db1 password={'x' * 3000}{SECRET}",
         f'host=db1 {{"password": "a\\"b {SECRET}"}}',
+        f"host=db1 KeyError: ('password', '{SECRET}')",
+        f"host=db1 Login(user='ann', password=SecretStr('{SECRET}'))",
+        f"host=db1 auth=('ann', '{SECRET}')",
+        f"mysql -uroot -p{SECRET} -h host=db1",
+        f"docker login -u ann --quiet -p {SECRET} host=db1",
+        f"the token {SECRET} has expired on host=db1",
+        f"password -> {SECRET} host=db1",
+        f"host=db1 INSERT INTO users (name, password) VALUES ('ann', '{SECRET}')",
+        f'host=db1 <add key="DbPassword" value="{SECRET}"/>',
+        f"host=db1;Password=a {SECRET};Uid=ann",
+        f"ALTER ROLE ann WITH PASSWORD '{SECRET}' host=db1",
+        f"host=db1 user%3Dann%26password%3D{SECRET}%26step%3D2",
     ],
 )
 def test_a_secret_in_running_text_goes_and_the_text_stays(text):
@@ -156,7 +168,10 @@ def test_a_word_that_makes_a_name_secret_does_so_in_running_text():
         "2026-11-22T19:10:12.123456Z", "https://example.com/a/b?page=2&sort=asc", "4111111111111112",
         "the bearer of this note may pass", "s3://bucket/key/part-0001.parquet", "token_type: bearer",
         "Task app.tasks.rebuild_index[3f] raised MemoryError: out of memory at row 99182",
-        "login(password=None)", "state: queued: retries=3", "https://example.com/a?b=1:2",
+        "login(password=None)", "wrong password for user2", "secret key missing in section 12",
+        "token 2026-11-22 expired",
+        "INSERT INTO orders (id, total) VALUES (1, 2)", "a.get('password', None)", "mysql -h db1 -u ann",
+        "state: queued: retries=3", "https://example.com/a?b=1:2",
     ],
 )  # fmt: skip
 def test_what_is_no_secret_is_left_alone(text):

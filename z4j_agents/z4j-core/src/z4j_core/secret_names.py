@@ -32,7 +32,7 @@ _WORDS: Final = _listed(
 _ENDINGS: Final = (
     "password", "passwd", "passphrase", "secret", "token", "credential", "credentials", "apikey", "privatekey",
     "secretkey", "accesskey", "signingkey", "authkey", "masterkey", "sessionid", "sessionkey", "cookie", "cardnumber",
-    "accountnumber", "pincode", "passcode", "passwort", "connectionstring", "securitycode", "authcode",
+    "accountnumber", "pincode", "passcode", "passwort", "connectionstring", "securitycode", "authcode", "sessid",
 )  # fmt: skip
 _PAIRS: Final = frozenset(
     tuple(pair.split("+"))
@@ -47,7 +47,9 @@ _PAIRS: Final = frozenset(
         access+code activation+code confirmation+code reset+code pin+code login+code card+number card+no
         card+num cc+number cc+num credit+card debit+card account+number acct+number bank+account routing+number
         sort+code social+security national+id tax+id national+insurance driver+license drivers+license session+id
-        connection+string conn+str conn+string connect+string de+passe
+        connection+string conn+str conn+string connect+string de+passe pass+phrase pass+word pass+code pass+key
+        auth+header auth+headers auth+data auth+string auth+value unlock+code door+code gate+code alarm+code sms+code
+        factor+code time+code security+question question+answer
         """
     )
 )
@@ -62,6 +64,7 @@ _BENIGN_TAILS: Final = _listed(
     policy enabled disabled required changed updated created rotated verified version usage used strength status
     valid format algorithm alg issuer scope scopes name names field fields url uri endpoint path file filename
     domain attempts retries timeout prefix location method index total min max rate budget cost
+    banner consent notice provider backend santa
     """
 )
 _BENIGN_HEADS: Final = _listed(

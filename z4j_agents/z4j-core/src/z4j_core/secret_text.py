@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from z4j_core.secret_names import is_secret, may_name_one, words
-
-REDACTED: Final = "[redacted]"
+from z4j_core import secret_phrases
+from z4j_core.secret_names import is_secret, may_name_one
+from z4j_core.secret_phrases import NO_SECRET, REDACTED
 
 _PEM = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,30}(?:PRIVATE KEY|PGP MESSAGE)[A-Z ]{0,10}-----[\s\S]*?"
@@ -21,7 +21,7 @@ _PEM = re.compile(
 _USERINFO = re.compile(r"(?<![A-Za-z0-9])([A-Za-z][A-Za-z0-9+.-]{1,20}://)([^\s/?#\"'<>]{1,512})@")
 _URL = re.compile(r"(https?://)([\w.-]{1,253})(?::\d{1,5})?(/[^\s\"'<>]{1,2000})")
 _QUERY = re.compile(
-    r"(?<=[?&;])(sig|signature|key|code|hash|hmac|auth|state|ticket|assertion|p|k)=([^\s&#\"'<>]{6,2000})"
+    r"(?<=[?&;#])(sig|signature|key|code|hash|hmac|auth|state|ticket|assertion|p|k)=([^\s&#\"'<>]{6,2000})"
 )
 _HEADER = re.compile(
     r"(?i)(?<![\w-])((?:proxy-)?authorization|www-authenticate)(\\{0,3}[\"']?\s{0,3}[:=]\s{0,3}\\{0,3}[\"']?)"
@@ -29,25 +29,16 @@ _HEADER = re.compile(
 )
 _COOKIE = re.compile(r"(?i)(?<![\w-])((?:set-)?cookie2?\s{0,3}:\s{0,3})([^\r\n\"']{1,4000})")
 _SCHEME = re.compile(r"(?i)(?<![\w-])(bearer|basic|token|digest|negotiate|apikey)([ \t]{1,3})([\w.~+/=-]{16,4000})")
-_NAME = re.compile(r"(?<![\w.-])([^\W\d][\w.-]{0,63})\]?\\{0,3}[\"']?\s{0,3}(?:=>|:=|[:=])\s{0,3}")
+_NAME = re.compile(r"(?:(?<![\w.-])|(?<=%26))([^\W\d][\w.-]{0,63})\]?\\{0,3}[\"']?\s{0,3}(?:=>|:=|[:=]|%3[Dd])\s{0,3}")
 #: What stands after a name: between quotes, between quotes that are escaped themselves, or bare.
-_VALUE = re.compile(r"[bu]?([\"'])(?:\\.|(?!\1)[^\\\r\n])+|\\{1,3}[bu]?[\"'][^\"'\\\r\n]+|[^\s,;&\"'<>]+", re.DOTALL)
+_VALUE = re.compile(
+    r"[bu]?(\"{3}|'{3})[\s\S]{1,4000}?\1|[bu]?([\"'])(?:\\.|(?!\2)[^\\\r\n])+|\\{1,3}[bu]?[\"'][^\"'\\\r\n]+|"
+    r"(?:[A-Za-z_][\w.]{0,60})?(\([^()\r\n]{1,1000}\))|<[^<>\s]{1,500}>|(?:(?!%26)[^\s,;&\"'<>])+",
+    re.DOTALL,
+)
 _OPENING = re.compile(r"\\{0,3}[bu]?[\"']")
-_NO_SECRET = re.compile(r"(?:\[redacted[^\]\s]{0,70}\]|None|null|[Tt]rue|[Ff]alse)[)\]}]*")
-_OPTION = re.compile(r"(?<![\w-])(--?([A-Za-z][\w-]{0,63})[ \t]{1,3})([\"']?)([^\s\"'-][^\s\"']{0,1000})")
-_USER_OPTION = re.compile(r"(?<![\w-])(-u|--user|--proxy-user)([ =]{1,3}[\"']?)([^\s:\"']{0,200}):([^\s\"']{1,500})")
-_ELEMENT = re.compile(r"<([A-Za-z][\w:.-]{0,63})(\s[^<>]{0,300})?>([^<>]{1,2000})(?=</)")
-_SAID = re.compile(
-    r"(?i)(?<![\w-])(?=[psotak])(password|passwd|pwd|passphrase|passcode|secret|token|pin|otp|api key|key)"
-    r"([ \t]{1,3}(?:is|was|of|=|to)[ \t]{1,3}[\"'`]?|[ \t]{1,3}[\"'`])([^\s\"'`,;]{4,500})"
-)
-_SQL = re.compile(r"(\[parameters: |Failing row contains \()[^\r\n]{1,8000}")
-_UNIQUE = re.compile(r"(Key \([^()]{1,200}\)=\()([^()\r\n]{1,2000})(\))")
-_DUPLICATE = re.compile(r"(Duplicate entry ')([^'\r\n]{1,1000})(')")
 _JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*){0,3}")
-_EMAIL = re.compile(
-    r"(?<![\w.+%-])[\w.+%-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:\.[A-Za-z0-9-]{1,63}){0,6}\.[A-Za-z]{2,24}"
-)
+_EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@[^\W_](?:[\w-]{0,62})(?:\.[\w-]{1,63}){0,6}\.[^\W\d_]{2,24}")
 _DIGITS = re.compile(r"(?<![\w.])\d(?:[ -]?\d){12,18}(?![\w]|\.\d)")
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?![A-Za-z0-9])")
 _SSN = re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?![\w-])")
@@ -96,8 +87,7 @@ _SHORTEST_SAID: Final = 9
 _SIGN: Final = re.compile(r"[:=<@]|-(?<![\w-]-)")
 #: The characters beyond ASCII that a pattern without regard to case takes for a letter of ASCII.
 _FOLDED: Final = (("\u0130", "i"), ("\u0131", "i"), ("\u017f", "s"), ("\u212a", "k"))
-#: What an option, or one of the patterns of numbers, cannot do without. Each begins with what is searched for fastest.
-_SOME_OPTION = re.compile(r"-(?<![\w-]-)[-A-Za-z]")
+#: What the patterns of numbers cannot do without. Each begins with what is searched for fastest.
 _SOME_DIGIT = re.compile(r"\d")
 _SOME_SSN = re.compile(r"\d\d\d[- ]\d\d[- ]")
 _SOME_DIGITS = re.compile(r"\d(?:[ -]?\d){12}")
@@ -116,6 +106,8 @@ def redact(text: str) -> str:
         text = _PEM.sub("[private key]", text)
     if "://" in text:
         text = _urls(text)
+    if "?" in text and "=" in text or "#" in text:
+        text = _QUERY.sub(rf"\1={REDACTED}", text)
     text = _names(text)
     return _by_look(text) if len(text) >= _SHORTEST_NUMBER or "@" in text else text
 
@@ -155,7 +147,7 @@ def _urls(text: str) -> str:
     low = _lower(text)
     if "hook" in low or "/bot" in low:
         text = _URL.sub(_webhook, text)
-    return _QUERY.sub(rf"\1={REDACTED}", text) if "=" in text else text
+    return text
 
 
 def _webhook(match: re.Match[str]) -> str:
@@ -169,32 +161,17 @@ def _webhook(match: re.Match[str]) -> str:
 def _names(text: str) -> str:
     """Values that stand beside a name which says what they are."""
     low = _lower(text)
-    if ":" in text or "=" in text:
+    if ":" in text or "=" in text or "%3" in text:
         text = _assigned(text, low)
-    if " " in text:
-        if _may_hold_scheme(low):
-            text = _SCHEME.sub(rf"\1\2{REDACTED}", text)
-        if _may_say(low):
-            text = _SAID.sub(_said, text)
-    if "-" in text and _SOME_OPTION.search(text):
-        text = _USER_OPTION.sub(rf"\1\2\3:{REDACTED}", text)
-        text = _OPTION.sub(_option, text)
-    if "<" in text:
-        text = _ELEMENT.sub(_element, text)
-    return _rows(text) if len(text) >= _SHORTEST_NUMBER else text
+    if _may_hold_scheme(low):
+        text = _SCHEME.sub(rf"\1\2{REDACTED}", text)
+    return secret_phrases.redact(text, low)
 
 
 def _may_hold_scheme(low: str) -> bool:
     return len(low) > 20 and (
         "bearer" in low or "basic" in low or "token" in low or "digest" in low or "negotiate" in low or "apikey" in low
     )
-
-
-def _may_say(low: str) -> bool:
-    return (
-        "key" in low or "pass" in low or "token" in low or "secret" in low or "pin" in low or "otp" in low
-        or "pwd" in low
-    )  # fmt: skip
 
 
 def _assigned(text: str, low: str) -> str:
@@ -204,15 +181,6 @@ def _assigned(text: str, low: str) -> str:
         text = _COOKIE.sub(rf"\1{REDACTED}", text)
     # A name beyond ASCII is read in its plain form, which is more than its lower case.
     return _pairs(text) if not text.isascii() or may_name_one(low) else text
-
-
-def _rows(text: str) -> str:
-    """What databases tell of the rows that they refused."""
-    if "[parameters: " in text or "Failing row contains (" in text:
-        text = _SQL.sub(rf"\1{REDACTED}", text)
-    if "Key (" in text:
-        text = _UNIQUE.sub(rf"\1{REDACTED}\3", text)
-    return _DUPLICATE.sub(rf"\1{REDACTED}\3", text) if "Duplicate entry '" in text else text
 
 
 def _pairs(text: str) -> str:
@@ -231,29 +199,14 @@ def _pairs(text: str) -> str:
 
 def _hidden(value: re.Match[str]) -> str:
     """The value without what it says; quotes and closing brackets stay."""
+    if value[1] or value[3]:
+        return REDACTED
     opening = _OPENING.match(value[0])
     said = value[0][opening.end() :] if opening else value[0]
-    if _NO_SECRET.fullmatch(said):
+    if NO_SECRET.fullmatch(said):
         return value[0]
     closing = "" if opening else said[len(said.rstrip(")]}")) :]
     return f"{opening[0] if opening else ''}{REDACTED}{closing}"
-
-
-def _said(match: re.Match[str]) -> str:
-    """`the password is hunter2`: only what does not look like a word of the sentence."""
-    value = match[3]
-    if value.startswith("[") or not any(char.isdigit() for char in value):
-        return match[0]
-    return f"{match[1]}{match[2]}{REDACTED}"
-
-
-def _option(match: re.Match[str]) -> str:
-    return f"{match[1]}{match[3]}{REDACTED}" if is_secret(match[2]) and words(match[2]) else match[0]
-
-
-def _element(match: re.Match[str]) -> str:
-    name = match[1].rpartition(":")[2]
-    return f"<{match[1]}{match[2] or ''}>{REDACTED}" if is_secret(name) else match[0]
 
 
 def _numbers(text: str) -> str:
@@ -292,7 +245,10 @@ def looks_random(run: str) -> bool:
     if _HEX.fullmatch(core) or ("/" in core and len(core) not in (40, 86, 88) and core.count("/") > len(core) / 20):
         return False
     kinds = ["d" if char.isdigit() else "u" if char.isupper() else "l" if char.islower() else "-" for char in core]
-    if min(kinds.count("d"), kinds.count("u"), kinds.count("l")) < 3:
+    if min(kinds.count("d") + 2, kinds.count("u"), kinds.count("l")) < 3:
         return False
     changes = sum(left != right for left, right in zip(kinds, kinds[1:], strict=False))
+    if kinds.count("d") < 3:  # names of classes and functions change from word to word; their words are longer
+        runs = [len(run) for run in re.findall("l+", "".join(kinds))]
+        return changes > len(core) * 0.45 and sum(runs) < 2.2 * len(runs)
     return changes > len(core) * 0.35
