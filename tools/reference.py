@@ -20,7 +20,7 @@ from typing import Any
 
 from tree import Package, packages
 from z4j_bare.config import NAMES, Config
-from z4j_core import wire
+from z4j_core import policy, registered, sealed, wire
 from z4j_core.verbs import WORDS, Support
 
 from z4j_brain.rbac.states import ROLE_PERMISSIONS, Permission, Role
@@ -69,10 +69,11 @@ def protocol() -> str:
 
 
 def _public() -> Iterator[Any]:
-    """Everything z4j_core.wire defines, in the order of the file."""
-    for name, value in vars(wire).items():
-        if not name.startswith("_") and getattr(value, "__module__", "") == wire.__name__:
-            yield value
+    """Everything z4j_core.wire defines, in the order of the file, and then its parts that stand elsewhere."""
+    for module in (wire, registered, sealed, policy):
+        for name, value in vars(module).items():
+            if not name.startswith("_") and getattr(value, "__module__", "") == module.__name__:
+                yield value
 
 
 def _values() -> str:

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypedDict, TypeVar
 
 from z4j_core.wire import MAX_EVENT, MAX_NAME, MAX_NODES
+
+if sys.version_info >= (3, 11):
+    from typing import NotRequired
 
 T = TypeVar("T")
 
@@ -29,6 +33,19 @@ _KINDS: Final = {
     inspect.Parameter.VAR_KEYWORD: "w",
 }
 _BOUND: Final = ("self", "cls")
+
+
+class Task(TypedDict):
+    """One of `tasks` in the `data` of worker.online: what the worker has registered, 500 at most.
+
+    A parameter is [name, kind, required]; the kind is p (by position only), e (either way), k (by keyword only), a (any
+    more by position) or w (any more by keyword). `params` is absent where nobody knows, or where there was no room.
+    What the engine itself gives to a task is left out, and so is every default value.
+    """
+
+    name: str
+    params: NotRequired[list[list[Any]]]
+    idempotent: NotRequired[bool]
 
 
 def idempotent(task: T) -> T:

@@ -11,6 +11,7 @@ import sys
 from typing import Any, Final, TypedDict
 
 from z4j_core.enums import StrEnum
+from z4j_core.policy import Policy
 from z4j_core.sealed import Sealed
 
 if sys.version_info >= (3, 11):
@@ -168,19 +169,6 @@ class Event(TypedDict):
     data: NotRequired[dict[str, Any]]
 
 
-class Task(TypedDict):
-    """One of `tasks` in the `data` of worker.online: what the worker has registered, 500 at most.
-
-    A parameter is [name, kind, required]; the kind is p (by position only), e (either way), k (by keyword only), a (any
-    more by position) or w (any more by keyword). `params` is absent where nobody knows, or where there was no room.
-    What the engine itself gives to a task is left out, and so is every default value.
-    """
-
-    name: str
-    params: NotRequired[list[list[Any]]]
-    idempotent: NotRequired[bool]
-
-
 class QueueFacts(TypedDict):
     """The `data` of queue.snapshot. A number nobody can know is absent; `exact` is False where it may be off.
 
@@ -243,6 +231,8 @@ class Signed(TypedDict):
 #: What an agent remembers of the log, as the query of its poll says it.
 ORIGIN_QUERY: Final = "origin"
 SIZE_QUERY: Final = "size"
+#: And the version of the policy that it applies, "" when it applies none.
+POLICY_QUERY: Final = "policy"
 
 COMMAND_DOMAIN: Final = b"z4j/command/v1\0"
 KEYS_DOMAIN: Final = b"z4j/keys/v1\0"
@@ -388,12 +378,14 @@ class Look(TypedDict):
 
 
 class Poll(TypedDict):
-    """The answer to GET commands?boot=...&wait=...&v=1[,0][&origin=...&size=...]. `look` asks for facts, not for acts:
-    it is not signed. `origin` and `size` name the checkpoint of the log that the agent remembers; `log` goes on there.
+    """The answer to GET commands?boot=...&wait=...&v=1[,0][&origin=...&size=...][&policy=...]. `look` asks for facts,
+    not for acts: it is not signed. `origin` and `size` name the checkpoint of the log that the agent remembers; `log`
+    goes on there. `redaction` is left out when it is the one that the agent applies: that can only hide more.
     """
 
     v: int
     commands: list[Signed]
     look: NotRequired[list[Look]]
     log: NotRequired[Log]
+    redaction: NotRequired[Policy]
     time: int

@@ -14,9 +14,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from z4j_core import secret_text
+from z4j_core.redaction.marks import MARK, RULES_VERSION
 from z4j_core.tracebacks import frames, source_words
 from z4j_core.walk import MODES, REDACT, SHAPES, Full, Walk, cut, cut_middle, is_kind, qualified
 from z4j_core.wire import MAX_ARGUMENTS, MAX_MESSAGE, MAX_RESULT, MAX_TRACEBACK, Error, Reason
+
+__all__ = ["MARK", "RULES_VERSION", "Parameters", "Redactor"]
 
 MAX_CAUSES: Final = 4
 
