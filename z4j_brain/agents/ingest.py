@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from z4j_core.sealed import KID
 from z4j_core.wire import Kind
 
 from z4j_brain.agents.models import Agent, AgentKey, Batch, Quarantined, Suspect
@@ -27,6 +28,7 @@ ROUND, ROUNDS = 1_000, 20
 #: A key's or an agent's last sign of life is written this often at most.
 SEEN_EVERY = timedelta(seconds=15)
 MAX_ENGINES = 16
+MAX_KIDS = 16
 MAX_VERBS = 64
 #: Problems of an agent, pieces of advice of one engine, and the longest sentence of either.
 MAX_ENTRIES = 20
@@ -150,6 +152,8 @@ def _introduce(agent: Agent, data: dict[str, Any]) -> None:
     agent.problems = _entries(data.get("problems"), ("engine", "code", "text"))
     agent.redaction = _text(data.get("redaction"), 16)
     agent.witness = _witness(data.get("witness"))
+    agent.seal_key = _text(data.get("seal_key"), 64)
+    agent.seal_kids = [kid[:KID] for kid in _list(data.get("seal_kids")) if isinstance(kid, str)][:MAX_KIDS]
     agent.left_at = None
 
 

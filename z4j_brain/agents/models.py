@@ -51,6 +51,9 @@ class Agent(models.Model):
     redaction = models.CharField(max_length=16, blank=True)
     #: Of the audit log: whether it remembers it for good (durable), how far (origin, size), and what is wrong (alarm).
     witness = models.JSONField(default=dict)
+    #: What it seals originals to, if it has the private half: that public key, and the ids of all that it opens.
+    seal_key = models.CharField(max_length=64, blank=True)
+    seal_kids = models.JSONField(default=list)
     clock_us = models.BigIntegerField(null=True)
     counters = models.JSONField(default=dict)
     received = models.JSONField(default=list)

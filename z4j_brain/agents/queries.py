@@ -126,6 +126,21 @@ def keeps(environment: Environment, engine: str, vault: str) -> bool:
     return any(entry.get("name") == engine for engines in rows for entry in engines)
 
 
+def seal_key(environment: Environment) -> str:
+    """The public key that originals are sealed to, in base64: that of the worker which began last; "" when none has."""
+    rows = Agent.objects.filter(environment=environment, role=AgentRole.WORKER).exclude(seal_key="")
+    return rows.order_by("-started_at").values_list("seal_key", flat=True).first() or ""
+
+
+def opens(environment: Environment, engine: str, kid: str) -> bool:
+    """Does a worker agent that answers have the key that such an original was sealed to?"""
+    rows = answering(environment).filter(role=AgentRole.WORKER).exclude(seal_key="")
+    return any(
+        kid in kids and any(entry.get("name") == engine for entry in engines)
+        for kids, engines in rows.values_list("seal_kids", "engines")[:ASKED]
+    )
+
+
 def offer_of(agent: Agent, engine: str, verb: str) -> Offer:
     """What one agent says to a verb of an engine."""
     told = next((entry for entry in agent.engines if entry.get("name") == engine), None)

@@ -6,6 +6,7 @@ taken is turned away by itself with a code, and the rest of its batch goes on.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -16,6 +17,7 @@ from uuid import UUID
 
 import orjson
 from z4j_core import wire
+from z4j_core.sealed import is_sealed
 
 from z4j_brain.gateway import plain, strictjson
 from z4j_brain.gateway.strictjson import Flaw
@@ -43,7 +45,7 @@ _NUMBERS = {
 } | dict.fromkeys(("ts", "run", "eta", "expires"), (0, MAX_TIME))
 #: The narrowest column: a shorter string fits wherever a string may stand.
 _SHORT = 32
-_SHAPES: dict[str, type] = {"error": dict, "progress": dict, "data": dict, "truncated": list}
+_SHAPES: dict[str, type] = {"error": dict, "progress": dict, "data": dict, "sealed": dict, "truncated": list}
 
 _HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _SEQ_OF = itemgetter("seq")
@@ -133,10 +135,15 @@ def _at_once(raw: bytes) -> ParsedBatch | None:
                 _check_kind(event)
             if "data" in event or "progress" in event:
                 _check_nodes(event, [value for value in event.values() if isinstance(value, dict | list)])
+        apart = [_apart(event) for event in events] if any("sealed" in event for event in events) else None
     except Flaw:
         return None
     batch = _head(body, len(events), raw)
-    batch.events.extend(map(ParsedEvent, map(_SEQ_OF, events), events, texts))
+    if apart is None:
+        batch.events.extend(map(ParsedEvent, map(_SEQ_OF, events), events, texts))
+    else:
+        texts = [orjson.dumps(event).decode() for event in events]
+        batch.events.extend(map(ParsedEvent, map(_SEQ_OF, events), events, texts, apart))
     return batch
 
 
@@ -230,7 +237,22 @@ def _take(event: Any, *, harmless: bool) -> ParsedEvent:
         raise Flaw("malformed") from error
     if len(text) > wire.MAX_EVENT:
         raise Flaw("too_large")
+    if "sealed" in event:
+        sealed = _apart(event)
+        return ParsedEvent(event["seq"], event, orjson.dumps(event).decode(), sealed)
     return ParsedEvent(event["seq"], event, text.decode())
+
+
+def _apart(event: dict[str, Any]) -> tuple[str, bytes] | None:
+    """Take what came sealed out of the event: it is kept by itself, and shown to nobody. Raises Flaw."""
+    if (sealed := event.pop("sealed", None)) is None:
+        return None
+    if not is_sealed(sealed):
+        raise Flaw("field")
+    try:
+        return sealed["kid"], base64.b64decode(sealed["blob"], validate=True)
+    except ValueError as error:
+        raise Flaw("field") from error
 
 
 def _check_fields(event: dict[str, Any]) -> list[Any]:

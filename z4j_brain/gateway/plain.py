@@ -12,7 +12,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 import msgspec
 import orjson
 from msgspec import Meta
-from z4j_core import wire
+from z4j_core import sealed, wire
 
 from z4j_brain.lib.bulk import MAX_TIME
 
@@ -33,6 +33,11 @@ class _Error(TypedDict, total=False):
     message: _Text
     traceback: _Text
     reason: Annotated[str, Meta(max_length=32)] | None
+
+
+class _Sealed(TypedDict):
+    kid: Annotated[str, Meta(min_length=1, max_length=sealed.KID)]
+    blob: Annotated[str, Meta(min_length=1, max_length=sealed.MAX_BLOB)]
 
 
 class _Event(TypedDict):
@@ -63,6 +68,7 @@ class _Event(TypedDict):
     runtime_ms: NotRequired[Annotated[int, Meta(ge=-_MAX_INT, le=_MAX_INT)] | float | None]
     error: NotRequired[_Error | None]
     vault: NotRequired[Annotated[str, Meta(max_length=64)] | None]
+    sealed: NotRequired[_Sealed | None]
     source: NotRequired[Annotated[str, Meta(max_length=32)] | None]
     truncated: NotRequired[Annotated[list[_Name], Meta(max_length=16)] | None]
     progress: NotRequired[dict[str, Any] | None]

@@ -23,7 +23,7 @@ from z4j_brain.rbac import retention
 from z4j_brain.rbac.retention import Piece
 from z4j_brain.stats.models import ByName, ByQueue
 from z4j_brain.tasks import textindex
-from z4j_brain.tasks.models import Event, Task
+from z4j_brain.tasks.models import Event, Sealed, Task
 
 Keys = Sequence[Any]
 
@@ -125,8 +125,9 @@ class Tasks(Rows):
         return silent & (Q(eta=None) | Q(eta__lt=before))
 
     def forget(self, keys: Keys) -> int:
-        """With their events, and the words that a search finds them by."""
+        """With their events, their sealed originals, and the words that a search finds them by."""
         _delete(Event, task_id__in=keys)
+        _delete(Sealed, task_id__in=keys)
         textindex.forget(Task.objects.values_list("environment_id", flat=True).get(pk=keys[0]), keys)
         return super().forget(keys)
 

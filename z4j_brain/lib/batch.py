@@ -11,11 +11,15 @@ import msgspec
 
 
 class ParsedEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event that is safe to store. `text` is its JSON, written once. A Struct is made six times as fast."""
+    """An event that is safe to store. `text` is its JSON, written once. A Struct is made six times as fast.
+
+    `sealed`: what came sealed with it, as the id of a key and bytes; it is in neither of the two.
+    """
 
     seq: int
     event: dict[str, Any]
     text: str
+    sealed: tuple[str, bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)

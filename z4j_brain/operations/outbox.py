@@ -9,7 +9,7 @@ operation that keeps a pace is moved on, in one statement, before its command is
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from z4j_core import wire
 from z4j_core.engine import Target
+from z4j_core.sealed import MAX_BLOBS
 from z4j_core.verbs import MAKES
 
 from z4j_brain.agents.models import Agent
@@ -45,6 +46,8 @@ ENDED = "ended"
 _CONFIRMED_BY = {"cancel": "cancelled", "stop": ENDED, "restart": ENDED}
 #: Verbs that nobody repeats: cut off in one, only the agent that had it can know how far it came.
 _ONCE = frozenset({"purge"})
+#: Verbs that need the original of a task.
+_REPEATING = frozenset({"retry", "retry_with"})
 #: What a worker that has come back under its name is still to be told. A restart it has just had.
 _OUTLIVING = frozenset({"pause", "resume", "rate_limit", "time_limit", "autoscale"})
 _OUTCOMES = frozenset(ItemOutcome.values)
@@ -143,6 +146,7 @@ def _dispatch(command: Command, agent: Agent, last: Agent | None, proof: wire.Pr
         return None
     if not (told_of := goals(command, operation)):
         return None
+    _enclose(command, operation, told_of, agent.vault)
     told = {"command": str(command.pk), "agent": str(agent.pk)}
     outcomes.record(Phase.DISPATCH, operation, Outcome.ALLOWED, SYSTEM, told)
     nudge.on_commit(operation.environment_id, "operation", [str(operation.pk)])
@@ -191,6 +195,20 @@ def goals(command: Command, operation: Operation) -> list[wire.Target]:
         for item in waiting
         if (one := found.get(item.target_id))
     ]
+
+
+def _enclose(command: Command, operation: Operation, told_of: Sequence[wire.Target], vault: str) -> None:
+    """Give back what agents have sealed of these tasks, those first whose originals are not in the agent's own vault;
+    what has no room in a command goes without.
+    """
+    if command.verb not in _REPEATING:
+        return
+    ids = dict(Item.objects.filter(pk__in=[one["item"] for one in told_of]).values_list("pk", "target_id"))
+    found, room = targets.sealed(operation.target_kind, operation.environment_id, set(ids.values())), MAX_BLOBS
+    for one in sorted(told_of, key=lambda one: one.get("vault") == vault):
+        sealed = found.get(ids[one["item"]])
+        if sealed and len(sealed["blob"]) <= room:
+            one["sealed"], room = sealed, room - len(sealed["blob"])
 
 
 def _close(command: Command) -> None:

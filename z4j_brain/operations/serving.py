@@ -45,6 +45,7 @@ class Serving:
         rows |= {agent.pk: agent for agent in workers.filter(wanted)[: agents.ASKED]} if vaults or pks else {}
         self._able: set[tuple[str, UUID]] = set()
         self._by_vault: dict[tuple[str, str], UUID] = {}
+        self._by_kid: dict[tuple[str, str], UUID] = {}
         for agent in rows.values():
             self._add(agent)
         self._agents = tuple(rows.values())
@@ -55,6 +56,8 @@ class Serving:
             if offered == self._verb.asks:
                 self._able.add((engine, agent.pk))
                 self._by_vault.setdefault((engine, agent.vault), agent.pk)
+                for kid in agent.seal_kids:
+                    self._by_kid.setdefault((engine, kid), agent.pk)
 
     def _obstacle(self, engine: str) -> tuple[LeftOut, str] | None:
         offer = agents.reach_among(self._agents, engine).offer(self._verb.asks)
@@ -63,6 +66,10 @@ class Serving:
     def keeper(self, engine: str, vault: str) -> UUID | None:
         """Who keeps the originals; None: nobody who answers."""
         return self._by_vault.get((engine, vault)) if vault else None
+
+    def opener(self, engine: str, kid: str) -> UUID | None:
+        """Who has the key of what is sealed; None: nobody who answers."""
+        return self._by_kid.get((engine, kid)) if kid else None
 
     def able(self, engine: str, agent: UUID | None) -> UUID | None:
         """The agent, if it answers and does this."""

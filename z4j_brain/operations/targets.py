@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 from uuid import UUID
+
+from z4j_core.sealed import Sealed
 
 from z4j_brain.operations.states import LeftOut
 from z4j_brain.operations.verbs import Verb
@@ -92,7 +94,11 @@ class UnknownKind(LookupError):
     """No app has registered this kind of target."""
 
 
+#: By the ids of targets, what agents have sealed of them.
+Sealing = Callable[[int, Collection[str]], dict[str, Sealed]]
+
 _KINDS: dict[str, Kind] = {}
+_SEALING: dict[str, Sealing] = {}
 
 
 def register(kind: Kind) -> None:
@@ -104,6 +110,16 @@ def kind(name: str) -> Kind:
     if name not in _KINDS:
         raise UnknownKind(name)
     return _KINDS[name]
+
+
+def seals(name: str, sealing: Sealing) -> None:
+    """Of targets of this kind the agents' sealed originals are kept here, to be handed back. Called in `ready()`."""
+    _SEALING[name] = sealing
+
+
+def sealed(name: str, environment_id: int, ids: Collection[str]) -> dict[str, Sealed]:
+    """The sealed originals that are kept of these targets."""
+    return _SEALING[name](environment_id, ids) if name in _SEALING else {}
 
 
 def resolve(name: str, environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:

@@ -9,11 +9,12 @@ class TasksConfig(AppConfig):
 
     def ready(self) -> None:
         from z4j_brain.operations import targets, verbs
-        from z4j_brain.tasks import actions  # noqa: F401 - known by their names from now on
+        from z4j_brain.tasks import actions, originals  # noqa: F401 - actions are known by their names from now on
         from z4j_brain.tasks.targets import Engines, Runs, Tasks
-        from z4j_brain.tasks.verbs import ALL
+        from z4j_brain.tasks.verbs import ALL, KIND
 
         targets.register(Tasks())
         targets.register(Engines())
         targets.register(Runs())
+        targets.seals(KIND, originals.told)
         verbs.register(*ALL)

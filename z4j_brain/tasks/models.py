@@ -108,6 +108,21 @@ class Task(models.Model):
         return self.state in TERMINAL
 
 
+class Sealed(models.Model):
+    """The original of a task, as an agent sealed it to a key that only workers have: opaque bytes, shown to nobody.
+
+    `kid` names that key, `at` is when the agent sealed it, in microseconds by its clock: the newest one stays.
+    """
+
+    task = models.OneToOneField(Task, on_delete=models.CASCADE, primary_key=True, related_name="sealed")
+    kid = models.CharField(max_length=16)
+    blob = models.BinaryField()
+    at = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = ()
+
+
 class Event(models.Model):
     """One fact an agent reported; append-only. `data` is the event as accepted.
 

@@ -12,7 +12,7 @@ from z4j_brain.agents import queries as agents
 from z4j_brain.fleet import queries as fleet
 from z4j_brain.operations import queries as operations
 from z4j_brain.operations.serving import obstacle
-from z4j_brain.tasks import judging
+from z4j_brain.tasks import judging, originals
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.states import TaskState
 from z4j_brain.tasks.verbs import COPIES, RETRY
@@ -63,11 +63,18 @@ def _engine(task: Task) -> Iterator[Line]:
         yield Line("engine", Tone.GOOD, f"{task.engine}: {offer.note}.")
     kept = agents.keeps(task.environment, task.engine, task.vault)
     told = operations.without_arguments(task.environment, [str(task.pk)]).get(str(task.pk))
+    kid = originals.kids([task.pk]).get(task.pk, "")
     if kept:
         text = "The original arguments are kept on the workers' side, by an agent that answers."
         yield Line("arguments", Tone.GOOD, text)
+    elif kid and agents.opens(task.environment, task.engine, kid):
+        text = "The original arguments are sealed here, and a worker that has the key answers: it can retry the task."
+        yield Line("arguments", Tone.GOOD, text)
     elif told:
         yield Line("arguments", Tone.BAD, f"An agent has looked for the arguments before: {told}")
+    elif kid:
+        text = "The original arguments are sealed here, and no worker that has the key answers. Start one, then retry."
+        yield Line("arguments", Tone.DOUBT, text)
     elif task.vault:
         text = "The agent that keeps the original arguments does not answer; another asks the engine's own store."
         yield Line("arguments", Tone.DOUBT, text)

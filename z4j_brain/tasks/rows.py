@@ -26,7 +26,7 @@ from z4j_brain.operations import outbox
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.stats import ingest as stats
 from z4j_brain.stats.ingest import Fact
-from z4j_brain.tasks import facts, textindex
+from z4j_brain.tasks import facts, originals, textindex
 from z4j_brain.tasks.models import Event, Task
 from z4j_brain.tasks.verbs import KIND
 
@@ -70,6 +70,7 @@ def store(environment_id: int, told: Sequence[tuple[Agent, list[ParsedEvent]]]) 
     """Bring the tasks of these events up to date, and keep the events. Within the caller's transaction."""
     change = _fold_in(environment_id, grouped((str(agent.boot), events) for agent, events in told))
     _append(environment_id, told, change.ids)
+    originals.keep((parsed for _, events in told for parsed in events if parsed.sealed), change.ids)
     textindex.keep(environment_id, change.new, change.changed)
     nudge.on_commit(environment_id, "task", [str(pk) for pk in change.ids.values()])
     stats.apply(environment_id, change.before, change.after)  # last: everybody writes the rollups of now

@@ -27,7 +27,7 @@ from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.reach import Facets
 from z4j_brain.rbac.states import Permission
-from z4j_brain.tasks import judging, pagination, queries
+from z4j_brain.tasks import judging, originals, pagination, queries
 from z4j_brain.tasks.filters import TaskFilter
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.narrowing import too_wide
@@ -192,11 +192,13 @@ class _Judge:
         self._retried: dict[tuple[str, str], str] = {}
         self._remade: dict[str, str] = {}
         self._denied: dict[str, str] = {}
+        self._kids: dict[int, str] = {}
         for step in batched(rows, STEP):
             for one in operations.past(environment, KIND, [str(row.id) for row in step]):
                 self._remember(one)
             if verb.asks in _COPYING:
                 self._retried |= retried(environment, [row.task_id for row in step])
+                self._kids |= originals.kids([row.id for row in step])
         self._asking = operations.among(environment, set(self._asked.values()))
 
     def _remember(self, one: operations.Past) -> None:
@@ -233,8 +235,13 @@ class _Judge:
 
     def _audience(self, row: _Row) -> UUID | None:
         if self._verb.asks in _COPYING:
-            return self._serving.keeper(row.engine, row.vault)
+            return self._holder(row)
         return self._serving.able(row.engine, self._runners.get((row.engine, row.worker)))
+
+    def _holder(self, row: _Row) -> UUID | None:
+        """Who answers and has the original: in its vault, or the key of what is sealed here."""
+        keeper = self._serving.keeper(row.engine, row.vault)
+        return keeper or self._serving.opener(row.engine, self._kids.get(row.id, ""))
 
     def _verdict(self, row: _Row) -> judging.Verdict:
         if verdict := self._judge(row):
@@ -249,11 +256,7 @@ class _Judge:
         return self._of_arguments(row)
 
     def _of_arguments(self, row: _Row) -> judging.Verdict:
-        if (
-            str(row.id) in self._denied
-            and self._verb.asks == "retry"
-            and not self._serving.keeper(row.engine, row.vault)
-        ):
+        if str(row.id) in self._denied and self._verb.asks == "retry" and not self._holder(row):
             return LeftOut.ARGS_UNAVAILABLE, self._denied[str(row.id)]
         if self._verb.asks != "retry_with":
             return None
