@@ -91,6 +91,13 @@ const connect = () => {
   };
 };
 
+// What is shown for a while is hidden when that is over, also where nothing is fetched anew.
+const shown = document.querySelector("[data-hide-at]");
+if (shown) {
+  setTimeout(() => { if (document.querySelector("[data-hide-at]")) location.reload(); },
+    Math.max(1000, Date.parse(shown.dataset.hideAt) - Date.now() + 1000));
+}
+
 if (main) {
   document.documentElement.dataset.live = "connecting";
   connect();

@@ -35,7 +35,7 @@ OUTSIDE = (
 INSIDE = [pattern.name for pattern in urls.inside]
 #: What a GET answers to a member where it is no page.
 NO_PAGE = {"audit-export": 405, "key-revoke": 405, "operation-steer": 405, "jump": 302}
-NO_PAGE |= {"approval-answer": 405, "freeze-set": 405, "freeze-end": 405, "members-change": 405}
+NO_PAGE |= {"task-hide": 405, "approval-answer": 405, "freeze-set": 405, "freeze-end": 405, "members-change": 405}
 POSTED = [page for page, status in NO_PAGE.items() if status == 405]
 
 
@@ -50,7 +50,13 @@ def task(cast):
 def address(cast, task):
     operation = rows.operation(cast.production, [task])
     ids = {"queue": rows.queue(cast.production, dead=2).pk, "worker": cast.production.workers.get().pk}
-    ids |= {"task": task.pk, "operation": operation.pk, "key-revoke": cast.agent_key().pk}
+    ids |= {
+        "task": task.pk,
+        "task-show": task.pk,
+        "task-hide": task.pk,
+        "operation": operation.pk,
+        "key-revoke": cast.agent_key().pk,
+    }
     ids["entry"] = rows.entry(cast.production).pk
     ids["approval"] = ids["approval-answer"] = rows.wish(cast.production).pk
     ids["freeze-end"] = rows.freeze(cast.production).pk
@@ -84,7 +90,7 @@ def test_the_panel_has_no_other_addresses():
 @pytest.mark.parametrize("page", INSIDE)
 @pytest.mark.parametrize("who", MEMBERS)
 def test_a_member_sees_every_page(page, who, address, as_):
-    looks_only = page == "ask" and who in ("vera", "audrey")
+    looks_only = page == "ask" and who in ("vera", "audrey") or page == "task-show" and who == "audrey"
     foreign = page == "entry" and who not in ("olive", "audrey")  # somebody else's
     status = 403 if looks_only else 404 if foreign else NO_PAGE.get(page, 200)
     assert as_(who).get(address(page)).status_code == status
@@ -140,7 +146,7 @@ def test_what_cannot_be_done_keeps_its_place_and_says_why(address, as_):
 def test_an_auditor_sees_no_arguments(address, as_):
     told = as_("audrey").get(address("task")).content.decode()
     assert "timed out" not in told
-    assert "Your role does not show arguments and results." in told
+    assert "Your role does not show arguments and results: it takes the permission" in told
 
 
 def test_a_dsn_is_shown_once(cast, address, as_):

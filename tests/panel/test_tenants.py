@@ -41,6 +41,8 @@ VERBS = {"ask": {"action": "task.retry"}, "operation-steer": {"verb": "pause"}, 
 VERBS |= {"approval-answer": {"verb": "approve"}, "stream-steer": {"verb": "pause"}, "openid_connect_callback": {}}
 OF = {
     "task": "api-task",
+    "task-show": "api-task",
+    "task-hide": "api-task",
     "queue": "api-queue",
     "worker": "api-worker",
     "operation": "api-operation",

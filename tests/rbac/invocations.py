@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
+from z4j_core.policy import Rule
 
 from tests import rows
 from tests.cast import PASSWORD, Cast
 from z4j_brain.agents import actions as agents
+from z4j_brain.agents.models import RedactionRule
 from z4j_brain.audit import actions as audit
 from z4j_brain.audit.models import Anchor, Stream
 from z4j_brain.audit.states import AnchorKind, Basis, StreamKind
@@ -71,6 +73,7 @@ def prepare(cast: Cast) -> None:
     rows.entry(cast.production, action=TO_ERASE)
     rows.awaiting(cast.production, [Task.objects.get(task_id="failed")])
     rows.freeze(cast.production)
+    RedactionRule.objects.create(project=cast.harbor, slug="orders", kind="text", match="ORD-####")
     rows.wish(cast.production)
     ApprovalPolicy.objects.filter(environment=cast.production).update(requests=True)
 
@@ -219,6 +222,22 @@ def of_approval(name: str) -> Invocation:
     )
 
 
+@invocation("redaction.set_policy")
+def set_redaction(cast, actor):
+    return agents.set_redaction(cast.production, {"mode": "shapes"}, actor=actor, reason="because")
+
+
+@invocation("redaction.set_rule")
+def set_rule(cast, actor):
+    rule = Rule(id="customer", kind="name", match="customer ref", tasks="")
+    return agents.set_rule(cast.harbor, rule, actor=actor, reason="because")
+
+
+@invocation("redaction.remove_rule")
+def remove_rule(cast, actor):
+    return agents.remove_rule(RedactionRule.objects.get(slug="orders"), actor=actor, reason="because")
+
+
 INVOCATIONS |= {f"operation.{name}": of_waiting(name) for name in ("approve", "reject")}
 INVOCATIONS["operation.break_glass"] = of_waiting("break_glass", "break glass")
 INVOCATIONS |= {f"approval.{name}": of_approval(name) for name in ("approve", "reject")}
@@ -274,6 +293,12 @@ def of_stream(name: str) -> Invocation:
 
 
 INVOCATIONS |= {f"siem.{name}": of_stream(f"{name}_stream") for name in ("pause", "resume", "remove")}
+
+
+@invocation("task.show")
+def show_values(cast, actor):
+    failed = Task.objects.select_related("environment__project").get(task_id="failed")
+    return tasks.show(failed, actor=actor, reason="because")
 
 
 @invocation("task.export")

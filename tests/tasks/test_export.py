@@ -50,14 +50,17 @@ def test_a_file_holds_the_whole_list_as_filtered_newest_first(get, cast, monkeyp
     assert sheet[0]["state"] == "failed"
 
 
-def test_payloads_leave_with_those_who_may_see_them(get, cast):
+def test_payloads_leave_when_they_are_asked_for_with_those_who_may_see_them(get, cast):
     rows.task(cast.production, args="(1,)", error_message="boom", error_type="ValueError")
 
-    seen, hidden = (json.loads(get(who=who, format="jsonl").getvalue()) for who in ("vera", "audrey"))
+    seen = json.loads(get(format="jsonl", payload="1").getvalue())
+    hidden = json.loads(get(format="jsonl").getvalue())
 
     assert (seen["args"], seen["error_message"]) == ("(1,)", "boom")
     assert not {"args", "kwargs", "result", "error_message"} & set(hidden)
     assert hidden["error_type"] == "ValueError"
+    assert get(who="audrey", payload="1").status_code == 403
+    assert [params["payload"] for _, params in told("request")] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +69,7 @@ def test_payloads_leave_with_those_who_may_see_them(get, cast):
 def test_a_formula_is_text(get, cast, text):
     rows.task(cast.production, args=text)
 
-    (row,) = csv.DictReader(io.StringIO(get().getvalue().decode(), newline=""))
+    (row,) = csv.DictReader(io.StringIO(get(payload="1").getvalue().decode(), newline=""))
 
     assert row["args"] == f"'{text}"
 
@@ -79,7 +82,7 @@ def test_what_is_no_formula_stays_as_it_is(text):
 def test_every_cell_is_quoted(get, cast):
     rows.task(cast.production, args='say "no", twice\nor so')
 
-    lines = get().getvalue().decode()
+    lines = get(payload="1").getvalue().decode()
 
     assert all(line.startswith('"') for line in lines.split("\r\n")[:-1])
     assert '"say ""no"", twice\nor so"' in lines
@@ -91,7 +94,7 @@ def test_the_ledger_says_who_took_what_and_how_much_it_was(get, cast):
 
     content = get(format="jsonl", queue="emails").getvalue()
 
-    assert told("request") == [("allowed", {"filter": {"queue": "emails"}, "format": "jsonl", "payload": True})]
+    assert told("request") == [("allowed", {"filter": {"queue": "emails"}, "format": "jsonl", "payload": False})]
     assert told("result") == [
         ("succeeded", {"rows": 3, "sha256": hashlib.sha256(content).hexdigest(), "complete": True})
     ]
@@ -131,7 +134,12 @@ def test_a_server_that_asks_asynchronously_gets_each_step_when_it_asks(cast, mon
 
 @pytest.mark.parametrize(
     ("query", "pointer"),
-    [({"format": "xls"}, "format"), ({"cursor": "x"}, "cursor"), ({"colour": "red"}, "colour")],
+    [
+        ({"format": "xls"}, "format"),
+        ({"payload": "yes"}, "payload"),
+        ({"cursor": "x"}, "cursor"),
+        ({"colour": "red"}, "colour"),
+    ],
 )
 def test_what_an_export_does_not_know_is_a_problem_and_leaves_no_entry(get, cast, query, pointer):
     answer = get(**query)

@@ -20,8 +20,12 @@ _SAID = {
     "token.revoke": "Revoke a token",
     "user.create": "Make a person",
     "task.export": "Export tasks",
+    "task.show": "Show values",
     "task.retry_with": "Retry with changes",
     "engine.hello": "Send a hello",
+    "redaction.set_policy": "Change what agents tell",
+    "redaction.set_rule": "Set a redaction rule",
+    "redaction.remove_rule": "Remove a redaction rule",
     "anchor.add": "Add an anchor",
     "anchor.remove": "Remove an anchor",
     "siem.add": "Add a stream",
@@ -38,6 +42,7 @@ _SAID = {
 }
 _TARGETS = {
     "agent_key": "agent key",
+    "redaction_rule": "redaction rule",
     "user": "person",
     "siem": "stream",
 }

@@ -77,7 +77,7 @@ def start(
     """The operation of an action on these targets. `given`: the filter that led to them; None: they were named, and
     then each has to exist. `below`: whoever asks may only ask, so that it waits for whoever may do it.
     """
-    _demand_reason(environment, reason)
+    demand_reason(environment, reason)
     kind, chosen = targets.kind(verb.kind), [str(pk) for pk in ids]
     agreed = plan.make(kind, environment, actor, verb, list(dict.fromkeys(chosen)), options or {})
     if not chosen or (given is None and any(one.left_out == LeftOut.GONE for one in agreed.candidates)):
@@ -116,7 +116,7 @@ def asking(verb: Verb) -> Callable[..., Operation]:
     return action(verb.permission, verb.name, fresh=Fresh.PEOPLE if verb.fresh else False)(ask)
 
 
-def _demand_reason(environment: Environment, reason: str) -> None:
+def demand_reason(environment: Environment, reason: str) -> None:
     if environment.reason_required and not reason.strip():
         detail = "This environment asks for a reason: say why, for whoever reads it later."
         raise invalid([Fault(pointer="#/reason", detail=detail)])

@@ -13,7 +13,7 @@ from django import template
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from z4j_brain.agents import queries as agents
@@ -38,6 +38,7 @@ from z4j_brain.rbac.states import ApprovalState, Permission
 from z4j_brain.stats import figures
 from z4j_brain.stats import queries as stats
 from z4j_brain.stats.filters import TIMES, listed
+from z4j_brain.tasks import marks
 from z4j_brain.tasks.held import held
 from z4j_brain.tasks.states import TaskState
 from z4j_brain.tasks.timeline import Attempt, Station
@@ -106,6 +107,19 @@ def outcome(item: Item, extra: str = "") -> SafeString:
 @register.simple_tag
 def approval_state(approval: Approval, extra: str = "") -> SafeString:
     return mark(ApprovalState(approval.state), extra)
+
+
+@register.filter
+def marked(text: str) -> SafeString:
+    """A text that redaction has been over: each mark of it is a chip that says what hid it."""
+    return format_html_join("", "{}", ((_chip(part),) for part in marks.split(text)))
+
+
+def _chip(part: str | marks.Mark) -> SafeString:
+    if isinstance(part, str):
+        return conditional_escape(part)
+    title = f"Hidden {part.where}: {part.rule}. Nobody can show it."
+    return format_html('<span class="badge masked" title="{}">{}{}</span>', title, icon("lock"), part.label)
 
 
 @register.simple_tag(takes_context=True)

@@ -1,4 +1,4 @@
-"""What people ask for tasks: run them again, stop them, put dead letters back, send one to see whether it arrives."""
+"""What people ask for tasks: run them again, stop them, put dead letters back, send one, see what stands in one."""
 
 from __future__ import annotations
 
@@ -66,6 +66,14 @@ def export(
     record.target("environment", environment.pk)
     record.params({"filter": dict(wanted), "format": form, "payload": payload})
     return record.entry_id
+
+
+@action(Permission.VIEW_PAYLOAD, "task.show")
+def show(task: Task, *, actor: Actor, reason: str = "", record: Record) -> None:
+    """Let somebody see the values of one task: the entry says who looked, and why where the environment asks for it."""
+    launch.demand_reason(task.environment, reason)
+    record.target(KIND, task.pk)
+    record.nudge(task.environment_id, KIND, [str(task.pk)])
 
 
 def _mark(operation: Operation) -> None:

@@ -19,7 +19,7 @@ from z4j_core import wire
 from z4j_brain.lib.listing import KeysetPagination, StrictFilterSet, TextFilter
 from z4j_brain.operations.api import IDEMPOTENCY_KEY, AskingDoor, OperationSerializer, ReasonSerializer
 from z4j_brain.operations.models import Operation
-from z4j_brain.rbac import access
+from z4j_brain.rbac import access, onshow
 from z4j_brain.rbac.door import Door
 from z4j_brain.rbac.states import Permission
 from z4j_brain.tasks import actions, exporting, queries, replay
@@ -45,7 +45,7 @@ class OrNull(serializers.Field[str, Any, str | None, Any]):
 
 
 class TaskSerializer(serializers.ModelSerializer[Task]):
-    """A task in a list. What `view_payload` guards is null without it."""
+    """A task in a list. What `view_payload` guards is null without it, and where a session has not asked for it."""
 
     worker = OrNull()
     root_id = OrNull()
@@ -96,7 +96,7 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
 
     def to_representation(self, instance: Task) -> dict[str, Any]:
         shown = super().to_representation(instance)
-        if not self.context["sees_payload"]:
+        if not self.context["sees"](instance.pk):
             shown |= {name: None for name in queries.PAYLOAD if name in shown}
         return shown
 
@@ -188,7 +188,7 @@ class EventSerializer(serializers.ModelSerializer[Event]):
 
     @extend_schema_field({"type": "object", "additionalProperties": {}})
     def get_data(self, event: Event) -> dict[str, Any]:
-        if self.context["sees_payload"]:
+        if self.context["sees"](event.task_id):
             return dict(event.data)
         return {name: value if name in EVENT_FACTS else None for name, value in event.data.items()}
 
@@ -201,8 +201,13 @@ class PayloadDoor(Door):
         return access.permissions(self.actor, self.environment)
 
     def get_serializer_context(self) -> dict[str, Any]:
-        sees = Permission.VIEW_PAYLOAD in self.held
-        return {**super().get_serializer_context(), "actor": self.actor, "sees_payload": sees}
+        return {**super().get_serializer_context(), "actor": self.actor, "sees": self._sees}
+
+    def _sees(self, task: int) -> bool:
+        """Are the values of this task told? A token asks by its scope; a session for what the panel shows in it."""
+        if Permission.VIEW_PAYLOAD not in self.held:
+            return False
+        return self.actor.token is not None or onshow.until(self.request.session, task) is not None
 
 
 class TaskView(mixins.ListModelMixin, mixins.RetrieveModelMixin, PayloadDoor, AskingDoor):
@@ -238,11 +243,15 @@ class TaskView(mixins.ListModelMixin, mixins.RetrieveModelMixin, PayloadDoor, As
     def export(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """The list as a file, all of it, streamed: CSV with every cell quoted, or a JSON object a line.
 
-        Messages, arguments and results are in it for those who may see them. The ledger says who took what.
+        Messages, arguments and results are in it when `payload=1` asks for them, and for those who may see them:
+        anybody else is refused. The ledger says who took what.
         """
         wanted = ExportFilter(request.query_params, environment=self.environment)
         narrowing, form = wanted.narrowing(), request.query_params.get("format", "csv")
-        return exporting.answer(request._request, self.environment, narrowing, wanted.told, form, self.held, self.actor)
+        payload = request.query_params.get("payload") == "1"
+        return exporting.answer(
+            request._request, self.environment, narrowing, wanted.told, form, self.held, self.actor, payload=payload
+        )
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         """An export is what its parameter says, whatever the caller accepts."""

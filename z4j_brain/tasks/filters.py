@@ -27,6 +27,9 @@ _TIMES = ("first_at", "enqueued_at", "received_at", "started_at", "finished_at",
 #: Columns of which a row has one value, and a list may ask for any of several.
 _EQUAL = frozenset((*_WORDS, "state", "retry_of", "parent_id"))
 
+#: What an export is asked that is no filter.
+HOW = ("format", "payload")
+
 
 class TaskFilter(StrictFilterSet):
     """Needs the `environment` of the list: ids and names are looked up there first."""
@@ -69,7 +72,8 @@ class TaskFilter(StrictFilterSet):
         ids = self._ids(given)
         span = Span(given.pop("since", "all"), given.pop("after", None), given.pop("before", None))
         typed = Box.read(given.pop("search", ""))
-        given.pop("format", None)
+        for name in HOW:
+            given.pop(name, None)
         equal = box.columns(self.environment, typed.qualifiers)
         other = Q()
         for name, value in given.items():
@@ -84,7 +88,7 @@ class TaskFilter(StrictFilterSet):
     @property
     def told(self) -> dict[str, str]:
         """The filters as they were given."""
-        return {name: self.data[name] for name in self.base_filters if name != "format"}
+        return {name: self.data[name] for name in self.base_filters if name not in HOW}
 
     def _ids(self, given: dict[str, Any]) -> tuple[int, ...] | None:
         """Tasks named one by one, by our ids or the engines'."""
@@ -101,4 +105,8 @@ class TaskFilter(StrictFilterSet):
 
 class ExportFilter(TaskFilter):
     format = ChoiceFilter(choices=[(name, name) for name in TYPES], help_text="csv unless told otherwise.")
+    payload = ChoiceFilter(
+        choices=[("1", "with"), ("0", "without")],
+        help_text="1: with arguments, results and messages, which takes `view_payload`. Left out unless asked for.",
+    )
     also = frozenset[str]()

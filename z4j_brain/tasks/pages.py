@@ -7,16 +7,20 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from z4j_brain.agents import queries as agents
 from z4j_brain.fleet import queries as fleet
+from z4j_brain.lib import why
+from z4j_brain.lib.problem import Problem
 from z4j_brain.operations import queries as operations
-from z4j_brain.rbac import access
+from z4j_brain.rbac import access, onshow
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
-from z4j_brain.tasks import exporting, queries, replay, trace, verbs
+from z4j_brain.rbac.states import Permission
+from z4j_brain.tasks import actions, exporting, marks, masking, queries, replay, trace, verbs
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.query_string import View
 from z4j_brain.tasks.waiting import waiting
@@ -45,6 +49,7 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
         "total": page.total or counts.of(view.state),
         "is_new": not page.results and not agents.agents(actor, place).exists(),
         "may_run": verbs.RUN.permission in held,
+        "may_take_values": Permission.VIEW_PAYLOAD in held and not onshow.is_presenting(request.session),
         "bulk": [verb for verb in verbs.BULK if verb.permission in held],
         "may": {verb: permission in held for verb, permission in queries.VERBS.items()},
     }
@@ -60,7 +65,8 @@ def export(request: HttpRequest, project: str, environment: str) -> HttpResponse
     if form not in exporting.TYPES:
         return HttpResponseBadRequest("The format is csv or jsonl.")
     view, held = View.from_query(request.GET), access.permissions(actor, place)
-    return exporting.answer(request, place, view.narrowing(place), view.parameters, form, held, actor)
+    payload = request.GET.get("payload") == "1"
+    return exporting.answer(request, place, view.narrowing(place), view.parameters, form, held, actor, payload=payload)
 
 
 @require_GET
@@ -73,32 +79,83 @@ def words(request: HttpRequest, project: str, environment: str) -> HttpResponse:
 
 
 @require_GET
+@never_cache
 @login_required
 def shown(request: HttpRequest, project: str, environment: str, id: int) -> HttpResponse:
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
     task = queries.detail(actor, place, id)
-    context = _story(actor, task) | {
-        "title": task.name or "Unnamed task",
-        "crumbs": [{"page": "tasks", "title": "Tasks"}],
-        "environment": place,
-        "task": task,
-        "can": queries.availability(actor, task),
-        "replay": replay.verdict(task) if task.is_final else [],
-        "worker": fleet.by_name(actor, place, task.engine, task.worker) if task.worker else None,
-        "waiting": waiting(actor, task),
-    }
+    context = (
+        _story(actor, task)
+        | _values(request, actor, task)
+        | {
+            "title": task.name or "Unnamed task",
+            "crumbs": [{"page": "tasks", "title": "Tasks"}],
+            "environment": place,
+            "task": task,
+            "can": queries.availability(actor, task),
+            "replay": replay.verdict(task) if task.is_final else [],
+            "worker": fleet.by_name(actor, place, task.engine, task.worker) if task.worker else None,
+            "waiting": waiting(actor, task),
+        }
+    )
     return render(request, "tasks/detail.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def show(request: HttpRequest, project: str, environment: str, id: int) -> HttpResponse:
+    """GET asks whether the values of a task are to be shown; POST records that, and shows them for a while."""
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    task = queries.detail(actor, place, id)
+    back = redirect("task", project=project, environment=environment, id=id)
+    wrong: list[str] = []
+    if request.method == "POST" and not onshow.is_presenting(request.session):
+        try:
+            actions.show(task, actor=actor, reason=why.of(request.POST))
+        except Problem as problem:
+            wrong = [fault["detail"] for fault in problem.errors] or [problem.detail]
+        else:
+            onshow.show(request.session, task.pk)
+            return back
+    rbac.require(actor, Permission.VIEW_PAYLOAD, task)
+    if not wrong and not masking.values(actor, request.session, task).askable:
+        return back
+    crumbs = [{"page": "tasks", "title": "Tasks"}]
+    context = {"title": "Show values", "crumbs": crumbs, "environment": place, "task": task, "wrong": wrong}
+    return render(request, "tasks/show.html", context, status=400 if wrong else 200)
+
+
+@require_POST
+@login_required
+def hide(request: HttpRequest, project: str, environment: str, id: int) -> HttpResponse:
+    """Before its time is over."""
+    rbac.environment(Actor.of(request), project, environment)
+    onshow.hide(request.session, id)
+    return redirect("task", project=project, environment=environment, id=id)
 
 
 def _story(actor: Actor, task: Task) -> dict[str, Any]:
     """What happened to a task, what is around it, and who had a hand in it."""
-    sees_payload = queries.sees_payload(actor, task)
     return {
         "attempts": queries.timeline(task)[::-1],
         "lineage": queries.lineage(actor, task),
         "asked": operations.touching(task.environment, "task", [str(task.pk)])[:1],
         "touches": queries.touched(task),
-        "sees_payload": sees_payload,
-        "trace": trace.groups(task.traceback) if sees_payload else [],
+    }
+
+
+def _values(request: HttpRequest, actor: Actor, task: Task) -> dict[str, Any]:
+    """The values of a task as the reader has them; a page that does not show them is not given them."""
+    values = masking.values(actor, request.session, task)
+    found = {name: getattr(task, name) if values.shown else "" for name in queries.PAYLOAD}
+    for name in queries.PAYLOAD:
+        setattr(task, name, "")
+    return {
+        "values": values,
+        "told": found,
+        "trace": trace.groups(found["traceback"]),
+        "rules": marks.told([found[name] for name in ("args", "kwargs", "result")]),
+        "error_rules": marks.told([found["error_message"], found["traceback"]]),
     }

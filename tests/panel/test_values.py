@@ -1,0 +1,203 @@
+"""No value of a task is anywhere in the panel before somebody asks to see it, and then on its page alone, for them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from tests import rows
+from tests.panel.test_tenants import address, pages, parameters, text
+from tests.rbac.places import Furnished
+from z4j_brain.ledger.models import Entry
+from z4j_brain.rbac import granting, onshow
+from z4j_brain.rbac.actor import SYSTEM
+from z4j_brain.rbac.models import Token
+from z4j_brain.rbac.states import Effect, Permission
+from z4j_brain.tasks.models import Task
+
+pytestmark = pytest.mark.django_db
+
+CANARY = "canary-5417"
+#: Where values stand in a task, and in what agents told of it.
+VALUES = {
+    "args": f"('{CANARY}-args',)",
+    "kwargs": f"{{'note': '{CANARY}-kwargs'}}",
+    "result": f"'{CANARY}-result'",
+    "error_message": f"no room for {CANARY}-message",
+    "traceback": f'Traceback (most recent call last):\n  File "/srv/shop/pay.py", line 3, in pay\n    {CANARY}-code\n',
+}
+
+
+@pytest.fixture
+def harbor(cast):
+    """Production with a row of everything, and values only in the task."""
+    return Furnished.of(cast.production, Token.objects.get(user=cast.user("vera")))
+
+
+@pytest.fixture
+def task(harbor):
+    found = Task.objects.select_related("environment__project").get(pk=harbor.keys["api-task"])
+    agent = harbor.environment.agents.first()
+    now, error = timezone.now(), {"type": "KeyError", "message": VALUES["error_message"]}
+    told = {name: VALUES[name] for name in ("args", "kwargs", "result")}
+    rows.event(found, agent, "task.failed", now, worker="w", error=error, **told)
+    rows.event(found, agent, "task.progress", now, progress={"note": f"{CANARY}-progress"})
+    Task.objects.filter(pk=found.pk).update(**VALUES, error_type="KeyError", name="shop.pay")
+    found.refresh_from_db()
+    return found
+
+
+@pytest.fixture
+def as_(cast):
+    return lambda who: cast.sign_in(Client(raise_request_exception=False), who)
+
+
+@pytest.fixture
+def page(task, harbor):
+    return lambda name: address(name, harbor)
+
+
+def ask(client, page, **given):
+    return client.post(page("task-show"), given)
+
+
+def get(client, path, **headers):
+    return text(client.get(path, headers=headers))
+
+
+def test_no_page_tells_a_value_before_it_is_asked_for(as_, harbor, page):
+    olive = as_("olive")
+    for name in pages():
+        queries = ("", "?since=all", f"?target={harbor.keys['api-task']}", "?format=jsonl&since=all")
+        for query in queries if "environment" in parameters(name) else ("",):
+            for headers in ({}, {"X-Live": "1"}, {"HX-Request": "true"}):
+                assert CANARY not in get(olive, page(name) + query, **headers), (name, query, headers)
+
+
+def test_a_hidden_value_says_what_kind_of_thing_it_is(as_, page):
+    told = get(as_("vera"), page("task"))
+    for kind in ("1 argument", "1 argument by name", "a result", "a message", "a traceback of 1 frame"):
+        assert f"{kind}</span>" in told, kind
+    assert "Ask to show, recorded" in told
+
+
+def test_who_asks_sees_that_task_alone_and_nobody_else_does(as_, page, task, cast):
+    other = rows.task(cast.production, args=f"('{CANARY}-other',)")
+    vera = as_("vera")
+    assert ask(vera, page)["Location"] == page("task")
+    told = get(vera, page("task"))
+    for part in ("args", "kwargs", "result", "message", "code"):
+        assert f"{CANARY}-{part}" in told, part
+    assert CANARY not in get(vera, reverse("task", args=["harbor", "production", other.pk]))
+    for name in ("tasks", "overview", "operation", "audit"):
+        assert CANARY not in get(vera, page(name)), name
+    assert CANARY not in get(as_("olive"), page("task"))
+    assert CANARY not in get(as_("vera"), page("task")), "another session of the same person"
+
+
+def test_the_log_says_who_looked_at_which_task_and_why(as_, page, task, cast):
+    ask(as_("vera"), page, reason="a customer calls")
+    entry = Entry.objects.get(action="task.show")
+    assert (entry.target_type, entry.target_id, entry.actor_id) == ("task", str(task.pk), str(cast.user("vera").pk))
+    told = get(as_("olive"), page("task"))
+    assert "task.show" in told
+    assert "a customer calls" in told
+
+
+def test_what_is_shown_is_hidden_by_a_click_and_after_a_while(as_, page):
+    vera = as_("vera")
+    ask(vera, page)
+    assert CANARY in get(vera, page("task"))
+    vera.post(page("task-hide"))
+    assert CANARY not in get(vera, page("task"))
+    ask(vera, page)
+    assert CANARY in get(vera, page("task"))
+    session = vera.session
+    session["on_show"] = {one: int(time.time()) - 1 for one in session["on_show"]}  # a quarter of an hour later
+    session.save()
+    assert CANARY not in get(vera, page("task"))
+
+
+def test_where_reasons_are_asked_for_none_is_shown_without(as_, page, harbor):
+    harbor.environment.reason_required = True
+    harbor.environment.save()
+    vera = as_("vera")
+    answer = ask(vera, page)
+    assert answer.status_code == 400
+    assert "say why" in text(answer)
+    assert CANARY not in get(vera, page("task"))
+    assert not Entry.objects.filter(action="task.show", outcome="allowed").exists()
+    ask(vera, page, reason="a customer calls")
+    assert CANARY in get(vera, page("task"))
+
+
+def test_without_the_permission_nothing_is_ever_shown(as_, page, cast):
+    audrey = as_("audrey")
+    assert ask(audrey, page).status_code == 403
+    assert Entry.objects.get(action="task.show").outcome == "refused"
+    told = get(audrey, page("task"))
+    assert CANARY not in told
+    assert "Ask to show" not in told
+    assert "view_payload" in told
+
+
+def test_a_permission_that_is_taken_back_hides_what_was_on_show(as_, page, cast):
+    vera = as_("vera")
+    ask(vera, page)
+    granting.give(cast.production, cast.user("vera"), Permission.VIEW_PAYLOAD, effect=Effect.DENY, actor=SYSTEM)
+    assert CANARY not in get(vera, page("task"))
+
+
+def test_a_session_shows_the_last_few_tasks_that_were_asked_for(as_, page, cast):
+    vera = as_("vera")
+    ask(vera, page)
+    for _ in range(onshow.MOST):
+        vera.post(reverse("task-show", args=["harbor", "production", rows.task(cast.production, args="(1,)").pk]))
+    assert len(vera.session["on_show"]) == onshow.MOST
+    assert CANARY not in get(vera, page("task"))
+
+
+@pytest.mark.parametrize(
+    ("written", "label", "rule"),
+    [
+        ("{'password': '[redacted:password]'}", "password", "the rule password"),
+        ("{'password': [redacted]}", "hidden", "a name that speaks of a secret"),
+        ("('[card]',)", "card", "recognised as a card number"),
+        ("('a [jwt] b',)", "jwt", "recognised as a signed token"),
+        ("(str[12], int)", "str[12]", "told by its shape alone"),
+        ("{'note': '[redacted:<img src=x>]'}", "&lt;img", ""),
+    ],
+)
+def test_a_mark_says_which_rule_hid_it_and_that_nobody_can_show_it(as_, page, task, written, label, rule):
+    Task.objects.filter(pk=task.pk).update(args=written, kwargs="<script>alert(1)</script>")
+    vera = as_("vera")
+    ask(vera, page)
+    told = get(vera, page("task"))
+    assert label in told
+    assert "<script>alert" not in told
+    assert "<img" not in told
+    if rule:
+        assert f'title="Hidden in the worker: {rule}. Nobody can show it."' in told
+        assert "so nobody can show it" in told
+
+
+def test_an_export_has_values_when_they_are_asked_for_and_the_log_says_so(as_, page):
+    vera = as_("vera")
+    assert CANARY not in get(vera, page("task-export"))
+    assert CANARY in get(vera, page("task-export") + "?payload=1")
+    assert as_("audrey").get(page("task-export") + "?payload=1").status_code == 403
+
+
+@pytest.mark.parametrize("name", ["api-tasks", "api-task", "api-task-events"])
+def test_the_api_tells_a_session_what_the_panel_shows_in_it(as_, page, harbor, name, client, cast):
+    vera, path = as_("vera"), harbor.address(name)
+    assert CANARY not in get(vera, path)
+    assert CANARY in text(client.get(path, **cast.bearer("vera"))), "a token asks by its scope"
+    ask(vera, page)
+    assert CANARY in get(vera, path)
+    vera.post(page("task-hide"))
+    assert CANARY not in get(vera, path)

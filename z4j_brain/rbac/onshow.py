@@ -1,0 +1,53 @@
+"""What a person has asked to see in this session, and whether it hides all because others look on.
+
+It stands in the session, which is a row of ours: it ends with it, and no other session of the same person has it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from django.contrib.sessions.backends.base import SessionBase
+
+#: How long the values of a task are shown to whoever asked.
+SHOWN_FOR = timedelta(minutes=15)
+#: Tasks that one session has on show; with more, the one that was asked for first is hidden again.
+MOST = 20
+
+_SHOWN, _PRESENTING = "on_show", "presenting"
+
+
+def show(session: SessionBase, task: int) -> None:
+    """From now on, for a while, unless others look on."""
+    kept = {**_kept(session), str(task): int(time.time() + SHOWN_FOR.total_seconds())}
+    newest = sorted(kept, key=kept.__getitem__)[-MOST:]
+    session[_SHOWN] = {task: kept[task] for task in newest}
+
+
+def hide(session: SessionBase, task: int) -> None:
+    session[_SHOWN] = {name: end for name, end in _kept(session).items() if name != str(task)}
+
+
+def until(session: SessionBase, task: int) -> datetime | None:
+    """When what is shown of this task is hidden again; None while it is hidden."""
+    if is_presenting(session):
+        return None
+    end = _kept(session).get(str(task), 0)
+    return datetime.fromtimestamp(end, UTC) if end > time.time() else None
+
+
+def present(session: SessionBase, on: bool) -> None:
+    """Others look on, or do so no longer. What was on show before has to be asked for anew."""
+    session[_SHOWN] = {}
+    session[_PRESENTING] = on
+
+
+def is_presenting(session: SessionBase) -> bool:
+    return bool(session.get(_PRESENTING, False))
+
+
+def _kept(session: SessionBase) -> Mapping[str, int]:
+    found: Mapping[str, int] = session.get(_SHOWN, {})
+    return found

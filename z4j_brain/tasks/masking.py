@@ -1,0 +1,104 @@
+"""What a page shows of the values of a task, hidden until the reader asks: what kind of thing is there, and why.
+
+Nothing in here tells a value: a page that was not asked has no more of them than `Hidden` says.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.sessions.backends.base import SessionBase
+
+from z4j_brain.rbac import onshow
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.tasks import queries
+from z4j_brain.tasks.models import Task
+
+_OPEN, _CLOSE = "([{<", ")]}>"
+_FRAME = re.compile(r'^  File "', re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """What kind of thing is hidden, and how much of it."""
+
+    kind: str
+    size: str
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The values of one task as one reader has them now. `until`: shown till then; None: hidden."""
+
+    permitted: bool
+    until: datetime | None
+    presenting: bool
+    args: Hidden | None
+    kwargs: Hidden | None
+    result: Hidden | None
+    message: Hidden | None
+    traceback: Hidden | None
+
+    @property
+    def shown(self) -> bool:
+        return self.until is not None
+
+    @property
+    def any(self) -> bool:
+        return any((self.args, self.kwargs, self.result, self.message, self.traceback))
+
+    @property
+    def askable(self) -> bool:
+        """Is there something that the reader could see if they asked?"""
+        return self.any and self.permitted and not self.shown and not self.presenting
+
+
+def values(actor: Actor, session: SessionBase, task: Task) -> Values:
+    permitted = queries.sees_payload(actor, task)
+    frames = len(_FRAME.findall(task.traceback))
+    return Values(
+        permitted=permitted,
+        until=onshow.until(session, task.pk) if permitted else None,
+        presenting=onshow.is_presenting(session),
+        args=_hidden(_several("argument", task.args), task.args),
+        kwargs=_hidden(_several("argument", task.kwargs) + " by name", task.kwargs),
+        result=_hidden("a result", task.result),
+        message=_hidden("a message", task.error_message),
+        traceback=_hidden(f"a traceback of {_number(frames, 'frame')}" if frames else "a traceback", task.traceback),
+    )
+
+
+def _hidden(kind: str, text: str) -> Hidden | None:
+    return Hidden(kind, _number(len(text), "character")) if text else None
+
+
+def _several(what: str, text: str) -> str:
+    """How many values stand side by side in a text such as `(1, 'a, b')` or `{'a': [1, 2]}`."""
+    inner = text.strip()[1:-1].strip().removesuffix(",")
+    return _number(_commas(inner) + 1, what) if inner else f"no {what}s"
+
+
+def _commas(text: str) -> int:
+    """Those that stand in no brackets and no quotes."""
+    depth = found = 0
+    quote, escaped = "", False
+    for letter in text:
+        if quote:
+            closes = letter == quote and not escaped
+            escaped = letter == "\\" and not escaped
+            quote = "" if closes else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter in _OPEN:
+            depth += 1
+        elif letter in _CLOSE:
+            depth -= 1
+        elif letter == "," and depth <= 0:
+            found += 1
+    return found
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
