@@ -150,7 +150,7 @@ _BRAIN = {
 _AGENT = {
     "DSN": "the one line that connects; without it the agent does nothing",
     "DSN_PREVIOUS": "the DSN before it, so that older originals can still be opened",
-    "REDACTION": "shapes (types, sizes, names) or redact (values, without what looks secret)",
+    "REDACTION": "shapes (types, sizes, names), redact (values without secrets) or seal (shapes, and originals sealed)",
     "ALLOW": "verbs the brain may ask for besides retry and cancel",
     "DENY": "verbs it may not ask for",
     "READ_ONLY": "1: the brain may ask for nothing",
@@ -159,6 +159,8 @@ _AGENT = {
     "SPOOL_CAP": "bytes the spool may take",
     "REQUIRE_PROOF": "whether a command has to prove that it stands in the audit log of the brain",
     "ACCEPT_GENERATION": "the audit log that is accepted when it began anew or went back: 2, or 2:207; each once",
+    "SEAL_KEY": "private keys that sealed originals open with, or their files, by commas; the first one is sealed to",
+    "SEAL_FINGERPRINT": "fingerprints of the public keys that may be sealed to where no private one is, by commas",
     "CODE_VERSION": "the release of your own code; else GIT_COMMIT, SOURCE_VERSION or HEROKU_SLUG_COMMIT",
     "ENGINES": "adapters to use; all that are installed when left out",
     "INSECURE": "1: allow http:// to another host",
