@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -103,6 +104,15 @@ def polled(agent_ids: Collection[UUID]) -> None:
     Agent.objects.filter(pk__in=agent_ids, left_at=None, seen_at__lt=now - SEEN_EVERY).update(seen_at=now)
 
 
+def applies(policies: Mapping[UUID, str]) -> None:
+    """Write down, by agent, the policy of redaction that it says it applies."""
+    by_policy: dict[str, list[UUID]] = defaultdict(list)
+    for agent_id, policy in policies.items():
+        by_policy[policy].append(agent_id)
+    for policy, agent_ids in by_policy.items():
+        Agent.objects.filter(pk__in=agent_ids).exclude(policy=policy).update(policy=policy)
+
+
 def prune(now: datetime | None = None) -> None:
     """Forget answers nobody will ask for again, and agents that have been silent since before the oldest event."""
     now = now or timezone.now()
@@ -151,6 +161,7 @@ def _introduce(agent: Agent, data: dict[str, Any]) -> None:
     agent.refused = _sentences(data.get("refused"))
     agent.problems = _entries(data.get("problems"), ("engine", "code", "text"))
     agent.redaction = _text(data.get("redaction"), 16)
+    agent.rules = _text(data.get("rules"), 32)
     agent.witness = _witness(data.get("witness"))
     agent.seal_key = _text(data.get("seal_key"), 64)
     agent.seal_kids = [kid[:KID] for kid in _list(data.get("seal_kids")) if isinstance(kid, str)][:MAX_KIDS]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
-from z4j_brain.agents.states import AgentRole, Presence
+from z4j_brain.agents.states import AgentRole, Presence, RedactionMode, RuleKind
 from z4j_brain.lib.ids import uuid7
-from z4j_brain.rbac.models import Environment
+from z4j_brain.rbac.models import Environment, Project
 
 
 class AgentKey(models.Model):
@@ -49,6 +49,9 @@ class Agent(models.Model):
     refused = models.JSONField(default=dict)
     problems = models.JSONField(default=list)
     redaction = models.CharField(max_length=16, blank=True)
+    #: Versions of the built-in rules and of the environment's policy that it redacts by; empty when it never said so.
+    rules = models.CharField(max_length=32, blank=True)
+    policy = models.CharField(max_length=32, blank=True)
     #: Of the audit log: whether it remembers it for good (durable), how far (origin, size), and what is wrong (alarm).
     witness = models.JSONField(default=dict)
     #: What it seals originals to, if it has the private half: that public key, and the ids of all that it opens.
@@ -113,3 +116,65 @@ class Suspect(models.Model):
     class Meta:
         default_permissions = ()
         constraints = [models.UniqueConstraint(fields=["agent", "seq"], name="suspect_once")]
+
+
+class RedactionPolicy(models.Model):
+    """What an environment insists on in the redaction of its agents. Where there is no row, it insists on nothing.
+
+    `tasks`: patterns over names of tasks, each with the mode that holds there at least. `seal_key`: the public key, in
+    base64, that originals are sealed to.
+    """
+
+    environment = models.OneToOneField(
+        Environment, on_delete=models.CASCADE, primary_key=True, related_name="redaction_policy"
+    )
+    mode = models.CharField(max_length=8, choices=RedactionMode, default=RedactionMode.REDACT)
+    tasks = models.JSONField(default=list)
+    seal_key = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        default_permissions = ()
+
+
+class RedactionRule(models.Model):
+    """A rule of a project's own, for all its environments: see `z4j_core.policy.Rule`."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="redaction_rules", db_index=False)
+    slug = models.CharField(max_length=32)
+    kind = models.CharField(max_length=8, choices=RuleKind)
+    match = models.CharField(max_length=100)
+    tasks = models.CharField(max_length=200, blank=True)
+    set_by = models.CharField(max_length=64)
+    set_by_name = models.CharField(max_length=255)
+    set_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
+        ordering = ["slug"]
+        constraints = [models.UniqueConstraint(fields=["project", "slug"], name="redaction_rule")]
+
+
+class Hidden(models.Model):
+    """How many values a rule hid in an environment on one day, by UTC, as the events that came then tell."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+", db_index=False)
+    day = models.DateField()
+    rule = models.CharField(max_length=64)
+    count = models.BigIntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["environment", "day", "rule"], name="hidden_by_rule")]
+
+
+class LateRedaction(models.Model):
+    """How many texts of an agent, by its name, came with something in them that it should have hidden."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+", db_index=False)
+    day = models.DateField()
+    agent = models.CharField(max_length=255)
+    count = models.BigIntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["environment", "day", "agent"], name="late_by_agent")]

@@ -16,6 +16,21 @@ class AgentRole(models.TextChoices):
     SCHEDULER = "scheduler", "Scheduler"
 
 
+class RedactionMode(models.TextChoices):
+    """What agents tell of values, the strictest last: see `z4j_core.policy.Mode`."""
+
+    REDACT = "redact", "Values without their secrets"
+    SHAPES = "shapes", "Only types and sizes"
+    SEAL = "seal", "Only types and sizes, originals sealed"
+
+
+class RuleKind(models.TextChoices):
+    """What a rule of a project looks at."""
+
+    NAME = "name", "Names of arguments and keys"
+    TEXT = "text", "Texts that look alike"
+
+
 class Presence(models.TextChoices):
     """Derived from when somebody was last heard; silence becomes visible after 60 s."""
 

@@ -20,6 +20,7 @@ from z4j_brain.agents.models import Agent, AgentKey
 from z4j_brain.gateway import bearer, parser
 from z4j_brain.gateway.admission import Admission, Full, Greedy, Place
 from z4j_brain.gateway.heads import Remembered, heads, remembered
+from z4j_brain.gateway.policies import VERSION, policies
 from z4j_brain.gateway.waiting import Waiter, room
 from z4j_brain.gateway.writer import Busy, Desk, reader, writer
 from z4j_brain.lib import drain, keys
@@ -120,16 +121,18 @@ async def _read(length: int, receive: Receive) -> bytes:
 
 async def _commands(scope: Scope, receive: Receive) -> bytes:
     headers = _headers(scope, "GET")
-    boot, wait, known = _query(scope["query_string"])
+    boot, wait, known, applied = _query(scope["query_string"])
     began, key, here, authorization = time.monotonic(), await _key(headers), room(), headers["authorization"]
     del headers  # of thousands that wait, each would keep its own
-    waiter = here.enter(key.environment_id, boot, authorization)
+    waiter = here.enter(key.environment_id, boot, authorization, applied)
     try:
         if error := await waiter.looked_up:
             raise error
+        await _look_at_policy(waiter)
         commands, under = await _wait(waiter, authorization, wait, receive)
         looks = [] if commands or waiter.superseded or not wait else await _doubts(waiter)
         log = None if waiter.superseded else await _log(known, began, under)
+        policy = None if waiter.superseded else policies().differs(waiter.environment_id, applied)
     finally:
         here.leave(waiter)
     poll = wire.Poll(v=wire.VERSION, commands=commands, time=time.time_ns() // 1000)
@@ -137,6 +140,9 @@ async def _commands(scope: Scope, receive: Receive) -> bytes:
         poll["look"] = looks
     if log:
         poll["log"] = log
+    if policy:
+        poll["redaction"] = policy
+        policies().told(key.environment_id, boot, policy)
     return orjson.dumps(poll)
 
 
@@ -147,6 +153,17 @@ async def _log(known: Remembered | None, began: float, under: str) -> wire.Log |
     except (DatabaseError, LookupError, ValueError) as error:
         logger.warning("log_not_told error=%s", str(error).strip() or type(error).__name__)
         return None
+
+
+async def _look_at_policy(waiter: Waiter) -> None:
+    """Does the agent apply another policy than is asked of it? Nobody fails because it cannot be found out now."""
+    if waiter.policy is None:
+        return
+    try:
+        await policies().look([waiter.environment_id])
+        waiter.look_at_policy()
+    except DatabaseError as error:
+        logger.warning("policy_not_told error=%s", type(error).__name__)
 
 
 async def _doubts(waiter: Waiter) -> list[wire.Look]:
@@ -162,8 +179,8 @@ async def _doubts(waiter: Waiter) -> list[wire.Look]:
         return []
 
 
-def _query(query_string: bytes) -> tuple[UUID, int, Remembered | None]:
-    query = parse_qs(query_string.decode("latin-1"))
+def _query(query_string: bytes) -> tuple[UUID, int, Remembered | None, str | None]:
+    query = parse_qs(query_string.decode("latin-1"), keep_blank_values=True)
     versions = query.get("v", [str(wire.VERSION)])[0].split(",")
     if not {str(version) for version in wire.SERVED} & set(versions):
         raise Problem(400, "version", "Unknown version", f"This brain speaks {', '.join(map(str, wire.SERVED))}.")
@@ -172,9 +189,11 @@ def _query(query_string: bytes) -> tuple[UUID, int, Remembered | None]:
         raise Problem(400, "wait", "Bad request", "wait is a number of seconds.")
     known = remembered(query.get(wire.ORIGIN_QUERY, [""])[0], query.get(wire.SIZE_QUERY, [""])[0])
     try:
-        return UUID(query.get("boot", [""])[0]), min(int(wait), wire.MAX_WAIT), known
+        boot = UUID(query.get("boot", [""])[0])
     except ValueError as error:
         raise Problem(400, "boot", "Bad request", "boot is the agent's UUID.") from error
+    applied = query["policy"][0][:VERSION] if "policy" in query else None
+    return boot, min(int(wait), wire.MAX_WAIT), known, applied
 
 
 async def _wait(waiter: Waiter, authorization: str, wait: int, receive: Receive) -> Leased:
@@ -195,7 +214,7 @@ async def _wait(waiter: Waiter, authorization: str, wait: int, receive: Receive)
             timely = looking or loop.time() < deadline
             if timely and (leased := await writer.run_urgent(_lease, waiter, authorization))[0]:
                 return leased
-            if loop.time() >= deadline:
+            if waiter.has_news or loop.time() >= deadline:
                 return _NONE
     finally:
         timer.cancel()

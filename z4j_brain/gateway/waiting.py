@@ -26,6 +26,7 @@ from z4j_brain.agents import queries
 from z4j_brain.agents.models import Agent
 from z4j_brain.agents.states import AgentRole
 from z4j_brain.gateway import bearer
+from z4j_brain.gateway.policies import policies
 from z4j_brain.gateway.writer import reader, writer
 from z4j_brain.lib import drain, nudge
 from z4j_brain.operations import outbox
@@ -38,6 +39,8 @@ INTRODUCTION = 5.0
 LOOKED_UP_AT_ONCE = 500
 #: A channel layer that was started anew has forgotten who belongs to a group, and says so to nobody.
 JOIN_EVERY = 30.0
+#: Agents of which the room remembers the policy that was written down for them.
+APPLYING = 20_000
 #: How long the room remembers what an agent can do that polls again and again.
 REMEMBERED_FOR = 60.0
 
@@ -63,6 +66,10 @@ class Waiter:
     offers: frozenset[tuple[str, str]] = frozenset()
     #: Engines of a worker, whose stores it can ask about tasks in doubt.
     engines: frozenset[str] = frozenset()
+    #: The policy of redaction that it says it applies; None when it says nothing.
+    policy: str | None = None
+    #: There is another policy: it is answered, commands or none.
+    has_news: bool = False
     #: Nobody will read the answer: another poll took its place, or its connection is gone.
     superseded: bool = False
     #: When it was looked up who this is.
@@ -80,6 +87,12 @@ class Waiter:
     def found(self, error: Exception | None) -> None:
         if not self.looked_up.done():
             self.looked_up.set_result(error)
+
+    def look_at_policy(self) -> None:
+        """End the wait of an agent that applies an older policy."""
+        if policies().is_due(self.environment_id, self.boot, self.policy):
+            self.has_news = True
+            self.flag.set()
 
     def know(self, agent: Agent | None) -> None:
         if agent is not None:
@@ -114,16 +127,20 @@ class Room:
         #: The last look found nothing queued, and nobody has said anything since: who comes now need not look.
         self._quiet = False
         self._polled: set[UUID] = set()
+        #: By agent the policy it applies: as written down, and as is still to be.
+        self._applied: dict[UUID, str] = {}
+        self._applies: dict[UUID, str] = {}
+        self._policies: dict[int, str] = {}
         self._joined: dict[int, float] = {}
         self._channel = ""
         self._dirty = asyncio.Event()
         self._newcomers = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    def enter(self, environment_id: int, boot: UUID, authorization: str = "") -> Waiter:
+    def enter(self, environment_id: int, boot: UUID, authorization: str = "", policy: str | None = None) -> Waiter:
         """Begin to wait. An older poll of the same boot is let go: its connection is most likely dead."""
         self._open()
-        waiter = Waiter(environment_id, boot, self.loop.time(), _one(authorization))
+        waiter = Waiter(environment_id, boot, self.loop.time(), _one(authorization), policy=_one(policy))
         if older := self._waiters.get((environment_id, boot)):
             self.leave(older)
             older.let_go()
@@ -147,9 +164,14 @@ class Room:
             return False
         waiter.known_at = known.at
         waiter.agent_id, waiter.offers, waiter.engines = known.agent_id, known.offers, known.engines
-        self._by_agent[known.agent_id] = waiter
-        self._polled.add(known.agent_id)
+        self._heard(waiter, known.agent_id)
         return True
+
+    def _heard(self, waiter: Waiter, agent_id: UUID) -> None:
+        self._by_agent[agent_id] = waiter
+        self._polled.add(agent_id)
+        if waiter.policy is not None and self._applied.get(agent_id) != waiter.policy:
+            self._applies[agent_id] = waiter.policy
 
     def leave(self, waiter: Waiter) -> None:
         place = waiter.environment_id, waiter.boot
@@ -207,7 +229,9 @@ class Room:
                 if not self._channel:
                     await asyncio.sleep(0.05)
                     continue
-                await get_channel_layer().receive(self._channel)
+                message = await get_channel_layer().receive(self._channel)
+                if message.get("about") == nudge.POLICY:
+                    policies().forget()
                 self._dirty.set()
             except Exception as error:
                 logger.warning("channel_layer_away error=%s", error or type(error).__name__)
@@ -250,6 +274,10 @@ class Room:
             if self._polled:
                 polled, self._polled = self._polled, set()
                 await _quietly(writer.run_urgent(agents.polled, polled))
+            if self._applies:
+                applies, self._applies = self._applies, {}
+                await _quietly(writer.run_urgent(agents.applies, applies))
+                self._applied = (self._applied if len(self._applied) < APPLYING else {}) | applies
             await self._recheck()
 
     async def _recheck(self) -> None:
@@ -273,14 +301,22 @@ class Room:
             waiter.know(found.get(place))
             waiter.known_at = self.loop.time()
             if waiter.agent_id and self._waiters.get(place) is waiter:
-                self._by_agent[waiter.agent_id] = waiter
-                self._polled.add(waiter.agent_id)
+                self._heard(waiter, waiter.agent_id)
 
     async def _look(self) -> None:
         if self._environments:
             queued = await reader.run_urgent(outbox.queued, set(self._environments))
             self._quiet = not queued
             self._wake(queued)
+            await policies().look(self._environments)
+            self._compare()
+
+    def _compare(self) -> None:
+        """Wake those whose environment asks for something else than a moment ago; who comes, looks by itself."""
+        was, self._policies = self._policies, policies().versions()
+        if was != self._policies:
+            for waiter in self._waiters.values():
+                waiter.look_at_policy()
 
     def _wake(self, queued: Iterable[Queued]) -> None:
         """Wake one for each who can take it; which of several is left to chance, so that the work spreads."""

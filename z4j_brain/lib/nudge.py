@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 MAX_IDS = 50
 #: Where the process that signs the log listens.
 SIGNER_GROUP = "signer"
+#: What a wake-up says that is about what agents are to hide.
+POLICY = "policy"
 #: How long the channel layer may take, and how many nudges may be on their way; what is more is lost.
 PATIENCE = 2.0
 MAX_UNDERWAY = 200
@@ -62,6 +64,11 @@ def wake(environment_id: int) -> None:
 
 def wake_on_commit(environment_id: int) -> None:
     transaction.on_commit(partial(wake, environment_id))
+
+
+def policy_on_commit(environment_id: int) -> None:
+    """Tell the waiting polls of the environment's agents that what they are to hide has changed."""
+    transaction.on_commit(partial(_post, agents_group(environment_id), {"type": "wake", "about": POLICY}))
 
 
 def call_signer() -> None:
