@@ -33,6 +33,7 @@ class TestDjangoTasks(EngineSuite):
         "unknown_task": "the worker says nothing of a row whose task it cannot import",
         "told_of_death": "a killed worker says nothing, and its row stays RUNNING",
         "stopped_running": "the worker runs the task itself",
+        "vault": "a retry reads the task's own row, in the user's database",
     }
 
     @proves("queues", "peek", "lookup")

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from z4j_core import wire
+from z4j_core.sealed import MAX_BLOB
 
 from z4j_bare import seal_keys, sealing
 from z4j_bare.config import Config
@@ -42,7 +43,7 @@ class Sealer:
         self._problems = problems
         self._mode = mode
         self._offered = offered
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._kept: OrderedDict[str, bytes | None] = OrderedDict()
         self._lent: dict[str, bytes] = {}
         self._seen: tuple[str, X25519PublicKey | None] = "", None
 
@@ -73,7 +74,8 @@ class Sealer:
 
     def keep(self, task_id: str, original: bytes) -> None:
         if self._config.seal:
-            self._kept[task_id] = original
+            # What is larger than a blob may be is not held in memory, only that there was something.
+            self._kept[task_id] = original if len(original) < MAX_BLOB else None
             if len(self._kept) > WAITING:
                 self._kept.popitem(last=False)
 

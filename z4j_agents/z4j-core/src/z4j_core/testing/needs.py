@@ -14,8 +14,8 @@ from z4j_core.engine import Engine
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: What not every engine's tasks can go through: an expiry, a name no worker knows, a killed process that the engine
-#: itself tells of, a delay, more attempts than one, being stopped while they run.
-LIVES = frozenset({"expires", "unknown_task", "told_of_death", "delay", "retries", "stopped_running"})
+#: itself tells of, a delay, more attempts than one, being stopped while they run, an original in the agent's vault.
+LIVES = frozenset({"expires", "unknown_task", "told_of_death", "delay", "retries", "stopped_running", "vault"})
 
 
 def proves(*names: str) -> Callable[[F], F]:

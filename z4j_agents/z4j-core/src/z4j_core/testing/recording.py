@@ -63,6 +63,11 @@ class RecordingHost:
         self.redactor = Redactor(mode)
         self.state = FolderStore(folder / "state")
         self.originals = FolderStore(folder / "originals")
+        #: What an agent could have sealed: an original with the event that told of it, in the process that kept it.
+        self.sealed = FolderStore(folder / "sealed")
+        #: What a command has brought along.
+        self.lent = FolderStore(folder / "lent")
+        self._kept: dict[str, bytes] = {}
         self.engine = engine
         self._obeys = 0
         #: The task at whose first mention this process kills itself.
@@ -72,6 +77,8 @@ class RecordingHost:
     def emit(self, event: Mapping[str, Any]) -> None:
         """One write of one line: processes and threads do not mix theirs."""
         self._reached(str(event.get("task_id", "")))
+        if event.get("vault"):
+            self._seal(event)
         line = json.dumps({"ts": time.time_ns() // 1000, **event, "pid": os.getpid()}) + "\n"
         handle = os.open(self.folder / "events.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
@@ -82,10 +89,12 @@ class RecordingHost:
     def keep(self, task_id: str, blob: bytes) -> str:
         self._reached(task_id)
         self.originals.put(task_id, blob)
+        self._kept[task_id] = blob
         return "folder"
 
     def original(self, task_id: str) -> bytes | None:
-        return self.originals.get(task_id)
+        found = self.originals.get(task_id)
+        return self.lent.get(task_id) if found is None else found
 
     def role(self, role: str, name: str = "") -> None:
         facts = self.engine.worker() if self.engine else None
@@ -103,6 +112,11 @@ class RecordingHost:
 
     def stop(self, timeout: float = 2.0) -> None:
         self.emit({"kind": "worker.offline"})
+
+    def _seal(self, event: Mapping[str, Any]) -> None:
+        original = self._kept.pop(event["task_id"], None)
+        if original is not None and event.get("engine") and event.get("name"):
+            self.sealed.put(event["task_id"], f"{event['engine']} {event['name']}\n".encode() + original)
 
     def _reached(self, task_id: str) -> None:
         if task_id and task_id == self._cut:
@@ -162,6 +176,18 @@ class Records:
         """Have the worker's adapter carry out a verb, as a command would."""
         told = self._put({"verb": verb, "target": asdict(target), "params": params}, timeout, f"an answer to {verb}")
         return Answer(Outcome(told["outcome"]), told["detail"], told["new_task_id"])
+
+    def bring(self, task_id: str) -> tuple[str, str]:
+        """Forget the task's original, and have the next command bring what was sealed of it; that one's engine and
+        name.
+        """
+        FolderStore(self.folder / "originals").delete(task_id)
+        sealed = FolderStore(self.folder / "sealed").get(task_id)
+        assert sealed is not None, "the event that names the vault comes from the process that kept the original"
+        place, _, original = sealed.partition(b"\n")
+        FolderStore(self.folder / "lent").put(task_id, original)
+        engine, _, name = place.decode().partition(" ")
+        return engine, name
 
     def cut(self, point: str, verb: str, target: Target, timeout: float = 20, **params: Any) -> None:
         """Have the worker's adapter carry out a verb and its process killed: before, amid or after it."""

@@ -42,6 +42,19 @@ class TasksSuite(Suite):
         time.sleep(1)
         assert len((rig.folder / "once").read_text().splitlines()) == 2
 
+    @needs("vault")
+    @proves("retry")
+    def test_a_retry_works_from_what_was_sealed_when_the_vault_is_gone(self, rig: Rig) -> None:
+        first = rig.send("count", "unsealed")
+        before = self.becomes(rig, first, State.SUCCEEDED)
+        assert rig.records.bring(first) == (self.engine_class.name, before["name"]), "what it is bound to"
+        target = Target(first, "command-15", 1, before["name"], before["queue"])
+        answer = rig.records.ask("retry", target)
+        assert answer.outcome == Outcome.DONE, answer.detail
+        row = self.becomes(rig, answer.new_task_id or "", State.SUCCEEDED)
+        assert {name: row[name] for name in _KEPT} == {name: before[name] for name in _KEPT}
+        assert len((rig.folder / "unsealed").read_text().splitlines()) == 2
+
     @proves("retry")
     def test_a_retry_of_a_task_nobody_kept_is_answered_honestly(self, rig: Rig) -> None:
         assert rig.records.ask("retry", Target("never-seen", "command-3", 1)).outcome == Outcome.ARGS_UNAVAILABLE
