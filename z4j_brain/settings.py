@@ -156,6 +156,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "axes.middleware.AxesMiddleware",
+    "z4j_brain.panel.presenter.PresenterMiddleware",
     "z4j_brain.panel.presence.PresenceMiddleware",
     "z4j_brain.panel.problems.ProblemMiddleware",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -13,6 +14,7 @@ from tests import rows
 from tests.panel.test_tenants import address, pages, parameters, text
 from tests.rbac.places import Furnished
 from z4j_brain.ledger.models import Entry
+from z4j_brain.panel import masks
 from z4j_brain.rbac import granting, onshow
 from z4j_brain.rbac.actor import SYSTEM
 from z4j_brain.rbac.models import Token
@@ -67,6 +69,13 @@ def ask(client, page, **given):
 
 def get(client, path, **headers):
     return text(client.get(path, headers=headers))
+
+
+def visible(page):
+    """What of a page is read: its text, and what stands beside the pointer."""
+    page = re.sub(r"<textarea.*?</textarea>", "", page, flags=re.DOTALL)
+    attributes = re.findall(r'(?:title|aria-label|placeholder)="([^"]*)"', page)
+    return "\n".join([re.sub(r"<[^>]*>", "\n", page), *attributes])
 
 
 def test_no_page_tells_a_value_before_it_is_asked_for(as_, harbor, page):
@@ -201,3 +210,60 @@ def test_the_api_tells_a_session_what_the_panel_shows_in_it(as_, page, harbor, n
     assert CANARY in get(vera, path)
     vera.post(page("task-hide"))
     assert CANARY not in get(vera, path)
+
+
+def test_presenter_mode_hides_what_was_on_show_and_nothing_can_be_shown_in_it(as_, page, harbor):
+    vera = as_("vera")
+    ask(vera, page)
+    answer = vera.post(reverse("presenter"), {"on": "1", "next": page("task")})
+    assert answer["Location"] == page("task")
+    told = get(vera, page("task"))
+    assert "Presenter mode is on." in told
+    assert "nothing can be shown" in told
+    ask(vera, page)
+    for path in (page("task"), harbor.address("api-task"), page("task-export") + "?payload=1"):
+        assert CANARY not in get(vera, path), path
+    assert Entry.objects.filter(action="task.show").count() == 1, "of before"
+    vera.post(reverse("presenter"), {"on": "0"})
+    assert "Ask to show, recorded" in get(vera, page("task"))
+    assert CANARY not in get(vera, page("task")), "what was on show before is asked for anew"
+
+
+def test_others_who_look_on_read_no_names_of_people_and_hosts(as_, harbor, page, cast):
+    rows.worker(cast.production, name="celery@box-7.example", host="box-7.example")
+    rows.task(cast.production, worker="celery@box-7.example", name="shop.pay")
+    rows.task(cast.production, worker="mail@gone.example", name="shop.pay")
+    rows.operation(cast.production, [], actor_name="oscar")
+    rows.entry(cast.production, "oscar", private={"ip": "10.1.2.3"})
+    olive = as_("olive")
+    assert "oscar" in get(olive, page("members"))
+    olive.post(reverse("presenter"), {"on": "1"})
+    secret = ("oscar", "olive", "box-7", "gone.example", "10.1.2.3")
+    for name in (name for name in pages() if "environment" in parameters(name)):
+        read = visible(get(olive, page(name) + ("?since=all" if name == "tasks" else "")))
+        assert not [word for word in secret if word in read and not name.endswith("export")], name
+    assert "person " in get(olive, page("members"))
+    assert "shop.pay" in get(olive, page("tasks") + "?since=all")
+
+
+def test_presenter_mode_leads_nowhere_else_and_takes_a_post(as_):
+    vera = as_("vera")
+    assert vera.get(reverse("presenter")).status_code == 405
+    assert vera.post(reverse("presenter"), {"on": "1", "next": "https://evil.example/"})["Location"] == "/"
+    assert Client(enforce_csrf_checks=True).post(reverse("presenter"), {"on": "1"}).status_code in (302, 403)
+
+
+@pytest.mark.parametrize(
+    ("page", "masked"),
+    [
+        ("<td>oscar</td>", "<td>person 1</td>"),
+        ("<td>oscars oscar-2 (oscar)</td>", "<td>oscars oscar-2 (person 1)</td>"),
+        ('<a href="/x/?who=oscar" title="by oscar">', '<a href="/x/?who=oscar" title="by person 1">'),
+        ('<input name="who" value="oscar">', '<input name="who" value="oscar">'),
+        ("<textarea>oscar</textarea>oscar", "<textarea>oscar</textarea>person 1"),
+        ("a@b.example from 10.0.0.1", "an address from an address"),
+        ("O&#x27;Hara &lt;oscar&gt;", "person 2 &lt;person 1&gt;"),
+    ],
+)
+def test_a_mask_is_on_what_is_read_and_on_nothing_else(page, masked):
+    assert masks.masked(page, {"oscar": "person 1", "O'Hara": "person 2"}) == masked

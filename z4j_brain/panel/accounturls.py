@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import RedirectView
 
 from z4j_brain.lib.identityprovider import ID
-from z4j_brain.panel import account, identity
+from z4j_brain.panel import account, identity, presenter
 from z4j_brain.panel.account import adding, proven
 
 _security = RedirectView.as_view(url=reverse_lazy("mfa_index"))
@@ -29,6 +29,7 @@ urlpatterns = [
     path("sign-in/with/<str:provider_id>/callback/", identity.come_back, name="openid_connect_callback"),
     path("account/", account.security, name="mfa_index"),
     path("account/sessions/", account.own_sessions, name="sessions"),
+    path("account/presenter/", presenter.switch, name="presenter"),
     path("account/password/", account.change_password, name="account_change_password"),
     path("account/confirm/", account.confirm, name="confirm"),
     path("account/confirm/password/", never_cache(accounts.reauthenticate), name="account_reauthenticate"),

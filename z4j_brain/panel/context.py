@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
-from z4j_brain.rbac import access
+from z4j_brain.rbac import access, onshow
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 
@@ -77,7 +77,10 @@ def shell(request: HttpRequest) -> dict[str, object]:
         "current": {page, PARENTS.get(page, page)},
         "source_url": settings.Z4J_SOURCE_URL or reverse("source"),
         "environments": [],
+        "presenting": False,
     }
+    if user is not None and user.is_authenticated:
+        context["presenting"] = onshow.is_presenting(request.session)
     if match and user is not None and user.is_authenticated:
         context["environments"] = SimpleLazyObject(lambda: _environments(request))
     return context

@@ -1,0 +1,67 @@
+"""A page for the eyes of others: people, addresses and the hosts of workers are told by a number.
+
+Only what is read on the screen is masked. What a form sends and where a link leads stay what they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from django.utils.html import escape
+
+from z4j_brain.agents.models import Agent
+from z4j_brain.fleet.models import Worker
+from z4j_brain.rbac.models import User
+
+#: Markup and the text in between; nobody's text has a bare `<` or `>`.
+_TAG = re.compile(r"(<[^>]*>)")
+#: Attributes that are read out, or stand beside the pointer.
+_READ = re.compile(r'(?<=[\s])(title|aria-label|placeholder|alt|label)="([^"]+)"')
+_EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}")
+_ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
+#: People, and names of workers and hosts, that are known to it: the newest.
+MOST = 5_000
+
+
+def masked(page: str, told: Mapping[str, str]) -> str:
+    """The page with each name of `told` replaced by what it says instead, and without addresses of any kind."""
+    present = {escape(name): instead for name, instead in told.items() if name and escape(name) in page}
+    longest = sorted(present, key=len, reverse=True)
+    names = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, longest))})(?![\w-])") if longest else None
+
+    def mask(text: str) -> str:
+        if names:
+            text = names.sub(lambda found: present[found[0]], text)
+        return _ADDRESS.sub("an address", _EMAIL.sub("an address", text))
+
+    return "".join(_pieces(page, mask))
+
+
+def _pieces(page: str, mask: Callable[[str], str]) -> Iterator[str]:
+    typed = False
+    for number, piece in enumerate(_TAG.split(page)):
+        if number % 2:
+            typed = piece.startswith("<textarea") or (typed and not piece.startswith("</textarea"))
+            yield _READ.sub(lambda found: f'{found[1]}="{mask(found[2])}"', piece)
+        else:
+            yield piece if typed else mask(piece)
+
+
+def told() -> dict[str, str]:
+    """Everybody and every host by name, and the number that stands for each."""
+    people = User.objects.order_by("date_joined", "pk").values_list("username", "email", "last_name")[:MOST]
+    workers = Worker.objects.order_by("-pk").values_list("name", "host")[:MOST]
+    agents = Agent.objects.order_by("-pk").values_list("name", "host")[:MOST]
+    hosts = sorted({host for _, host in (*workers, *agents)})
+    names = sorted({name for name, _ in (*workers, *agents)} - set(hosts))
+    return {
+        **_numbered("host", ((host,) for host in hosts)),
+        **_numbered("worker", ((name,) for name in names)),
+        **_numbered("person", people),
+    }
+
+
+def _numbered(what: str, found: Iterable[tuple[str, ...]]) -> dict[str, str]:
+    """Names of the same one have the same number."""
+    return {name: f"{what} {number}" for number, names in enumerate(found, 1) for name in names if name}
