@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from z4j_core import redaction
+from z4j_core.policy import Mode
 from z4j_core.redaction import Redactor
 from z4j_core.redaction.corpus import read, score
-from z4j_core.walk import REDACT, SHAPES
 
 CORPUS = Path(__file__).parent / "data" / "corpus.jsonl"
 SOURCE = Path(redaction.__file__).parents[1]
@@ -20,7 +20,7 @@ NEVER = ("key", "url", "url_in_text", "card", "card_in_text", "card_int", "token
 
 
 def test_of_what_must_not_leave_nothing_does_and_the_rest_stays_readable():
-    found = score(Redactor(REDACT), read(CORPUS))
+    found = score(Redactor(Mode.REDACT), read(CORPUS))
 
     assert found["recall"] >= 0.99, found["rows"]
     assert {name: found["by_family"][name]["full_leaks"] for name in NEVER} == dict.fromkeys(NEVER, 0)
@@ -29,7 +29,7 @@ def test_of_what_must_not_leave_nothing_does_and_the_rest_stays_readable():
 
 
 def test_shapes_tell_none_of_it():
-    found = score(Redactor(SHAPES), read(CORPUS))
+    found = score(Redactor(Mode.SHAPES), read(CORPUS))
 
     assert (found["recall"], found["full_leaks"], found["partial"]) == (1.0, 0, 0)
 
@@ -45,14 +45,14 @@ def test_the_score_sees_what_leaks(tmp_path):
     file = tmp_path / "rows.jsonl"
     file.write_text("\n".join(json.dumps(usual | row | {"id": f"row-{at}"}) for at, row in enumerate(rows)))
 
-    found = score(Redactor(REDACT), read(file))
+    found = score(Redactor(Mode.REDACT), read(file))
 
     assert (found["recall"], found["full_leaks"], found["partial"]) == (0.3333, 1, 1)
     assert (found["context_kept"], found["negatives_intact"]) == (0.5, 0.0)
     assert found["rows"] == {"row-0": "full", "row-1": "partial", "row-3": "lost"}
 
 
-@pytest.mark.parametrize("mode", [REDACT, SHAPES])
+@pytest.mark.parametrize("mode", [Mode.REDACT, Mode.SHAPES])
 def test_any_file_is_scored_with_the_standard_library_alone(mode):
     command = [sys.executable, "-S", "-m", "z4j_core.redaction", "corpus", CORPUS, "--mode", mode]
     printed = subprocess.run(command, env={"PYTHONPATH": str(SOURCE.parent)}, capture_output=True, check=True).stdout  # noqa: S603

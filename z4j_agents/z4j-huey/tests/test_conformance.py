@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from huey_rig import HueyRig
 from z4j_core.engine import Target
+from z4j_core.policy import Mode
 from z4j_core.testing.engines import EngineSuite
 from z4j_core.testing.recording import RecordingHost, wait_for
-from z4j_core.walk import REDACT
 from z4j_core.wire import Outcome, State
 from z4j_huey import HueyEngine
 
@@ -41,7 +41,7 @@ class TestThreads(EngineSuite):
 
     def test_a_process_that_only_sends_can_send_a_hello(self, rig):
         engine = rig.engine()
-        engine.install(RecordingHost(rig.folder, REDACT))
+        engine.install(RecordingHost(rig.folder, Mode.REDACT))
         try:
             answer = engine.act("hello", Target(command="hello-0", item=1), {})
         finally:

@@ -11,10 +11,10 @@ import time
 import pytest
 from huey_rig import HueyRig
 from z4j_core.engine import Target
+from z4j_core.policy import Mode
 from z4j_core.testing.lives import LivesSuite
 from z4j_core.testing.recording import RecordingHost, wait_for
 from z4j_core.testing.tasks import TasksSuite
-from z4j_core.walk import REDACT
 from z4j_core.wire import Outcome, State
 from z4j_huey import HueyEngine
 
@@ -72,7 +72,7 @@ class TestProcesses(LivesSuite, TasksSuite):
         written = self._entries(rig)
         assert len(written) == 1
         engine = rig.engine()
-        engine.install(RecordingHost(rig.folder, REDACT))
+        engine.install(RecordingHost(rig.folder, Mode.REDACT))
         try:
             rig.huey.create_consumer(workers=1, worker_type="process", periodic=False)
             assert engine.runs() == []

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from arq.worker import JobExecutionFailed
-from z4j_core.redaction import Redactor
+from z4j_core.redaction import Telling
 from z4j_core.wire import Error, Kind, Reason
 
 ENGINE: Final = "arq"
@@ -55,7 +55,7 @@ class Verdict:
     spent: bool = False
 
 
-def verdict(success: bool, result: object, redactor: Redactor) -> Verdict:
+def verdict(success: bool, result: object, redactor: Telling) -> Verdict:
     """What arq's record of a job's end means. Its own reasons are exceptions that differ in their text alone."""
     if success:
         return Verdict(Kind.TASK_SUCCEEDED)

@@ -18,7 +18,7 @@ from arq.cron import CronJob
 from arq.jobs import serialize_job
 from arq.worker import Function, JobExecutionFailed, Worker
 from z4j_core.engine import Host
-from z4j_core.redaction import Parameters
+from z4j_core.redaction import Parameters, Telling
 from z4j_core.safety import guarded
 from z4j_core.wire import Error, Kind, Reason
 
@@ -126,7 +126,7 @@ class Hooks:
     def returned(self, run: Run | None, result: object) -> None:
         if run is not None:
             run.result = {"result": ""}
-            told, was_cut = self.host.redactor.value(result)
+            told, was_cut = self.redactor(run.facts.get("name", "")).value(result)
             run.result = {"result": told, "truncated": ["result"] if was_cut else []}
 
     @guarded("arq.raised")
@@ -136,7 +136,7 @@ class Hooks:
         if isinstance(error, asyncio.CancelledError):
             run.aborted = run.job_id in self.worker.aborting_tasks
         else:
-            run.error = self.host.redactor.error(error, Reason.EXCEPTION)
+            run.error = self.redactor(run.facts.get("name", "")).error(error, Reason.EXCEPTION)
 
     @guarded("arq.finished")
     def finished(self, job_id: str, finish: bool, delay: int | None) -> None:
@@ -173,7 +173,7 @@ class Hooks:
         name, result = str(told.get("f") or ""), told.get("r")
         if told and not isinstance(result, BaseException):
             result = self._unsaid(name, int(told.get("t") or 1))
-        found = verdict(False, result, self.host.redactor)
+        found = verdict(False, result, self.redactor(name))
         facts = self.identity(job_id, "" if name == "<unknown>" else name, max(int(told.get("t") or 1) - 1, 0))
         if found.spent:
             facts["attempt"] = min(facts["attempt"], facts.get("max_attempts", 1) - 1)
@@ -205,8 +205,11 @@ class Hooks:
 
     def arguments(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Redacted. Those of a function that is not known here are told by their shape."""
-        told = self.host.redactor.call(self.parameters.get(name, Parameters()), args, kwargs)
+        told = self.redactor(name).call(self.parameters.get(name, Parameters()), args, kwargs)
         return dict(zip(("args", "kwargs", "truncated"), told, strict=True))
+
+    def redactor(self, name: str) -> Telling:
+        return self.host.redactor.of(name, self.parameters.get(name))
 
     def _schedule(self, name: str) -> str | None:
         """The cron job that this is a run of."""

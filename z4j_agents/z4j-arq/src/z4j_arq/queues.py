@@ -98,16 +98,17 @@ class Queues(Engine):
 
     def _ended(self, pool: ArqRedis, job_id: str, blob: bytes) -> dict[str, Any] | None:
         with guard("arq.lookup"):
-            assert self.host is not None
+            assert self.hooks is not None
             result = deserialize_result(blob, deserializer=pool.job_deserializer)
-            found = verdict(result.success, result.result, self.host.redactor)
+            redactor = self.hooks.redactor(result.function)
+            found = verdict(result.success, result.result, redactor)
             told: dict[str, Any] = {"kind": found.kind, "engine": ENGINE, "task_id": job_id, "error": found.error}
             told |= {"queue": result.queue_name, "attempt": max(result.job_try - 1 - found.spent, 0)}
             told["ts"] = milliseconds(result.finish_time) * 1000
             if result.function != "<unknown>":
                 told["name"] = result.function
             if result.success:
-                told["result"] = self.host.redactor.value(result.result)[0]
+                told["result"] = redactor.value(result.result)[0]
                 told["runtime_ms"] = float(milliseconds(result.finish_time) - milliseconds(result.start_time))
             return without_nothing({**told, "source": Source.RECONCILE})
         return None

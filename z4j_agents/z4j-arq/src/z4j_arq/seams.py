@@ -25,7 +25,7 @@ async def hello(ctx: dict[str, Any]) -> str:
 
 def parameters(coroutine: Callable[..., Any]) -> Parameters:
     """Without the context, which arq gives."""
-    return Parameters(Parameters.of(coroutine)[1:])
+    return Parameters.of(coroutine, given=1)
 
 
 class Seam:

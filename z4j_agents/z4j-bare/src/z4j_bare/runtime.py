@@ -19,7 +19,6 @@ from typing import Any, Final
 from z4j_core import safety, wire
 from z4j_core.engine import Engine, Store
 from z4j_core.redaction import Redactor
-from z4j_core.walk import SHAPES
 
 from z4j_bare.allow import AllowList
 from z4j_bare.boot import Boot
@@ -31,7 +30,7 @@ from z4j_bare.heartbeat import Heartbeat
 from z4j_bare.losses import Losses
 from z4j_bare.presence import describe
 from z4j_bare.problems import Problems
-from z4j_bare.sealer import SEAL, Sealer
+from z4j_bare.sealer import Sealer
 from z4j_bare.state import State
 from z4j_bare.vault import MAX_RECORD
 from z4j_bare.writer import Original
@@ -48,12 +47,12 @@ class Agent:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.redactor = Redactor(SHAPES if config.redaction == SEAL else config.redaction)
+        self.redactor = Redactor(config.redaction)
         self.state: Store = State(lambda: self._folder / "state.db")
         self.engines: dict[str, Engine] = {}
         self._allow = AllowList(config.allow, config.deny, read_only=config.read_only, rate=config.rate)
         self.problems = Problems()
-        self._sealer = Sealer(config, self.problems, lambda name: config.redaction, lambda: "")
+        self._sealer = Sealer(config, self.problems, lambda name: self.redactor.of(name).mode, lambda: "")
         self._role, self._name = PRODUCER, ""
         self._boot: Boot | None = None
         self._entered = 0

@@ -16,7 +16,7 @@ from typing import Any, Final
 from celery import _state, current_app, signals
 from celery.exceptions import Reject
 from z4j_core.engine import Host
-from z4j_core.redaction import Parameters
+from z4j_core.redaction import Parameters, Telling
 from z4j_core.safety import guard, guarded
 from z4j_core.wire import Error, Kind, Reason
 
@@ -127,7 +127,7 @@ class Hooks:
         event = self._running(sender)
         if event is None:
             return
-        event["result"], was_cut = self.host.redactor.value(result)
+        event["result"], was_cut = self.redactor(sender.name).value(result)
         if runtime is not None:
             event["runtime_ms"] = round(runtime * 1000, 3)
         self._emit({"kind": Kind.TASK_SUCCEEDED, **event, "truncated": ["result"] if was_cut else []})
@@ -141,14 +141,14 @@ class Hooks:
         event["eta"] = micros(getattr(reason, "when", None))
         event["max_attempts"] = None if sender.max_retries is None else sender.max_retries + 1
         if getattr(reason, "exc", None) is not None:
-            event["error"] = self._error(reason.exc)
+            event["error"] = self._error(sender.name, reason.exc)
         self._emit(event)
 
     def task_failure(self, sender: Any = None, task_id: str = "", exception: Any = None, **_: Any) -> None:
         event = self._running(sender) or self._ended_outside(sender, task_id)
         # A rejected task is reported by its child; Celery then calls it failed in P.
         if event is not None and not isinstance(exception, Reject):
-            self._emit({"kind": Kind.TASK_FAILED, **event, "error": self._error(exception)})
+            self._emit({"kind": Kind.TASK_FAILED, **event, "error": self._error(sender.name, exception)})
 
     def task_postrun(self, task: Any = None, task_id: str = "", state: str | None = None, **_: Any) -> None:
         """Two ends have no signal of their own. State None is a child being killed: P will tell."""
@@ -193,11 +193,14 @@ class Hooks:
         facts: Mapping[str, Any] = request if isinstance(request, dict) else vars(request)
         return {"name": task.name, "worker": facts.get("hostname"), **identity(facts), **delivery(facts)}
 
-    def _error(self, error: BaseException) -> Error:
-        return engine_error(error) or self.host.redactor.error(error, reason(error))
+    def _error(self, name: str, error: BaseException) -> Error:
+        return engine_error(error) or self.redactor(name).error(error, reason(error))
+
+    def redactor(self, name: str) -> Telling:
+        return self.host.redactor.of(name, self._signature(name))
 
     def arguments(self, name: str, args: Any, kwargs: Any) -> dict[str, Any]:
-        told, told_too, truncated = self.host.redactor.call(self._signature(name), args or (), kwargs or {})
+        told, told_too, truncated = self.redactor(name).call(self._signature(name), args or (), kwargs or {})
         return {"args": told, "kwargs": told_too, "truncated": truncated}
 
     def _signature(self, name: str) -> Parameters:

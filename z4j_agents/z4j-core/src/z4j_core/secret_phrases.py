@@ -7,6 +7,8 @@ text holds a word that it cannot do without.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from z4j_core.secret_names import is_secret, may_name_one, words
@@ -73,16 +75,28 @@ def redact(text: str, low: str) -> str:
         text = _sentences(text, low)
     if "-" in text and _SOME_OPTION.search(text):
         text = _USER_OPTION.sub(rf"\1\2\3:{REDACTED}", text)
-        text = _OPTION.sub(_option, text)
+        text = _OPTION.sub(partial(_option, hidden_as), text)
     if "," in text and ("'" in text or '"' in text) and may_name_one(low):
-        text = _SHOWN_PAIR.sub(_shown_pair, text)
+        text = _SHOWN_PAIR.sub(partial(_shown_pair, hidden_as), text)
     if "<" in text:
-        text = _ELEMENT.sub(_element, text)
+        text = _ELEMENT.sub(partial(_element, hidden_as), text)
         if "value" in low:
             text = _TAG.sub(_tag, text)
     if ";" in text and "=" in text and ("password" in low or "pwd" in low or "key" in low):
         text = _ODBC.sub(rf"\1{REDACTED}", text)
     return _rows(text, low) if len(text) >= _SHORTEST_ROW else text
+
+
+def hidden_as(name: str) -> str:
+    """What stands for the value of a name; "" when that is told."""
+    return REDACTED if is_secret(name) else ""
+
+
+def named(text: str, mark: Callable[[str], str]) -> str:
+    """The text without the values of options, pairs and elements by whose names `mark` knows what stands for them."""
+    text = _OPTION.sub(partial(_option, mark), text) if "-" in text else text
+    text = _SHOWN_PAIR.sub(partial(_shown_pair, mark), text) if "," in text else text
+    return _ELEMENT.sub(partial(_element, mark), text) if "<" in text else text
 
 
 def _sentences(text: str, low: str) -> str:
@@ -126,19 +140,19 @@ def _is_mixed(value: str) -> bool:
     return rest.lower() != rest != rest.upper()
 
 
-def _option(match: re.Match[str]) -> str:
-    return f"{match[1]}{match[3]}{REDACTED}" if is_secret(match[2]) and words(match[2]) else match[0]
+def _option(mark: Callable[[str], str], match: re.Match[str]) -> str:
+    told = mark(match[2]) if words(match[2]) and not NO_SECRET.fullmatch(match[4]) else ""
+    return f"{match[1]}{match[3]}{told}" if told else match[0]
 
 
-def _shown_pair(match: re.Match[str]) -> str:
-    name, value = match[2].lstrip("-"), match[5]
-    hides = is_secret(name) and not NO_SECRET.fullmatch(value)
-    return f"{match[1]}{match[2]}{match[1]}{match[3]}{match[4]}{REDACTED}" if hides else match[0]
+def _shown_pair(mark: Callable[[str], str], match: re.Match[str]) -> str:
+    told = "" if NO_SECRET.fullmatch(match[5]) else mark(match[2].lstrip("-"))
+    return f"{match[1]}{match[2]}{match[1]}{match[3]}{match[4]}{told}" if told else match[0]
 
 
-def _element(match: re.Match[str]) -> str:
-    name = match[1].rpartition(":")[2]
-    return f"<{match[1]}{match[2] or ''}>{REDACTED}" if is_secret(name) else match[0]
+def _element(mark: Callable[[str], str], match: re.Match[str]) -> str:
+    told = "" if NO_SECRET.fullmatch(match[3]) else mark(match[1].rpartition(":")[2])
+    return f"<{match[1]}{match[2] or ''}>{told}" if told else match[0]
 
 
 def _tag(match: re.Match[str]) -> str:

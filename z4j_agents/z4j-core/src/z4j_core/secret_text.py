@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Final
 
 from z4j_core import secret_phrases
-from z4j_core.secret_names import is_secret, may_name_one
-from z4j_core.secret_phrases import NO_SECRET, REDACTED
+from z4j_core.secret_names import may_name_one
+from z4j_core.secret_phrases import NO_SECRET, REDACTED, hidden_as
 
 _PEM = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,30}(?:PRIVATE KEY|PGP MESSAGE)[A-Z ]{0,10}-----[\s\S]*?"
@@ -112,6 +112,11 @@ def redact(text: str) -> str:
     return _by_look(text) if len(text) >= _SHORTEST_NUMBER or "@" in text else text
 
 
+def named(text: str, mark: Callable[[str], str]) -> str:
+    """The text without the values of names by which `mark` knows what stands for them; "" stands for none."""
+    return secret_phrases.named(_pairs(text, mark), mark)
+
+
 def _by_look(text: str) -> str:
     """What is known by its look alone."""
     if len(text) >= _SHORTEST:
@@ -183,30 +188,30 @@ def _assigned(text: str, low: str) -> str:
     return _pairs(text) if not text.isascii() or may_name_one(low) else text
 
 
-def _pairs(text: str) -> str:
+def _pairs(text: str, mark: Callable[[str], str] = hidden_as) -> str:
     """`name=value`, `"name": "value"` and the like. A value whose name says nothing may hold further pairs."""
     told: list[str] = []
     at = 0
     found = _NAME.search(text)
     while found is not None:
         end = found.end()
-        if is_secret(found[1]) and (value := _VALUE.match(text, end)) is not None:
-            told += text[at:end], _hidden(value)
+        if (hidden := mark(found[1])) and (value := _VALUE.match(text, end)) is not None:
+            told += text[at:end], _hidden(value, hidden)
             at = end = value.end()
         found = _NAME.search(text, end)
     return "".join((*told, text[at:]))
 
 
-def _hidden(value: re.Match[str]) -> str:
+def _hidden(value: re.Match[str], mark: str) -> str:
     """The value without what it says; quotes and closing brackets stay."""
     if value[1] or value[3]:
-        return REDACTED
+        return mark
     opening = _OPENING.match(value[0])
     said = value[0][opening.end() :] if opening else value[0]
     if NO_SECRET.fullmatch(said):
         return value[0]
     closing = "" if opening else said[len(said.rstrip(")]}")) :]
-    return f"{opening[0] if opening else ''}{REDACTED}{closing}"
+    return f"{opening[0] if opening else ''}{mark}{closing}"
 
 
 def _numbers(text: str) -> str:

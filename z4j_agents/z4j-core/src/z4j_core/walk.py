@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import decimal
 import enum
 import functools
-import inspect
 import pathlib
-import types
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
 from z4j_core import secret_text
+from z4j_core.asked import DROP, KEEP, MASK, Asked
+from z4j_core.kinds import MISSING, declared, is_kind, model, qualified, stored
+from z4j_core.policy import Mode
+from z4j_core.rules import NO_RULES, Rules
 from z4j_core.secret_names import is_secret
-from z4j_core.secret_text import REDACTED
-
-SHAPES: Final = "shapes"
-REDACT: Final = "redact"
-MODES: Final = (SHAPES, REDACT)
+from z4j_core.secret_phrases import REDACTED
 
 CUT: Final = "…"
 MAX_DEPTH: Final = 32
@@ -50,14 +47,15 @@ class Full(Exception):
 
 class Walk:
     """One pass over one value, as text in `parts`. It stops by itself: depth, nodes and text searched are bounded, and
-    past `limit` characters it raises Full.
+    past `limit` characters it raises Full. Values are told, without secrets, in the mode `redact` alone.
     """
 
-    __slots__ = ("limit", "mode", "nodes", "parts", "room", "scanned", "was_cut")
+    __slots__ = ("limit", "nodes", "parts", "room", "rules", "scanned", "tells", "was_cut")
 
-    def __init__(self, mode: str, limit: int) -> None:
-        self.mode = mode
+    def __init__(self, mode: Mode, limit: int, rules: Rules = NO_RULES) -> None:
+        self.tells = mode is Mode.REDACT
         self.limit = limit
+        self.rules = rules
         self.nodes = 0
         self.scanned = 0
         self.was_cut = False
@@ -70,7 +68,8 @@ class Walk:
         if self.room < 0:
             raise Full
 
-    def arguments(self, args: Sequence[Any], names: Sequence[str] | None) -> None:
+    def arguments(self, args: Sequence[Any], names: Sequence[str] | None, asked: Asked | None = None) -> None:
+        """`names` None: they are not known. Of those that are, what goes beyond them is told by its shape."""
         self.tell("(")
         for position, arg in enumerate(args):
             if position:
@@ -79,20 +78,39 @@ class Walk:
                 self.value(arg, 1)
             elif position >= len(names):
                 self.tell(self.shape(arg))
-            elif is_secret(names[position], arg):
-                self.tell(f"[redacted:{names[position]}]")
+            elif told := self._asked(names[position], arg, asked):
+                self.tell(f"[redacted:{names[position][:LONGEST_NAME]}]" if told == REDACTED else told)
             else:
                 self.value(arg, 1)
         self.tell(",)" if len(args) == 1 else ")")
 
+    def keywords(self, kwargs: Mapping[str, Any], asked: Asked | None = None) -> None:
+        """As a dictionary; of some names the task itself asks something."""
+        self.nodes += 1
+        self._dict(dict(kwargs), 0, asked)
+
+    def _asked(self, name: str, arg: Any, asked: Asked | None) -> str:
+        """What is told of an argument because its task asks so; "" when it is told like any other."""
+        wish = asked.of(str.__str__(name)) if asked is not None else ""
+        if wish == DROP:
+            return f"[redacted:{name[:LONGEST_NAME]}]"
+        return self._named(name, arg, kept=wish == KEEP) or (self.shape(arg) if wish == MASK else "")
+
+    def _named(self, name: Any, value: Any, *, kept: bool = False) -> str:
+        """What is told instead of the value of a name; "" when it may be looked at."""
+        name = str.__str__(name)
+        if not kept and is_secret(name, value):
+            return REDACTED
+        return self.rules.named(name) if self.rules else ""
+
     def joined(self, values: Sequence[Any], depth: int = 1) -> None:
         """Values side by side; of a pair whose first is the name of a secret, the second is hidden."""
-        hidden = len(values) == 2 and is_kind(values[0], str) and is_secret(values[0], values[1])
+        hidden = self._named(*values) if len(values) == 2 and is_kind(values[0], str) else ""
         for position, value in enumerate(values):
             if position:
                 self.tell(", ")
             if hidden and position == 1:
-                self.tell(REDACTED)
+                self.tell(hidden)
             else:
                 self.value(value, depth)
 
@@ -108,7 +126,7 @@ class Walk:
             self._dict(value, depth)
         elif is_kind(value, (list, tuple, set, frozenset)):
             self._items(value, depth)
-        elif self.mode == SHAPES:
+        elif not self.tells:
             if _is_leaf(value):
                 self.tell(self.shape(value))
             else:
@@ -123,12 +141,12 @@ class Walk:
         kind = type(value)
         if kind is str:
             told = f"str[{len(value)}]"
-            if self.mode == REDACT:
+            if self.tells:
                 told = repr(self.plain(value))
         elif kind is int:
-            told = self._number(value) if self.mode == REDACT else "int"
+            told = self._number(value) if self.tells else "int"
         elif kind is float:
-            told = repr(value) if self.mode == REDACT else "float"
+            told = repr(value) if self.tells else "float"
         elif value is None or kind is bool:
             told = repr(value)
         else:
@@ -170,22 +188,25 @@ class Walk:
             return self.shape(text)
         if size <= self.limit:
             self.scanned += size
-            return secret_text.redact(str.__str__(text))
+            return self.redact(str.__str__(text))
         window = str.__getitem__(text, slice(0, self.limit + OVERLAP))
         self.scanned += len(window)
-        clean = secret_text.redact(window)
+        clean = self.redact(window)
         if size > len(window):
             clean = clean[:-OVERLAP]
             self.was_cut = True
             return cut(clean, self.limit) if len(clean) > self.limit else clean + CUT
         return clean
 
+    def redact(self, text: str) -> str:
+        return self.rules.redact(text) if self.rules else secret_text.redact(text)
+
     def _key(self, key: Any) -> str:
-        """A key may carry data itself; in `shapes` mode only what looks like a name is told."""
-        if self.mode == SHAPES:
-            plain = str.__getitem__(key, slice(0, LONGEST_NAME)) if is_kind(key, str) else ""
-            return repr(plain) if _is_name(plain) else self.shape(key)
-        return self._apart(key)
+        """A key may carry data itself; where values are not told only what looks like a name is."""
+        if self.tells:
+            return self._apart(key)
+        plain = str.__getitem__(key, slice(0, LONGEST_NAME)) if is_kind(key, str) else ""
+        return repr(plain) if _is_name(plain) and self.redact(plain) == plain else self.shape(key)
 
     def _apart(self, key: Any) -> str:
         """A key of any other kind, as text."""
@@ -197,33 +218,44 @@ class Walk:
         finally:
             self.parts, self.room = parts, room
 
-    def _dict(self, value: dict[Any, Any], depth: int) -> None:
+    def _dict(self, value: dict[Any, Any], depth: int, asked: Asked | None = None) -> None:
         self.tell("{")
         # Each tells something: no more of them have room.
         items = list(islice(dict.items(value), max(self.room, 10) + 1))
-        hidden = _names_a_secret(items[:10])
+        hidden = self._names_a_secret(items)
         comma = ""
         for key, item in items:
-            usual = type(key) is str and len(key) < LONGEST_NAME and self.nodes < MAX_NODES
-            if usual and self.scanned <= MAX_SCANNED:
-                told, may_be_secret = _known(key, self.mode)
-                if self.mode == REDACT:
-                    self.nodes += 1
-                    self.scanned += len(key)
-            else:
-                told, may_be_secret = self._key(key), is_kind(key, str)
-            told = f"{comma}{told}: "
+            told = f"{comma}{self._key_of(key)}: "
             comma = ", "
-            if (may_be_secret and is_secret(key, item)) or (
-                hidden and is_kind(key, str) and key.lower() in _PAIR_VALUES
-            ):
-                self.tell(told + REDACTED)
+            is_text = is_kind(key, str)
+            if is_text and (mark := self._asked(key, item, asked)):
+                self.tell(told + mark)
+            elif hidden and is_text and str.lower(key) in _PAIR_VALUES:
+                self.tell(told + hidden)
             elif leaf := self._leaf(item, depth + 1):
                 self.tell(told + leaf)
             else:
                 self.tell(told)
                 self.value(item, depth + 1)
         self.tell("}")
+
+    def _key_of(self, key: Any) -> str:
+        """As `_key`, at once for the usual short ones: they come again and again."""
+        usual = type(key) is str and len(key) < LONGEST_NAME and self.nodes < MAX_NODES
+        if self.rules or not usual or self.scanned > MAX_SCANNED:
+            return self._key(key)
+        if self.tells:
+            self.nodes += 1
+            self.scanned += len(key)
+        return _known(key, self.tells)
+
+    def _names_a_secret(self, items: list[tuple[Any, Any]]) -> str:
+        """What hides the value of a pair in disguise, `{"name": "password", "value": ...}`, that speaks of a secret."""
+        for key, name in items:
+            pair = is_kind(key, str) and is_kind(name, str) and str.lower(key) in _PAIR_NAMES
+            if pair and (told := self._named(name, "")):
+                return told
+        return ""
 
     def _items(self, value: Any, depth: int) -> None:
         fields = getattr(type(value), "_fields", None)
@@ -244,8 +276,8 @@ class Walk:
         self.tell(f"{name}(")
         for position, (field, item) in enumerate(fields):
             self.tell(f"{', ' if position else ''}{field}=")
-            if is_secret(field, item):
-                self.tell(REDACTED)
+            if told := self._named(field, item):
+                self.tell(told)
             else:
                 self.value(item, depth + 1)
         self.tell(")")
@@ -276,21 +308,19 @@ class Walk:
             self.tell(f"{kind.__name__}(")
             self.joined(args, depth + 1)
             self.tell(")")
-        elif names := _declared(kind):
-            found = ((name, item) for name in names if (item := _stored(value, name)) is not _MISSING)
+        elif names := declared(kind):
+            found = ((name, item) for name in names if (item := stored(value, name)) is not MISSING)
             self._fields(kind.__name__, found, depth)
         else:
-            self.tell(_model(value) or f"<{qualified(kind)}>")
-
-
-_MISSING: Final = object()
+            self.tell(model(value) or f"<{qualified(kind)}>")
 
 
 @functools.lru_cache(maxsize=4096)
-def _known(key: str, mode: str) -> tuple[str, bool]:
-    """A short key as text, and whether it may be the name of a secret: keys come again and again."""
-    shape = repr(key) if _is_name(key) else f"str[{len(key)}]"
-    return shape if mode == SHAPES else repr(secret_text.redact(key)), is_secret(key)
+def _known(key: str, tells: bool) -> str:
+    """A short key as text, where no project has rules."""
+    if tells:
+        return repr(secret_text.redact(key))
+    return repr(key) if _is_name(key) else f"str[{len(key)}]"
 
 
 @functools.lru_cache(maxsize=4096)
@@ -314,61 +344,5 @@ def cut_middle(text: str, limit: int) -> str:
     return f"{text[:half]}\n{CUT}\n{text[-half:]}"
 
 
-def is_kind(value: object, kinds: type | tuple[type, ...]) -> bool:
-    """`isinstance` asks an object for its `__class__`, which makes a lazy one run its query; this does not."""
-    return issubclass(type(value), kinds)
-
-
 def _is_leaf(value: object) -> bool:
     return is_kind(value, (str, bytes, bytearray, int, float, complex)) or type(value) in _PLAIN
-
-
-def qualified(kind: type) -> str:
-    module = kind.__module__
-    return kind.__qualname__ if module in ("builtins", "__main__") else f"{module}.{kind.__qualname__}"
-
-
-def _names_a_secret(items: list[tuple[Any, Any]]) -> bool:
-    """Whether a dict is a pair in disguise, `{"name": "password", "value": ...}`, that speaks of a secret."""
-    for key, name in items:
-        if is_kind(key, str) and key.lower() in _PAIR_NAMES and is_kind(name, str) and is_secret(name):
-            return True
-    return False
-
-
-def _declared(kind: type) -> tuple[str, ...]:
-    """The field names a class declares: dataclass, attrs, pydantic. Read from the class, without running its code."""
-    namespace = vars(kind)
-    if dataclasses.is_dataclass(kind):
-        return tuple(kind.__dataclass_fields__)
-    if "__attrs_attrs__" in namespace:
-        return tuple(attribute.name for attribute in namespace["__attrs_attrs__"])
-    fields = namespace.get("__pydantic_fields__") or namespace.get("model_fields") or namespace.get("__fields__")
-    return tuple(fields) if isinstance(fields, dict) else ()
-
-
-def _stored(value: object, name: str) -> Any:
-    """What an instance holds under a name: from its dictionary or a slot, never through a property."""
-    try:
-        held = object.__getattribute__(value, "__dict__")
-        if name in held:
-            return held[name]
-    except (AttributeError, TypeError):
-        pass
-    slot = inspect.getattr_static(type(value), name, None)
-    if isinstance(slot, types.MemberDescriptorType):
-        try:
-            return slot.__get__(value, type(value))
-        except AttributeError:
-            return _MISSING
-    return _MISSING
-
-
-def _model(value: object) -> str:
-    """`<shop.Order 5>` for a Django model: its label and its key, when that is a number or a UUID."""
-    meta = getattr(type(value), "_meta", None)
-    label = getattr(meta, "label", None)
-    key = _stored(value, getattr(getattr(meta, "pk", None), "attname", "id"))
-    if not isinstance(label, str):
-        return ""
-    return f"<{label} {key}>" if type(key) in (int, uuid.UUID) else f"<{label}>"

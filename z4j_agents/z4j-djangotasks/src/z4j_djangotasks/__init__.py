@@ -23,7 +23,7 @@ from django.conf import settings
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 from z4j_core.engine import Advice, Answer, Engine, Host, Target, emulated, verb
-from z4j_core.redaction import Parameters
+from z4j_core.redaction import Parameters, Telling
 from z4j_core.safety import guard, guarded
 from z4j_core.wire import Kind, Outcome, QueueFacts, Reason, Source
 
@@ -125,12 +125,13 @@ class DjangoTasksEngine(Engine):
         took = (time.time_ns() // 1000 - run) / 1000 if run else None
         end: dict[str, Any] = {"run": run, "worker": self._worker, "runtime_ms": took}
         if kind is Kind.TASK_SUCCEEDED:
-            end["result"], was_cut = self.host.redactor.value(task_result.return_value)
+            end["result"], was_cut = self._redactor(task_result).value(task_result.return_value)
             end["truncated"] = ["result"] if was_cut else []
         else:
             # Told while the exception is being handled.
             error = sys.exc_info()[1]
-            end["error"] = self.host.redactor.error(error, Reason.EXCEPTION) if error else rows.error(task_result)
+            told = self._redactor(task_result)
+            end["error"] = told.error(error, Reason.EXCEPTION) if error else rows.error(task_result)
         self._emit(kind, task_result, **end)
 
     def _emit(self, kind: Kind, task_result: Any, **more: Any) -> None:
@@ -144,8 +145,12 @@ class DjangoTasksEngine(Engine):
 
     def _arguments(self, task_result: Any) -> dict[str, Any]:
         parameters = Parameters.of(task_result.task.func)
-        told = self.host.redactor.call(parameters, tuple(task_result.args), dict(task_result.kwargs))
+        told = self._redactor(task_result).call(parameters, tuple(task_result.args), dict(task_result.kwargs))
         return dict(zip(("args", "kwargs", "truncated"), told, strict=True))
+
+    def _redactor(self, task_result: Any) -> Telling:
+        host: Host = self.host
+        return host.redactor.of(task_result.task.module_path, Parameters.of(task_result.task.func))
 
     def obstacle(self, verb: str) -> str:
         if verb in ("worker", "advice", *self.lacks):
@@ -250,7 +255,7 @@ class DjangoTasksEngine(Engine):
             "eta": rows.micros(row.run_after),
         }
         if kind is Kind.TASK_SUCCEEDED:
-            more["result"] = self.host.redactor.value(row.return_value)[0]
+            more["result"] = self._redactor(told).value(row.return_value)[0]
         elif kind is Kind.TASK_FAILED:
             more["error"] = rows.error(told)
         return self._event(kind, told, **self._arguments(told), **more, source=Source.RECONCILE)

@@ -12,11 +12,11 @@ from dramatiq.errors import ActorNotFound
 from dramatiq.middleware import Middleware, SkipMessage, TimeLimitExceeded
 from dramatiq.threading import Interrupt, raise_thread_exception
 from z4j_core.engine import Host
-from z4j_core.redaction import Parameters
+from z4j_core.redaction import Parameters, Telling
 from z4j_core.safety import guard, guarded
 from z4j_core.wire import Error, Kind, Reason
 
-from z4j_dramatiq.facts import actor_of, eta_of, identity, now, without_nothing
+from z4j_dramatiq.facts import eta_of, identity, now, without_nothing
 
 if TYPE_CHECKING:
     from z4j_dramatiq.engine import DramatiqEngine
@@ -140,18 +140,18 @@ class Hooks(Middleware):
         event = {**identity(broker, message), "worker": self.engine.worker_name, "run": known["started"]}
         event |= {"attempt": known["attempt"], "runtime_ms": (now() - known["started"]) / 1000}
         if exception is None:
-            event["result"], was_cut = self.host.redactor.value(result)
+            event["result"], was_cut = self.redactor(broker, message.actor_name).value(result)
             self._emit({"kind": Kind.TASK_SUCCEEDED, **event, "truncated": ["result"] if was_cut else []})
         elif isinstance(exception, Cancelled):
             message.failed = False  # acknowledged: it is no dead letter
             self._emit({"kind": Kind.TASK_CANCELLED, **event})
         else:
-            self._fail(message, event, exception)
+            self._fail(broker, message, event, exception)
 
-    def _fail(self, message: Any, event: dict[str, Any], exception: BaseException) -> None:
+    def _fail(self, broker: dramatiq.Broker, message: Any, event: dict[str, Any], exception: BaseException) -> None:
         """Retries has decided already. Where that middleware is missing, Dramatiq forgets what failed."""
         reason = Reason.TIMEOUT if isinstance(exception, TimeLimitExceeded) else Reason.EXCEPTION
-        event["error"] = self.host.redactor.error(exception, reason)
+        event["error"] = self.redactor(broker, message.actor_name).error(exception, reason)
         if message.failed:
             self._emit({"kind": Kind.TASK_DEAD_LETTERED, **event})
         elif getattr(self._again, "message_id", None) == message.message_id:
@@ -181,10 +181,17 @@ class Hooks(Middleware):
             self._emit({**event, "vault": vault})
 
     def arguments(self, broker: dramatiq.Broker, message: Any) -> dict[str, Any]:
-        actor = actor_of(broker, message)
-        parameters = Parameters.of(actor.fn) if actor is not None else Parameters()
-        told = self.host.redactor.call(parameters, tuple(message.args), dict(message.kwargs))
+        redactor, parameters = self.redactor(broker, message.actor_name), _parameters(broker, message.actor_name)
+        told = redactor.call(parameters, tuple(message.args), dict(message.kwargs))
         return dict(zip(("args", "kwargs", "truncated"), told, strict=True))
+
+    def redactor(self, broker: dramatiq.Broker, name: str) -> Telling:
+        return self.host.redactor.of(name, _parameters(broker, name))
 
     def _emit(self, event: dict[str, Any]) -> None:
         self.host.emit(without_nothing(event))
+
+
+def _parameters(broker: dramatiq.Broker, name: str) -> Parameters:
+    actor = broker.actors.get(name)
+    return Parameters.of(actor.fn) if actor is not None else Parameters()

@@ -76,7 +76,7 @@ class Queues(Engine):
             # Only of the last attempt, which makes it a dead letter.
             error = Error(type=str(failure.orig_exc_type or "Exception"), message="", reason=Reason.EXCEPTION)
             return {**event, "kind": Kind.TASK_DEAD_LETTERED, "error": error}
-        told = self.host.redactor.value(result)[0] if self.host is not None else ""
+        told = self.hooks.redactor(self.broker, message.actor_name).value(result)[0] if self.hooks is not None else ""
         return {**event, "kind": Kind.TASK_SUCCEEDED, "result": told}
 
     def _message(self, target: Target) -> Message[Any] | None:

@@ -14,7 +14,7 @@ from huey import Huey, signals
 from huey.api import Task
 from huey.exceptions import CancelExecution, RetryTask, TaskLockedException
 from z4j_core.engine import Host
-from z4j_core.redaction import Parameters
+from z4j_core.redaction import Parameters, Telling
 from z4j_core.safety import guarded
 from z4j_core.wire import Error, Kind, Reason
 
@@ -60,10 +60,10 @@ class Hooks:
         self.on_end()
         ended = {"run": run, "runtime_ms": (now() - run) / 1000}
         if error is None:
-            result, was_cut = self.host.redactor.value(value)
+            result, was_cut = self.redactor(task).value(value)
             self.emit(Kind.TASK_SUCCEEDED, task, **ended, result=result, truncated=["result"] if was_cut else [])
         elif task.retries:
-            self._errors[task.id] = self._told(error)
+            self._errors[task.id] = self._told(task, error)
             self.running[task.id] = {"started": run}
             return
         elif isinstance(error, CancelExecution):
@@ -71,7 +71,7 @@ class Hooks:
         elif isinstance(error, _SKIPS):
             self.emit(Kind.TASK_SKIPPED, task, **ended)
         else:
-            self.emit(Kind.TASK_FAILED, task, **ended, error=self._told(error))
+            self.emit(Kind.TASK_FAILED, task, **ended, error=self._told(task, error))
         forget_attempt(self.huey, task)
 
     def enqueued(self, task: Task) -> None:
@@ -127,16 +127,27 @@ class Hooks:
         self.host.emit(without_nothing({"kind": kind, **identity(self.huey, task), "worker": worker, **more}))
 
     def arguments(self, task: Task) -> dict[str, Any]:
-        function = function_of(type(task))
-        parameters = Parameters.of(function) if callable(function) else Parameters()
-        told = self.host.redactor.call(parameters, tuple(task.args), dict(task.kwargs))
+        told = self.redactor(task).call(_parameters(type(task)), tuple(task.args), dict(task.kwargs))
         return dict(zip(("args", "kwargs", "truncated"), told, strict=True))
 
-    def _told(self, error: BaseException) -> Error:
+    def redactor(self, task: Task) -> Telling:
+        return self.host.redactor.of(name_of(task), _parameters(type(task)))
+
+    def redactor_of(self, name: str) -> Telling:
+        """By the name of a task alone."""
+        kind = self.huey._registry._registry.get(name)
+        return self.host.redactor.of(name, _parameters(kind) if kind is not None else None)
+
+    def _told(self, task: Task, error: BaseException) -> Error:
         if isinstance(error, RetryTask):
             return Error(type="RetryTask", message="The task asked for another try.", reason=Reason.EXCEPTION)
         reason = Reason.TIMEOUT if isinstance(error, TaskTimeout) else Reason.EXCEPTION
-        return self.host.redactor.error(error, reason)
+        return self.redactor(task).error(error, reason)
+
+
+def _parameters(kind: type[Task]) -> Parameters:
+    function = function_of(kind)
+    return Parameters.of(function) if callable(function) else Parameters()
 
 
 def function_of(kind: type[Task]) -> Any:

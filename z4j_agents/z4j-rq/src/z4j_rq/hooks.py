@@ -14,7 +14,7 @@ from typing import Any
 
 from rq.job import Job, JobStatus
 from z4j_core.engine import Host
-from z4j_core.redaction import Parameters
+from z4j_core.redaction import Parameters, Telling
 from z4j_core.safety import guarded
 from z4j_core.wire import Error, Kind, Reason
 
@@ -54,7 +54,7 @@ class Hooks:
 
     @guarded("rq.succeeded")
     def succeeded(self, job: Job, worker: str) -> None:
-        result, was_cut = self.host.redactor.value(job._result)
+        result, was_cut = self.redactor(job).value(job._result)
         self.emit(
             Kind.TASK_SUCCEEDED,
             job,
@@ -71,7 +71,7 @@ class Hooks:
         if stopped:
             self.emit(Kind.TASK_CANCELLED, job, **told)
             return
-        told["error"] = self._error()
+        told["error"] = self._error(job)
         if not retrying:
             self.emit(Kind.TASK_FAILED, job, **told)
             return
@@ -96,24 +96,23 @@ class Hooks:
         return {"run": run or now(), "runtime_ms": (now() - run) / 1000 if run else None}
 
     def arguments(self, job: Job) -> dict[str, Any]:
-        """Redacted; nothing where the job's body is closed. The function is looked up only where it is imported."""
+        """Redacted; nothing where the job's body is closed."""
         given = bodies.arguments_of(job)
         if given is None:
             return {}
-        function = None
-        with suppress(Exception):
-            module, _, name = bodies.name_of(job).rpartition(".")
-            function = getattr(sys.modules.get(module), name, None)
-        parameters = Parameters.of(function) if callable(function) else Parameters()
-        told = self.host.redactor.call(parameters, *given)
+        parameters = _parameters(job)
+        told = self.host.redactor.of(bodies.name_of(job), parameters).call(parameters, *given)
         return dict(zip(("args", "kwargs", "truncated"), told, strict=True))
 
-    def _error(self) -> Error:
+    def redactor(self, job: Job) -> Telling:
+        return self.host.redactor.of(bodies.name_of(job), _parameters(job))
+
+    def _error(self, job: Job) -> Error:
         """Told while the exception is being handled. Without one, H has ended without a word."""
         error = sys.exc_info()[1]
         if error is None:
             return Error(type="WorkHorseLost", message="The process that ran it ended.", reason=Reason.WORKER_LOST)
-        return self.host.redactor.error(error, reason(error))
+        return self.redactor(job).error(error, reason(error))
 
     def _due(self, job: Job) -> int | None:
         """When the next attempt is due, where RQ parks it until then."""
@@ -123,3 +122,12 @@ class Hooks:
             score = job.connection.zscore(f"rq:scheduled:{job.origin}", job.id)
             return round(score * 1_000_000) if score else None
         return None
+
+
+def _parameters(job: Job) -> Parameters:
+    """The function is looked up only where it is imported."""
+    function = None
+    with suppress(Exception):
+        module, _, name = bodies.name_of(job).rpartition(".")
+        function = getattr(sys.modules.get(module), name, None)
+    return Parameters.of(function) if callable(function) else Parameters()

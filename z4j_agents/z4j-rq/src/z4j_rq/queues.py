@@ -105,8 +105,8 @@ class Queues(Engine):
             if kind is None:
                 return None
             more: dict[str, Any] = {"ts": micros(job.ended_at)}
-            if kind is Kind.TASK_SUCCEEDED and self.host is not None and runs_nothing(job.serializer):
-                more["result"] = self.host.redactor.value(job.return_value())[0]
+            if kind is Kind.TASK_SUCCEEDED and self.hooks is not None and runs_nothing(job.serializer):
+                more["result"] = self.hooks.redactor(job).value(job.return_value())[0]
             elif kind is Kind.TASK_FAILED:
                 more["error"] = stored_error(job)
             return self._told(kind, job, **more)

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from taskiq import AsyncBroker, TaskiqMessage, TaskiqMiddleware, TaskiqResult
 from taskiq.exceptions import NoResultError, TaskRejectedError
 from z4j_core.engine import Host
-from z4j_core.redaction import Parameters
+from z4j_core.redaction import Parameters, Telling
 from z4j_core.safety import guarded
 from z4j_core.wire import Error, Kind, Reason
 
@@ -79,7 +79,6 @@ class Hooks(TaskiqMiddleware):
         self.running: dict[Key, Run] = {}
         #: Their function has ended; the result is being saved.
         self.ending: dict[Key, Run] = {}
-        self._parameters: dict[str, Parameters] = {}
 
     # What taskiq calls.
 
@@ -165,10 +164,10 @@ class Hooks(TaskiqMiddleware):
             self.engine.refuse(run.task_id) if is_to_come else self.engine.forget(run.task_id)
         more: dict[str, Any] = {"runtime_ms": (now() - run.started) / 1000}
         if kind is Kind.TASK_SUCCEEDED:
-            more["result"], was_cut = self._host.redactor.value(result.return_value)
+            more["result"], was_cut = self.redactor(message.task_name).value(result.return_value)
             more["truncated"] = ["result"] if was_cut else []
         elif run.raised is not None and kind in (Kind.TASK_FAILED, Kind.TASK_RETRYING):
-            more["error"] = self._host.redactor.error(
+            more["error"] = self.redactor(message.task_name).error(
                 run.raised, reason(message.labels, now() - run.started, run.raised)
             )
         run.end = {"kind": kind, **more}
@@ -220,14 +219,16 @@ class Hooks(TaskiqMiddleware):
 
     def arguments(self, message: TaskiqMessage) -> dict[str, Any]:
         """Redacted. Those of a task that this process does not know are told by their shape."""
-        found = self._parameters.get(message.task_name)
-        if found is None:
-            task = self.engine.broker.find_task(message.task_name)
-            found = Parameters.of(task.original_func) if task is not None else Parameters()
-            if task is not None:
-                self._parameters[message.task_name] = found
-        told = self._host.redactor.call(found, message.args, message.kwargs)
+        name = message.task_name
+        told = self.redactor(name).call(self._known(name), message.args, message.kwargs)
         return dict(zip(("args", "kwargs", "truncated"), told, strict=True))
+
+    def redactor(self, name: str) -> Telling:
+        return self._host.redactor.of(name, self._known(name))
+
+    def _known(self, name: str) -> Parameters:
+        task = self.engine.broker.find_task(name)
+        return Parameters.of(task.original_func) if task is not None else Parameters()
 
     @property
     def _host(self) -> Host:

@@ -122,13 +122,14 @@ class Queues(Engine):
             event: dict[str, Any] = {"engine": ENGINE, "task_id": target.task_id, "name": target.name}
             event |= {"queue": target.queue, "source": Source.RECONCILE}
             event |= {"attempt": attempt_of(result.labels), "runtime_ms": result.execution_time * 1000}
-            return without_nothing({**event, **self._end(result)})
+            return without_nothing({**event, **self._end(target.name, result)})
         return None
 
-    def _end(self, result: TaskiqResult[Any]) -> dict[str, Any]:
-        assert self.host is not None
+    def _end(self, name: str, result: TaskiqResult[Any]) -> dict[str, Any]:
+        assert self.hooks is not None
+        redactor = self.hooks.redactor(name)
         if not result.is_err:
-            return {"kind": Kind.TASK_SUCCEEDED, "result": self.host.redactor.value(result.return_value)[0]}
+            return {"kind": Kind.TASK_SUCCEEDED, "result": redactor.value(result.return_value)[0]}
         if isinstance(result.error, asyncio.CancelledError):
             return {"kind": Kind.TASK_CANCELLED}
         if _is_rejection(result.error):
@@ -136,7 +137,7 @@ class Queues(Engine):
         if result.error is None:
             return {"kind": Kind.TASK_FAILED}
         why = reason(result.labels, result.execution_time * 1_000_000, result.error)
-        return {"kind": Kind.TASK_FAILED, "error": self.host.redactor.error(result.error, why)}
+        return {"kind": Kind.TASK_FAILED, "error": redactor.error(result.error, why)}
 
     def _waits(self, waiting: Waiting) -> dict[str, Any] | None:
         with guard("taskiq.peek"):

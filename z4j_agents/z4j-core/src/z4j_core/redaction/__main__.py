@@ -7,9 +7,9 @@ import json
 import sys
 from pathlib import Path
 
+from z4j_core.policy import Mode
 from z4j_core.redaction import Redactor
 from z4j_core.redaction.corpus import read, score
-from z4j_core.walk import MODES, REDACT
 
 
 def main() -> int:
@@ -18,7 +18,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     corpus = commands.add_parser("corpus", help="score a file of examples, and print it as JSON")
     corpus.add_argument("file", type=Path)
-    corpus.add_argument("--mode", choices=MODES, default=REDACT)
+    corpus.add_argument("--mode", choices=list(map(str, Mode)), default=str(Mode.REDACT))
     corpus.add_argument("--rows", action="store_true", help="also which examples leaked or lost what was to be kept")
     chosen = parser.parse_args()
     try:

@@ -13,11 +13,11 @@ import pytest
 
 from z4j_core import safety
 from z4j_core.engine import Engine, Target
+from z4j_core.policy import Mode
 from z4j_core.testing.needs import proves
 from z4j_core.testing.recording import RecordingHost
 from z4j_core.testing.rig import Rig, Suite
 from z4j_core.verbs import READS, VERBS
-from z4j_core.walk import REDACT, SHAPES
 from z4j_core.wire import Outcome
 
 CANARY = "canary-9d1f7c"
@@ -35,7 +35,7 @@ class BehaviourSuite(Suite):
         assert facts["concurrency"]["size"] == rig.size
         assert facts["queues"]
 
-    @pytest.mark.parametrize("mode", [REDACT, SHAPES])
+    @pytest.mark.parametrize("mode", [Mode.REDACT, Mode.SHAPES])
     def test_a_secret_never_leaves(self, rig: Rig, mode: str) -> None:
         rig.restart(mode)
         secret = f"{CANARY}-{mode}"

@@ -16,9 +16,9 @@ from typing import Any, ClassVar, Protocol
 
 from z4j_core.engine import Engine
 from z4j_core.fold import Row, fold, order_key
+from z4j_core.policy import Mode
 from z4j_core.testing.needs import Fitted
 from z4j_core.testing.recording import PATIENCE, Records, wait_for
-from z4j_core.walk import SHAPES
 from z4j_core.wire import Outcome, State
 
 TAKEN = (Outcome.REQUESTED, Outcome.DONE)
@@ -52,7 +52,7 @@ class Rig(Protocol):
     def fingerprint(self) -> object:
         """All of the engine that an adapter may hook into, comparable with ==."""
 
-    def restart(self, mode: str = SHAPES) -> None:
+    def restart(self, mode: str = Mode.SHAPES) -> None:
         """Stop the worker as its owner would, and start it again with this redaction mode."""
 
     def running(self) -> bool:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from z4j_core.engine import Engine
+from z4j_core.policy import Mode
 from z4j_core.testing.recording import RecordingHost, Records, wait_for
-from z4j_core.walk import REDACT
 
 
 class Working:
@@ -47,7 +47,7 @@ class Working:
         """How many workers come online with one start."""
         return 1
 
-    def start(self, mode: str = REDACT) -> None:
+    def start(self, mode: str = Mode.REDACT) -> None:
         online = len(self.records.events(kind="worker.online"))
         with (self.folder / "worker.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -73,7 +73,7 @@ class Working:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
-    def restart(self, mode: str = REDACT) -> None:
+    def restart(self, mode: str = Mode.REDACT) -> None:
         self.stop()
         self.start(mode)
 
@@ -86,7 +86,7 @@ class Working:
             self.start()
 
     def recorder(self) -> RecordingHost:
-        return RecordingHost(self.folder, REDACT)
+        return RecordingHost(self.folder, Mode.REDACT)
 
     def send(self, task: str, *args: Any, **options: Any) -> str:
         """As a producer with the adapter installed."""
