@@ -13,11 +13,11 @@ from django.test import Client
 from django.utils import timezone
 from z4j_core.sealed import MAX_BLOB, MAX_BLOBS
 
-from tests import rows, sealed
+from tests import sealed
 from tests import wire as sent
 from tests.cast import Cast
-from z4j_brain.agents import queries as agents
-from z4j_brain.agents.models import Agent
+from z4j_brain.agents import redaction
+from z4j_brain.agents.models import Agent, RedactionPolicy
 from z4j_brain.gateway import parser, plain
 from z4j_brain.housekeeping.kinds import Tasks
 from z4j_brain.operations.models import Operation
@@ -27,6 +27,7 @@ from z4j_brain.tasks.models import Event, Sealed, Task
 
 OPAQUE = b"opaque-bytes-of-an-agent"
 KID, OLD = "k" * 16, "o" * 16
+PUBLIC = base64.b64encode(b"p" * 32).decode()
 BOOTS = [uuid.UUID(int=number) for number in range(1, 4)]
 
 
@@ -135,7 +136,7 @@ def test_it_goes_with_its_task(scene: Scene) -> None:
 
 def test_a_retry_brings_it_to_a_worker_that_has_the_key(scene: Scene) -> None:
     scene.join(BOOTS[1], vault="v2")
-    able = scene.join(BOOTS[2], vault="v3", seal_key="public", seal_kids=["n" * 16, KID])
+    able = scene.join(BOOTS[2], vault="v3", seal_key=PUBLIC, seal_kids=["n" * 16, KID])
     scene.leave()
     scene.retry()
 
@@ -145,7 +146,7 @@ def test_a_retry_brings_it_to_a_worker_that_has_the_key(scene: Scene) -> None:
 
 
 def test_the_worker_that_keeps_the_vault_is_asked_first_and_gets_it_too(scene: Scene) -> None:
-    scene.join(BOOTS[1], vault="v2", seal_key="public", seal_kids=[KID])
+    scene.join(BOOTS[1], vault="v2", seal_key=PUBLIC, seal_kids=[KID])
     scene.retry()
     [command] = sealed.lease(scene.worker)
     assert command["targets"][0]["sealed"] == blob()
@@ -176,13 +177,28 @@ def test_a_command_carries_no_more_than_it_may(scene: Scene) -> None:
 def test_what_is_known_before_a_retry_says_who_could_open_it(scene: Scene) -> None:
     scene.leave()
     assert "no worker that has the key answers" in scene.argument_line().text
-    scene.join(BOOTS[1], vault="v2", seal_key="public", seal_kids=[OLD])
+    scene.join(BOOTS[1], vault="v2", seal_key=PUBLIC, seal_kids=[OLD])
     assert "no worker that has the key answers" in scene.argument_line().text
-    scene.join(BOOTS[2], vault="v3", seal_key="public", seal_kids=[KID, OLD])
+    scene.join(BOOTS[2], vault="v3", seal_key=PUBLIC, seal_kids=[KID, OLD])
     assert scene.argument_line().tone == replay.Tone.GOOD
-    assert agents.seal_key(scene.place) == "public"
 
 
-def test_no_key_is_known_where_no_worker_told_of_one(scene: Scene) -> None:
-    rows.agent(scene.place)
-    assert agents.seal_key(scene.place) == ""
+def test_the_policy_hands_out_the_key_of_the_worker_that_began_last_unless_people_set_one(scene: Scene) -> None:
+    def told() -> str:
+        return redaction.document(scene.place)["seal_key"]
+
+    first, second, set_by_people = (base64.b64encode(bytes([one]) * 32).decode() for one in (1, 2, 3))
+    assert told() == ""
+    scene.join(BOOTS[1], seal_key=first, seal_kids=[KID])
+    scene.join(BOOTS[2], seal_key=second, seal_kids=[KID])
+    assert told() == second
+    Agent.objects.update(seen_at=timezone.now() - timedelta(days=2))
+    assert told() == ""
+    RedactionPolicy.objects.create(environment=scene.place, seal_key=set_by_people)
+    assert told() == set_by_people
+
+
+@pytest.mark.parametrize("wrong", ["public", "", "A" * 44, 7, None, ["x"]])
+def test_what_is_no_key_is_not_handed_out(scene: Scene, wrong: Any) -> None:
+    scene.join(BOOTS[1], seal_key=wrong, seal_kids=[KID])
+    assert redaction.document(scene.place)["seal_key"] == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -163,7 +164,7 @@ def _introduce(agent: Agent, data: dict[str, Any]) -> None:
     agent.redaction = _text(data.get("redaction"), 16)
     agent.rules = _text(data.get("rules"), 32)
     agent.witness = _witness(data.get("witness"))
-    agent.seal_key = _text(data.get("seal_key"), 64)
+    agent.seal_key = _key(data.get("seal_key"))
     agent.seal_kids = [kid[:KID] for kid in _list(data.get("seal_kids")) if isinstance(kid, str)][:MAX_KIDS]
     agent.left_at = None
 
@@ -187,6 +188,14 @@ def _witness(value: Any) -> dict[str, Any]:
     known: dict[str, Any] = {"durable": told.get("durable") is True, "alarm": _text(told.get("alarm"), 32)}
     size = _whole(told.get("size"))
     return known | ({} if size is None else {"origin": _text(told.get("origin"), 255), "size": size})
+
+
+def _key(value: Any) -> str:
+    """An X25519 key in base64; empty where it is none."""
+    try:
+        return value if len(base64.b64decode(value, validate=True)) == 32 else ""
+    except (ValueError, TypeError):
+        return ""
 
 
 def _capability(told: dict[str, Any]) -> dict[str, str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 from django.http import Http404
 from django.utils import timezone
 
@@ -21,6 +22,8 @@ from z4j_brain.rbac.states import Permission
 
 #: How many agents are asked what they can do. Those of one engine offer the same, but for their settings.
 ASKED = 200
+#: How long the key of a worker that was heard of last is still sealed to.
+SEALED_FOR = timedelta(days=1)
 #: Engines of one environment that a page tells of.
 ENGINES = 32
 
@@ -126,10 +129,15 @@ def keeps(environment: Environment, engine: str, vault: str) -> bool:
     return any(entry.get("name") == engine for engines in rows for entry in engines)
 
 
-def seal_key(environment: Environment) -> str:
-    """The public key that originals are sealed to, in base64: that of the worker which began last; "" when none has."""
-    rows = Agent.objects.filter(environment=environment, role=AgentRole.WORKER).exclude(seal_key="")
-    return rows.order_by("-started_at").values_list("seal_key", flat=True).first() or ""
+def seal_keys(environment_ids: Collection[int]) -> dict[int, str]:
+    """By environment, the public key that originals are sealed to, in base64: that of the worker which began last.
+
+    Workers that are away for a day or less count too: what producers send meanwhile is sealed all the same.
+    """
+    recent = Agent.objects.filter(environment__in=environment_ids, seen_at__gte=timezone.now() - SEALED_FOR)
+    rows = recent.filter(role=AgentRole.WORKER).exclude(seal_key="").values("environment", "seal_key")
+    last = rows.annotate(began=Max("started_at")).order_by("began")
+    return {row["environment"]: row["seal_key"] for row in last}
 
 
 def opens(environment: Environment, engine: str, kid: str) -> bool:

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from z4j_core import policy
 from z4j_core.policy import Policy, Rule
 
+from z4j_brain.agents import queries
 from z4j_brain.agents.models import RedactionPolicy, RedactionRule
 from z4j_brain.agents.states import RedactionMode
 from z4j_brain.rbac.models import Environment, Project
@@ -31,14 +32,18 @@ def document(environment: Environment) -> Policy:
 
 
 def documents(environment_ids: Collection[int]) -> dict[int, Policy]:
-    """What the agents of these environments are told, in three queries. For the gateway: it asks for no actor."""
+    """What the agents of these environments are told, in four queries. For the gateway: it asks for no actor."""
     policies = RedactionPolicy.objects.filter(environment__in=environment_ids)
     found = {row.environment_id: row for row in policies}
     rules: dict[int, list[Rule]] = defaultdict(list)
     for row in RedactionRule.objects.filter(project__environments__in=environment_ids).distinct():
         rules[row.project_id].append(told(row))
     places = Environment.objects.filter(pk__in=environment_ids).values_list("pk", "kind", "project_id")
-    return {pk: _document(found.get(pk) or RedactionPolicy(), kind, rules[project]) for pk, kind, project in places}
+    keys = queries.seal_keys(environment_ids)
+    return {
+        pk: _document(found.get(pk) or RedactionPolicy(), kind, rules[project], keys.get(pk, ""))
+        for pk, kind, project in places
+    }
 
 
 def rules(environment: Environment) -> QuerySet[RedactionRule]:
@@ -103,10 +108,13 @@ def _weaker(now: str, was: str) -> bool:
     return policy.strictest(now, was) != now
 
 
-def _document(row: RedactionPolicy, kind: str, rules: list[Rule]) -> Policy:
-    """What was set before may be no policy any more: then the strictest that needs no key."""
+def _document(row: RedactionPolicy, kind: str, rules: list[Rule], key: str) -> Policy:
+    """What was set before may be no policy any more: then the strictest that needs no key. `key`: the workers' own, to
+    seal to where people set none.
+    """
     try:
-        return _read(_said(row, kind, rules))
+        said = _said(row, kind, rules)
+        return _read(said | {"seal_key": said["seal_key"] or key})
     except ValueError as error:
         logger.error("policy_unreadable environment=%s error=%s", row.environment_id, error)  # noqa: TRY400
         return _read(_said(RedactionPolicy(mode=RedactionMode.SHAPES), kind, []))
