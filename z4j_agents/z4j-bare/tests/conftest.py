@@ -80,6 +80,9 @@ class Brain:
         #: Those for one agent alone, by its boot.
         self.addressed: dict[str, list[dict[str, str]]] = {}
         self.looks: list[Any] = []
+        #: The policy of redaction that it hands out, and the versions that agents say they apply.
+        self.policy: dict[str, Any] | None = None
+        self.applied: list[str] = []
         #: What it knows of a hello; None: it is a brain of before.
         self.hello: dict[str, Any] | None = None
         self.poll_status, self.ahead = 200, 0
@@ -216,7 +219,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         looks, brain.looks = brain.looks, []
         told = {"v": 1, "commands": commands, "look": looks, "time": time.time_ns() // 1000 + brain.ahead}
         log = brain.continues(asked)
-        self._answer(200, told | ({"log": log} if log else {}))
+        brain.applied.append(asked.get(wire.POLICY_QUERY, ""))
+        new = brain.policy is not None and brain.policy.get("version") != brain.applied[-1]
+        self._answer(200, told | ({"log": log} if log else {}) | ({"redaction": brain.policy} if new else {}))
 
     def _prove(self, asked: dict[str, str]) -> None:
         log, old, new = self.server.brain.log, int(asked["old"]), int(asked["new"])

@@ -27,6 +27,7 @@ from z4j_bare.inspection import Inspection
 from z4j_bare.journal import Journal
 from z4j_bare.locks import BootLock
 from z4j_bare.orphans import Orphans
+from z4j_bare.policies import Policies
 from z4j_bare.poller import Poller
 from z4j_bare.problems import Problems
 from z4j_bare.proofs import Proofs
@@ -83,6 +84,7 @@ class Boot:
         engines: Mapping[str, Engine],
         allow: AllowList,
         sealer: Sealer,
+        policies: Policies,
         problems: Problems,
         say: Callable[[], None],
     ) -> None:
@@ -99,7 +101,16 @@ class Boot:
             executor = Executor(journal, engines, allow, sealer)
             self._watch = Watch(engines, problems, self.put, say, lambda: self.failing)
             self._poller = Poller(
-                self.id, transport, inspection, executor, journal, self._witness, self._watch.look, self.skew
+                self.id,
+                transport,
+                inspection,
+                executor,
+                journal,
+                self._witness,
+                policies,
+                self._watch.look,
+                say,
+                self.skew,
             )
             if self._sender is not None:
                 self._poller.outage.stand_beside(self._sender.delivery.outage)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from z4j_core.dsn import DSN, InvalidDSN
+from z4j_core.policy import Mode
 
 from z4j_bare.database import Unavailable, private_folder
 from z4j_bare.seal_keys import InvalidKey, SealKeys
@@ -39,7 +40,6 @@ NAMES: Final = frozenset(
 )
 #: What platforms call the commit they have deployed.
 DEPLOYED: Final = ("GIT_COMMIT", "SOURCE_VERSION", "HEROKU_SLUG_COMMIT")
-MODES: Final = ("shapes", "redact", "seal")
 _ACCEPTED: Final = re.compile(r"[0-9]{1,9}(:[0-9]{1,15})?")
 SPOOL_CAP: Final = 256 * 1024 * 1024
 
@@ -52,7 +52,8 @@ class InvalidSetting(ValueError):
 class Config:
     dsn: DSN
     previous: DSN | None = None
-    redaction: str = "shapes"
+    #: None: what the environment's policy has for that, and shapes until that has been heard.
+    redaction: Mode | None = None
     allow: frozenset[str] = frozenset()
     deny: frozenset[str] = frozenset()
     read_only: bool = False
@@ -83,7 +84,7 @@ class Config:
         return cls(
             dsn=_dsn("DSN", settings, insecure=_switch(settings, "INSECURE")),
             previous=_dsn("DSN_PREVIOUS", settings, insecure=True) if settings.get("DSN_PREVIOUS") else None,
-            redaction=_mode(settings.get("REDACTION", MODES[0])),
+            redaction=_mode(settings.get("REDACTION")),
             allow=frozenset(_words(settings, "ALLOW")),
             deny=frozenset(_words(settings, "DENY")),
             read_only=_switch(settings, "READ_ONLY"),
@@ -139,10 +140,12 @@ def _dsn(name: str, settings: Mapping[str, Any], *, insecure: bool) -> DSN:
     return dsn
 
 
-def _mode(value: Any) -> str:
-    if value not in MODES:
-        raise InvalidSetting(f"{PREFIX}REDACTION is one of: {', '.join(MODES)}.")
-    return str(value)
+def _mode(value: Any) -> Mode | None:
+    if value in (None, ""):
+        return None
+    if value not in list(Mode):
+        raise InvalidSetting(f"{PREFIX}REDACTION is one of: {', '.join(Mode)}.")
+    return Mode(value)
 
 
 def _words(settings: Mapping[str, Any], name: str) -> list[str]:

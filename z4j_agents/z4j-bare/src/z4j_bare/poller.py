@@ -22,6 +22,7 @@ from z4j_bare.inspection import Inspection, Refused, Unreadable
 from z4j_bare.journal import Journal
 from z4j_bare.outage import Outage
 from z4j_bare.patience import IMPATIENT, Patience
+from z4j_bare.policies import Policies
 from z4j_bare.transport import Reply, Transport, Unreachable
 from z4j_bare.witness import Witness
 
@@ -46,7 +47,9 @@ class Poller:
         executor: Executor,
         journal: Journal,
         witness: Witness,
+        policies: Policies,
         on_look: Callable[[Sequence[wire.Look]], None],
+        say: Callable[[], None],
         skew: Skew,
     ) -> None:
         self._boot = boot
@@ -55,7 +58,10 @@ class Poller:
         self._executor = executor
         self._journal = journal
         self._witness = witness
+        self._policies = policies
         self._on_look = on_look
+        self._say = say
+        self._applied = policies.version()
         self._skew = skew
         self._patience = Patience()
         self.outage = Outage()
@@ -104,6 +110,8 @@ class Poller:
         if reply.status == 200:
             self.outage.over()
             self._skew.note(asked, now(), answer.get("time"))
+            self._policies.hear(answer.get("redaction"))
+            self._tell_policy()
             self._on_look(looks.read(answer.get("look")))
             commands = answer.get("commands")
             commands = commands if isinstance(commands, list) else []
@@ -115,6 +123,12 @@ class Poller:
         else:
             self.outage.failed(f"hands out no commands now ({reply.status})", reply.retry_after)
         return 0.0
+
+    def _tell_policy(self) -> None:
+        """Also of one that another worker of this host has heard."""
+        if (version := self._policies.version()) != self._applied:
+            self._applied = version
+            self._say()
 
     def _enter(self) -> None:
         """Without a place in the journal there is still something to be told: that nothing can be done here."""
@@ -144,7 +158,8 @@ class Poller:
         while True:
             began = time.monotonic()
             wait = self._patience.seconds
-            query = urlencode({"boot": self._boot, "wait": wait, "v": wire.VERSION} | remembered)
+            asked = {"boot": self._boot, "wait": wait, "v": wire.VERSION, wire.POLICY_QUERY: self._policies.version()}
+            query = urlencode(asked | remembered)
             try:
                 reply = self._transport.get(f"{wire.COMMANDS_PATH}?{query}", wait=wait + GRACE)
             except Unreachable:

@@ -9,10 +9,12 @@ from typing import Any, Final
 
 from z4j_core import safety
 from z4j_core.engine import Engine
+from z4j_core.redaction import RULES_VERSION
 from z4j_core.verbs import VERBS
 
 from z4j_bare.allow import AllowList
 from z4j_bare.config import Config
+from z4j_bare.policies import Policies
 from z4j_bare.problems import Problems
 
 #: How much advice of one engine is told, and how long each sentence may be.
@@ -21,7 +23,13 @@ SENTENCE: Final = 400
 
 
 def describe(
-    config: Config, engines: Mapping[str, Engine], allow: AllowList, problems: Problems, *, works: bool
+    config: Config,
+    engines: Mapping[str, Engine],
+    allow: AllowList,
+    policies: Policies,
+    problems: Problems,
+    *,
+    works: bool,
 ) -> dict[str, Any]:
     """`works`: this is a worker; only a worker is asked to do anything."""
     shown = [_engine(engine, problems, works=works) for engine in list(engines.values())]
@@ -33,7 +41,9 @@ def describe(
         "problems": problems.told(),
         "allowed": allowed,
         "refused": refused,
-        "redaction": config.redaction,
+        "redaction": policies.mode(config.redaction),
+        "rules": RULES_VERSION,
+        "policy": policies.version(),
     }
 
 

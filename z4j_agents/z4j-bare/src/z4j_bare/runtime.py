@@ -28,6 +28,7 @@ from z4j_bare.engines import discover, fits, is_second_app
 from z4j_bare.gate import gate
 from z4j_bare.heartbeat import Heartbeat
 from z4j_bare.losses import Losses
+from z4j_bare.policies import Policies
 from z4j_bare.presence import describe
 from z4j_bare.problems import Problems
 from z4j_bare.sealer import Sealer
@@ -47,12 +48,13 @@ class Agent:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.redactor = Redactor(config.redaction)
+        self.policies = Policies(lambda: self._folder)
+        self.redactor = Redactor(config.redaction, self.policies.now)
         self.state: Store = State(lambda: self._folder / "state.db")
         self.engines: dict[str, Engine] = {}
         self._allow = AllowList(config.allow, config.deny, read_only=config.read_only, rate=config.rate)
         self.problems = Problems()
-        self._sealer = Sealer(config, self.problems, lambda name: self.redactor.of(name).mode, lambda: "")
+        self._sealer = Sealer(config, self.problems, lambda name: self.redactor.of(name).mode, self.policies.seal_key)
         self._role, self._name = PRODUCER, ""
         self._boot: Boot | None = None
         self._entered = 0
@@ -216,7 +218,7 @@ class Agent:
             return
         self._heartbeat.begin(self._name)
         if any(engine.capabilities() for engine in self.engines.values()):
-            boot.poll(self.engines, self._allow, self._sealer, self.problems, self._say_again)
+            boot.poll(self.engines, self._allow, self._sealer, self.policies, self.problems, self._say_again)
 
     def _say_again(self) -> None:
         """Something about us is new: at home, where agent.online is said."""
@@ -228,7 +230,8 @@ class Agent:
     def _say_online(self, boot: Boot) -> None:
         works = self._role != PRODUCER
         self._sealer.look()
-        data = describe(self.config, self.engines, self._allow, self.problems, works=works)
+        self.policies.tell(self.problems)
+        data = describe(self.config, self.engines, self._allow, self.policies, self.problems, works=works)
         data |= {"role": self._role, "vault": boot.vault.id if works else ""}
         data |= self._sealer.describe() if works else {}
         data |= {"witness": boot.witness()} if works else {}
