@@ -7,6 +7,7 @@ import os
 
 import pytest
 from z4j_bare import policies
+from z4j_bare.cli import main
 from z4j_bare.config import Config, InvalidSetting
 from z4j_bare.policies import FILE, Policies
 from z4j_core import policy
@@ -131,3 +132,58 @@ def test_the_setting_is_a_mode_or_left_to_the_policy(brain):
     assert [read(REDACTION=str(mode)) for mode in Mode] == list(Mode)
     with pytest.raises(InvalidSetting, match="Z4J_REDACTION is one of: redact, shapes, seal"):
         read(REDACTION="off")
+
+
+@pytest.fixture
+def shell(brain, tmp_path, monkeypatch, capsys, kept):
+    """`z4j-agent redact-test` as a shell runs it here, and what it prints: exit code, output, what went wrong."""
+    settings = {"DSN": brain.dsn, "SPOOL_DIR": str(tmp_path / "spool")}
+    monkeypatch.setattr("z4j_bare.settings", lambda: settings)
+    (tmp_path / "shoptasks.py").write_text(
+        "import z4j_core as z4j\n\n@z4j.redact(args={'note': 'drop', 'pin': 'keep'}, result='shape')\n"
+        "def pay(order, note, pin): ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    known = Policies(Config.read(settings, {}).folder)
+
+    def run(*words, **document_says):
+        if document_says:
+            known.hear(document(**document_says))
+        code = main(["redact-test", *words])
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run
+
+
+CALL = ("shoptasks.pay", "--import", "shoptasks", "--args", '["CUS-1234", "hello", 9]', "--kwargs", '{"password": "x"}')
+
+
+def test_redact_test_prints_what_would_leave_and_which_rule_hides_the_rest(shell):
+    assert shell(*CALL)[1].splitlines()[1] == "args    (str[8], [redacted:note], int)"
+    told = shell(*CALL, "--result", "[1]", "--error", "token=abc", rules=[rule("CUS-####")])
+    assert told[0] == 0
+    assert told[1].splitlines()[1:] == [
+        "args    ('[redacted:customer]', [redacted:note], 9)",
+        "kwargs  {'password': [redacted]}",
+        "result  [int]",
+        "error   token=[redacted]",
+        "hidden  customer (1 in args), note (1 in args), redacted (1 in kwargs), redacted (1 in error)",
+    ]
+    assert "the task asks for something itself" in told[1].splitlines()[0]
+    assert shell(*CALL, tasks=[["shoptasks.*", "shapes"]])[1].startswith("mode    shapes (Z4J_REDACTION is not set")
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("t", "--args", "{}"), "--args is a JSON list"),
+        (("t", "--kwargs", "[]"), "--kwargs is a JSON object"),
+        (("t", "--args", "nope"), "--args is not JSON"),
+        (("t", "--import", "no_such_module"), "no_such_module cannot be imported"),
+    ],
+)
+def test_redact_test_says_what_is_wrong_with_what_it_is_given(shell, words, why):
+    code, out, error = shell(*words)
+    assert (code, out) == (2, "")
+    assert why in error

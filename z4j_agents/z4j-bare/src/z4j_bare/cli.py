@@ -1,5 +1,6 @@
 """`z4j-agent doctor`: says in sentences what works between this machine, its engines and the brain, and what does not.
 `z4j-agent evidence` prints the files that prove that the brain has shown another audit log than before.
+`z4j-agent redact-test` tells what would leave of a task, and what hides the rest of it.
 `z4j-agent keys init` makes the key that originals are sealed to, `z4j-agent keys show` tells of those in force.
 
 Exit code of the doctor: 0 all is well, 1 a hop fails, 2 there are only warnings.
@@ -15,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from z4j_bare import doctor, evidence, keys
+from z4j_bare import doctor, evidence, keys, trial
 from z4j_bare.config import Config, InvalidSetting
 from z4j_bare.database import Unavailable
 from z4j_bare.hop import Hop
@@ -28,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return show_evidence()
     if asked.command == "keys":
         return keys.init(asked.out) if asked.step == "init" else keys.show()
+    if asked.command == "redact-test":
+        return trial.run(asked)
     sys.path.insert(0, os.getcwd())
     return examine(vars(asked))
 
@@ -100,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("doctor", help="try every hop from the settings to a task that the brain sees")
     options(command)
     commands.add_parser("evidence", help="print the files that prove that the brain has shown another audit log")
+    trial.options(commands.add_parser("redact-test", help="print what would leave of a task with such arguments"))
     keys.options(commands.add_parser("keys", help="the keys that the originals of tasks are sealed to"))
     return parser
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from z4j_core.policy import Mode
 
@@ -79,6 +79,12 @@ def _mark(one: object, asked: Asked) -> bool:
         setattr(one, _MARK, asked)
         return True
     return False
+
+
+def function_of(task: Any) -> Any:
+    """The function that an engine's object for a task keeps; the object itself where it keeps none."""
+    kept = (getattr(task, name, None) for name in _FUNCTIONS)
+    return task if isinstance(task, FunctionType) else next((one for one in kept if callable(one)), task)
 
 
 def asked_by(*marked: object) -> Asked | None:
