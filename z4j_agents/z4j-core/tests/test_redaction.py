@@ -155,6 +155,14 @@ def test_the_shortest_text_that_holds_a_secret_is_searched(text, told):
     assert redact(text) == told
 
 
+def test_what_follows_an_option_is_hidden_and_a_line_of_an_environment_is_no_name():
+    told = redacting.value(
+        {"run": ["psql", "--password", SECRET, "-h", "db1"], "env": [f"PASSWORD={SECRET}", "PATH=/bin"]}
+    )
+    assert SECRET not in told[0] and "db1" in told[0] and "PATH=/bin" in told[0]
+    assert redacting.value(["psql", "--no-password", "-h", "db1"])[0] == "['psql', '--no-password', '-h', 'db1']"
+
+
 def test_a_word_that_makes_a_name_secret_does_so_in_running_text():
     pairs = ["_".join(pair) for pair in secret_names._PAIRS]
     for name in (*secret_names._WORDS, *secret_names._ENDINGS, *pairs, "auth", "session", "pass", "Tokens"):

@@ -104,15 +104,22 @@ class Walk:
         return self.rules.named(name) if self.rules else ""
 
     def joined(self, values: Sequence[Any], depth: int = 1) -> None:
-        """Values side by side; of a pair whose first is the name of a secret, the second is hidden."""
-        hidden = self._named(*values) if len(values) == 2 and is_kind(values[0], str) else ""
+        """Values side by side. Hidden is the second of a pair whose first is the name of a secret, and what follows an
+        option that takes one, as in `["psql", "--password", "hunter2"]`.
+        """
+        hidden = ""
         for position, value in enumerate(values):
             if position:
                 self.tell(", ")
-            if hidden and position == 1:
+            if hidden:
                 self.tell(hidden)
-            else:
-                self.value(value, depth)
+                hidden = ""
+                continue
+            self.value(value, depth)
+            if position + 1 < len(values) and is_kind(value, str) and not str.__contains__(value, "="):
+                option = str.startswith(value, "-") and not _is_option(values[position + 1])
+                if option or (position == 0 and len(values) == 2):
+                    hidden = self._named(value, values[position + 1])
 
     def value(self, value: Any, depth: int = 0) -> None:
         if leaf := self._leaf(value, depth):
@@ -342,6 +349,10 @@ def cut_middle(text: str, limit: int) -> str:
         return text
     half = (limit - 5) // 2
     return f"{text[:half]}\n{CUT}\n{text[-half:]}"
+
+
+def _is_option(value: object) -> bool:
+    return is_kind(value, str) and str.startswith(value, "-")  # type: ignore[arg-type]
 
 
 def _is_leaf(value: object) -> bool:
