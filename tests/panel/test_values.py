@@ -215,8 +215,8 @@ def test_the_api_tells_a_session_what_the_panel_shows_in_it(as_, page, harbor, n
 def test_presenter_mode_hides_what_was_on_show_and_nothing_can_be_shown_in_it(as_, page, harbor):
     vera = as_("vera")
     ask(vera, page)
-    answer = vera.post(reverse("presenter"), {"on": "1", "next": page("task")})
-    assert answer["Location"] == page("task")
+    here = f"http://testserver{page('task')}"
+    assert vera.post(reverse("presenter"), {"on": "1"}, headers={"Referer": here})["Location"] == here
     told = get(vera, page("task"))
     assert "Presenter mode is on." in told
     assert "nothing can be shown" in told
@@ -249,7 +249,8 @@ def test_others_who_look_on_read_no_names_of_people_and_hosts(as_, harbor, page,
 def test_presenter_mode_leads_nowhere_else_and_takes_a_post(as_):
     vera = as_("vera")
     assert vera.get(reverse("presenter")).status_code == 405
-    assert vera.post(reverse("presenter"), {"on": "1", "next": "https://evil.example/"})["Location"] == "/"
+    elsewhere = {"Referer": "https://evil.example/"}
+    assert vera.post(reverse("presenter"), {"on": "1"}, headers=elsewhere)["Location"] == "/"
     assert Client(enforce_csrf_checks=True).post(reverse("presenter"), {"on": "1"}).status_code in (302, 403)
 
 
@@ -267,3 +268,25 @@ def test_presenter_mode_leads_nowhere_else_and_takes_a_post(as_):
 )
 def test_a_mask_is_on_what_is_read_and_on_nothing_else(page, masked):
     assert masks.masked(page, {"oscar": "person 1", "O'Hara": "person 2"}) == masked
+
+
+@pytest.mark.parametrize(
+    ("args", "kind"),
+    [
+        ("('a, b', \"c, d\", [1, 2, {'x': 3}], 'it\\'s, so')", "4 arguments</span>"),
+        ("(1,)", "1 argument</span>"),
+        ("()", 'class="faint">none<'),
+        ("('" + "\\'" * 9000, "1 argument</span>"),
+    ],
+)
+def test_how_many_arguments_there_are_is_told_without_them(as_, page, task, args, kind):
+    Task.objects.filter(pk=task.pk).update(args=args, kwargs="")
+    told = get(as_("vera"), page("task"))
+    assert kind in told
+    assert "none reported" in told
+
+
+def test_what_somebody_typed_as_arguments_is_taken_from_no_address(as_, task, page):
+    path = reverse("ask", args=["harbor", "production", "task.retry_with"])
+    told = get(as_("olive"), f'{path}?target={task.pk}&args=["{CANARY}"]')
+    assert CANARY not in told

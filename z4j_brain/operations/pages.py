@@ -135,7 +135,10 @@ def ask(request: HttpRequest, project: str, environment: str, action: str) -> Ht
     if not approving.way(place, actor, verb):
         rbac.require(actor, verb.permission, place)
     if request.method == "GET":
-        return _asked(request, place, question.ask(place, actor, verb, request.GET))
+        given = request.GET.copy()
+        for name in verb.options.secret:  # what was typed as arguments stands in no address
+            given.pop(name, None)
+        return _asked(request, place, question.ask(place, actor, verb, given))
     given = request.POST.copy()
     one = "at_once" in given and len(given.getlist("target")) == 1
     more = ONE if one else {}

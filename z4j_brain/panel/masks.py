@@ -26,7 +26,8 @@ MOST = 5_000
 
 def masked(page: str, told: Mapping[str, str]) -> str:
     """The page with each name of `told` replaced by what it says instead, and without addresses of any kind."""
-    present = {escape(name): instead for name, instead in told.items() if name and escape(name) in page}
+    written = {str(escape(name)): instead for name, instead in told.items()}
+    present = {name: instead for name, instead in written.items() if name and name in page}
     longest = sorted(present, key=len, reverse=True)
     names = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, longest))})(?![\w-])") if longest else None
 

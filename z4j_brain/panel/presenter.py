@@ -23,8 +23,8 @@ from z4j_brain.rbac import onshow
 def switch(request: HttpRequest) -> HttpResponse:
     """Begin or end it, and go back to the page."""
     onshow.present(request.session, request.POST.get("on") == "1")
-    back = request.POST.get("next", "")
-    return redirect(back if url_has_allowed_host_and_scheme(back, allowed_hosts=None) else "home")
+    back = request.headers.get("Referer", "")
+    return redirect(back if url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}) else "home")
 
 
 class PresenterMiddleware:

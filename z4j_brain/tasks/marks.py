@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from z4j_core.redaction import MARK
+
 #: Marks of one text that are told apart; what comes after them stays as it was written.
 MOST = 200
 #: What the detectors call what they find, in words.
@@ -19,13 +21,9 @@ _FOUND = {
     "secret": "what looks random",
     "ssn": "a social security number",
     "token": "a service's token",
-    "url": "a secret address",
-    "webhook": "a secret address",
 }
 _MARK = re.compile(
-    r"\[redacted(?::(?P<rule>[^\]\s]{1,70}))?\]"
-    r"|\[(?P<found>[a-z]{2,12}(?: key)?)\]"
-    r"|(?<![\w.])(?P<shape>(?:str|bytes|bytearray|list|dict|tuple|set|frozenset)\[\d{1,12}\])"
+    rf"{MARK.pattern}|(?<![\w.])(?P<shape>(?:str|bytes|bytearray|list|dict|tuple|set|frozenset)\[\d{{1,12}}\])"
 )
 
 
@@ -44,12 +42,9 @@ def split(text: str) -> Iterator[str | Mark]:
     for number, found in enumerate(_MARK.finditer(text)):
         if number >= MOST:
             break
-        mark = _told(found)
-        if mark is None:
-            continue
         if found.start() > at:
             yield text[at : found.start()]
-        yield mark
+        yield _told(found)
         at = found.end()
     if at < len(text):
         yield text[at:]
@@ -61,11 +56,12 @@ def told(texts: Iterable[str]) -> list[tuple[str, int]]:
     return found.most_common()
 
 
-def _told(found: re.Match[str]) -> Mark | None:
+def _told(found: re.Match[str]) -> Mark:
     if shape := found["shape"]:
         return Mark(shape, "told by its shape alone")
-    if word := found["found"]:
-        return Mark(word, f"recognised as {_FOUND[word]}") if word in _FOUND else None
-    if rule := found["rule"]:
-        return Mark(rule, f"the rule {rule}")
-    return Mark("hidden", "a name that speaks of a secret")
+    rule = found["rule"]
+    if found[0] == f"[{rule}]":
+        if rule in _FOUND:
+            return Mark(rule, f"recognised as {_FOUND[rule]}")
+        return Mark("hidden", "a name that speaks of a secret")
+    return Mark(rule, f"the rule {rule}")

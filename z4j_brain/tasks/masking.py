@@ -22,7 +22,7 @@ _FRAME = re.compile(r'^  File "', re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """What kind of thing is hidden, and how much of it."""
+    """What kind of thing is hidden, and how much of it. There is nothing to hide where no `size` is."""
 
     kind: str
     size: str
@@ -47,7 +47,8 @@ class Values:
 
     @property
     def any(self) -> bool:
-        return any((self.args, self.kwargs, self.result, self.message, self.traceback))
+        found = (self.args, self.kwargs, self.result, self.message, self.traceback)
+        return any(one is not None and bool(one.size) for one in found)
 
     @property
     def askable(self) -> bool:
@@ -62,8 +63,8 @@ def values(actor: Actor, session: SessionBase, task: Task) -> Values:
         permitted=permitted,
         until=onshow.until(session, task.pk) if permitted else None,
         presenting=onshow.is_presenting(session),
-        args=_hidden(_several("argument", task.args), task.args),
-        kwargs=_hidden(_several("argument", task.kwargs) + " by name", task.kwargs),
+        args=_arguments("argument", "arguments", task.args),
+        kwargs=_arguments("argument by name", "arguments by name", task.kwargs),
         result=_hidden("a result", task.result),
         message=_hidden("a message", task.error_message),
         traceback=_hidden(f"a traceback of {_number(frames, 'frame')}" if frames else "a traceback", task.traceback),
@@ -74,10 +75,13 @@ def _hidden(kind: str, text: str) -> Hidden | None:
     return Hidden(kind, _number(len(text), "character")) if text else None
 
 
-def _several(what: str, text: str) -> str:
+def _arguments(one: str, several: str, text: str) -> Hidden | None:
     """How many values stand side by side in a text such as `(1, 'a, b')` or `{'a': [1, 2]}`."""
     inner = text.strip()[1:-1].strip().removesuffix(",")
-    return _number(_commas(inner) + 1, what) if inner else f"no {what}s"
+    if text and not inner:
+        return Hidden("none", "")
+    count = _commas(inner) + 1
+    return _hidden(f"{count:,} {one if count == 1 else several}", text)
 
 
 def _commas(text: str) -> int:
