@@ -221,3 +221,10 @@ def test_only_warnings_are_an_exit_code_of_their_own(capsys):
     assert said.count("\nAll is well.\n") == said.count("\nAll works. Warnings: 1.\n") == 1
     assert said.endswith("\nNot well. Begin with: c.\n")
     assert "z4j_bare.doctor" in sys.modules
+
+
+def test_originals_that_are_to_be_sealed_and_cannot_be_are_a_warning(examine):
+    told = examine(REDACTION="seal")["engines"]
+    assert [(ok, warning, "keys init" in text) for ok, warning, text in told if "mode seal" in text] == [
+        (True, True, True)
+    ]

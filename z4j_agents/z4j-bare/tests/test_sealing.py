@@ -17,7 +17,7 @@ from z4j_bare import seal_keys, sealing
 from z4j_bare.cli import main
 from z4j_bare.config import Config, InvalidSetting
 from z4j_bare.sealing import Place, Unopened, Why
-from z4j_core import wire
+from z4j_core import policy, wire
 from z4j_core.dsn import DSN
 from z4j_core.engine import Answer
 from z4j_core.testing.toy import Toy
@@ -144,6 +144,12 @@ def online(brain, wait_for):
     return next(event["data"] for event in brain.stored.values() if event["kind"] == "agent.online")
 
 
+def asking(**said):
+    """A policy that asks for this and for nothing else."""
+    said = {"mode": "redact", "default": "redact", "tasks": [], "rules": [], "seal_key": ""} | said
+    return {**said, "version": policy.version(said)}
+
+
 @pytest.fixture
 def worker(make_agent, wait_for, brain):
     def start(**given):
@@ -248,13 +254,22 @@ def test_the_brain_learns_the_public_key_and_never_the_private_one(worker, brain
 def test_without_the_private_key_only_the_pinned_one_is_sealed_to(worker, brain, wait_for):
     pinned = {"SEAL_KEY": None, "SEAL_FINGERPRINT": seal_keys.print_of(KEY.public_key())}
     agent = worker(**pinned)
-    agent._sealer._offered = lambda: seal_keys.tell(KEY.public_key())
+    agent.policies.hear(asking(seal_key=seal_keys.tell(KEY.public_key())))
     tell(agent)
     assert received(brain, wait_for)["sealed"]["kid"] == seal_keys.kid_of(KEY.public_key())
-    agent._sealer._offered = lambda: seal_keys.tell(seal_keys.make().public_key())
+    agent.policies.hear(asking(seal_key=seal_keys.tell(seal_keys.make().public_key())))
     tell(agent, "t2")
     assert "sealed" not in received(brain, wait_for, "t2"), "a key that was swapped on the way is not sealed to"
     assert [problem["code"] for problem in agent.problems.told()] == ["seal_key_swapped"]
+
+
+def test_the_policy_says_which_tasks_are_sealed(worker, brain, wait_for):
+    agent = worker(REDACTION="redact")
+    agent.policies.hear(asking(tasks=[["shop.*", "seal"]]))
+    tell(agent)
+    tell(agent, "t2", name="mail.send")
+    assert "sealed" in received(brain, wait_for)
+    assert "sealed" not in received(brain, wait_for, "t2")
 
 
 def test_a_worker_that_is_to_seal_and_has_no_key_says_so(worker, brain, wait_for):
@@ -268,7 +283,7 @@ def test_what_waits_for_its_event_is_bounded(worker):
     agent = worker()
     for number in range(1000):
         agent.keep(f"t{number}", CANARY)
-    assert len(agent._sealer._kept) <= 64
+    assert len(agent.sealer._kept) <= 64
 
 
 # ── Keys ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

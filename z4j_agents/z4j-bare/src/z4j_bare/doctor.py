@@ -142,6 +142,7 @@ def _log(config: Config) -> Iterator[Hop]:
 
 
 def _engines(agent: Agent, found: Sequence[Engine], wanted: str) -> Iterator[Hop]:
+    agent.sealer.look()
     for engine in found:
         agent.problems.check_version(engine)
     for problem in agent.problems.told():
@@ -150,6 +151,8 @@ def _engines(agent: Agent, found: Sequence[Engine], wanted: str) -> Iterator[Hop
             fix = "Install releases that belong together, or report it to the adapter's authors."
             if problem["code"] == "second_app":
                 fix = "Use one app, or run the others in processes of their own."
+            if problem["code"].startswith("seal_"):
+                fix = "z4j-agent keys show tells what is set here, z4j-agent keys init makes a key."
             yield Hop("engines", not serious, problem["text"], fix, warning=not serious)
     if found:
         text = ", ".join(f"{engine.name} {engine.version()}".rstrip() for engine in found)

@@ -54,7 +54,7 @@ class Agent:
         self.engines: dict[str, Engine] = {}
         self._allow = AllowList(config.allow, config.deny, read_only=config.read_only, rate=config.rate)
         self.problems = Problems()
-        self._sealer = Sealer(config, self.problems, lambda name: self.redactor.of(name).mode, self.policies.seal_key)
+        self.sealer = Sealer(config, self.problems, lambda name: self.redactor.of(name).mode, self.policies.seal_key)
         self._role, self._name = PRODUCER, ""
         self._boot: Boot | None = None
         self._entered = 0
@@ -89,7 +89,7 @@ class Agent:
         try:
             boot = self._boot if self._entered == os.getpid() else self._enter()
             if boot is not None:
-                boot.put(self._sealer.attach(event))
+                boot.put(self.sealer.attach(event))
         except Exception as error:
             safety.record("emit", error)
 
@@ -99,7 +99,7 @@ class Agent:
             if boot is not None and len(blob) <= MAX_RECORD:
                 vault = boot.vault.id
                 if boot.writer.put(Original(task_id, blob)):
-                    self._sealer.keep(task_id, blob)
+                    self.sealer.keep(task_id, blob)
                     return vault
         return ""
 
@@ -108,7 +108,7 @@ class Agent:
             boot = self._boot if self._entered == os.getpid() else self._enter()
             if boot is not None:
                 found = boot.original(task_id)
-                found = self._sealer.lent(task_id) if found is None else found
+                found = self.sealer.lent(task_id) if found is None else found
                 # It may be on its way there.
                 return boot.original(task_id) if found is None and boot.writer.flush(0.5) else found
         return None
@@ -218,7 +218,7 @@ class Agent:
             return
         self._heartbeat.begin(self._name)
         if any(engine.capabilities() for engine in self.engines.values()):
-            boot.poll(self.engines, self._allow, self._sealer, self.policies, self.problems, self._say_again)
+            boot.poll(self.engines, self._allow, self.sealer, self.policies, self.problems, self._say_again)
 
     def _say_again(self) -> None:
         """Something about us is new: at home, where agent.online is said."""
@@ -229,11 +229,11 @@ class Agent:
 
     def _say_online(self, boot: Boot) -> None:
         works = self._role != PRODUCER
-        self._sealer.look()
+        self.sealer.look()
         self.policies.tell(self.problems)
         data = describe(self.config, self.engines, self._allow, self.policies, self.problems, works=works)
         data |= {"role": self._role, "vault": boot.vault.id if works else ""}
-        data |= self._sealer.describe() if works else {}
+        data |= self.sealer.describe() if works else {}
         data |= {"witness": boot.witness()} if works else {}
         boot.put({"kind": wire.Kind.AGENT_ONLINE, "data": data})
 
