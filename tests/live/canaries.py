@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import string
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ NUMBER = 200
 PART, PART_OF_DIGITS = 8, 12
 #: What is looked up while a text is stepped through: a part has one of these at every fourth of its characters.
 GRAM, STEP = 5, 4
+#: What fills the pages of a database.
+NOTHING = re.compile("\0{9,}")
 #: Engines that pickle what a task is given; the others write JSON.
 PICKLE = frozenset({"arq", "huey", "rq"})
 HEADERS = frozenset({"celery", "dramatiq", "rq", "taskiq"})
@@ -34,6 +37,10 @@ class Canary:
     value: Any
     cores: tuple[str, ...]
     harmless: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.engine}/{self.place}"
 
 
 @dataclass
@@ -271,14 +278,13 @@ class Finder:
 
     def found(self, text: str) -> dict[str, str]:
         """By engine and place, the part that was found."""
-        grams = self._grams
+        grams, text = self._grams, NOTHING.sub("\0", text)
         spots = [at for at in range(0, len(text) - GRAM + 1, STEP) if text[at : at + GRAM] in grams]
         leaks: dict[str, str] = {}
         for spot in spots:
             for form, at, least, canary in grams[text[spot : spot + GRAM]]:
                 if len(part := _shared(text, spot, form, at)) >= least:
-                    place = f"{canary.engine}/{canary.place}"
-                    leaks[place] = max(part, leaks.get(place, ""), key=len)
+                    leaks[canary.name] = max(part, leaks.get(canary.name, ""), key=len)
         return leaks
 
 

@@ -24,7 +24,7 @@ from tests.live.canaries_shop import rows, text
 HERE = "/harbor/production/"
 API = f"/api/v1{HERE}"
 #: Of pages that differ by their row alone so many are looked at, and so many with filters.
-ALIKE, MANY = 3, 12
+ALIKE, MANY = 2, 4
 LINK = re.compile(r"""(?:href|hx-get|data-href|action)=["']([^"'#]+)""")
 #: Pages on which a person leaves, and the program itself.
 NO_PAGES = {"account_logout", "source"}
@@ -82,11 +82,11 @@ def pages(visitor: Visitor) -> dict[str, str]:
     """
     seen: dict[str, str] = {}
     alike: Counter[Any] = Counter()
-    waiting = [path for path in _book(get_resolver().url_patterns) if "<" not in path]
+    waiting = [path for path in book(HERE) if "<" not in path]
     waiting += [f"{HERE}tasks/?since=all", f"{HERE}tasks/export/?format=jsonl"]
     while waiting:
         path = waiting.pop(0)
-        name, filters = _kind(path)
+        name, filters = kind(path, HERE)
         if path in seen or not name or alike[name, filters] >= (1 if filters else ALIKE) or alike[name] >= MANY:
             continue
         if name != "task":
@@ -99,20 +99,25 @@ def pages(visitor: Visitor) -> dict[str, str]:
     return seen
 
 
-def _book(patterns: list[URLPattern | URLResolver], prefix: str = "/") -> Iterator[str]:
-    """Every address of the address book, the place filled in, and not what rows have to fill in besides."""
+def book(here: str) -> Iterator[str]:
+    """Every address of the address book, for a place; what rows have to fill in is left open."""
+    for path in _walked(get_resolver().url_patterns, "/"):
+        yield path.replace("<slug:project>/<slug:environment>", here.strip("/"))
+
+
+def _walked(patterns: list[URLPattern | URLResolver], prefix: str) -> Iterator[str]:
     for one in patterns:
         path = prefix + str(one.pattern)
         if isinstance(one, URLResolver):
-            yield from _book(one.url_patterns, path)
+            yield from _walked(one.url_patterns, path)
         else:
-            yield path.replace("<slug:project>/<slug:environment>", HERE.strip("/"))
+            yield path
 
 
-def _kind(path: str) -> tuple[str, frozenset[str]]:
+def kind(path: str, here: str) -> tuple[str, frozenset[str]]:
     """Which page it is, and what it is filtered by. Empty: none that is looked at."""
     parts = urllib.parse.urlsplit(path)
-    inside = parts.path.startswith((HERE, "/audit/", "/account/")) or parts.path == "/"
+    inside = parts.path.startswith((here, "/audit/", "/account/")) or parts.path == "/"
     if parts.netloc or not inside:
         return "", frozenset()
     try:
@@ -126,10 +131,10 @@ def _kind(path: str) -> tuple[str, frozenset[str]]:
 
 def answers(brain: Brain) -> str:
     """Every answer of the API about this environment: each list, and each row of it with all that hangs on it."""
-    book = {path for path in _book(get_resolver().url_patterns) if path.startswith(API)}
+    known = {path for path in book(HERE) if path.startswith(API)}
     texts = []
-    for address in sorted(path for path in book if "<" not in path):
-        parts = [path for path in book if path.startswith(f"{address}<")]
+    for address in sorted(path for path in known if "<" not in path):
+        parts = [path for path in known if path.startswith(f"{address}<")]
         for told in _listed(brain, address):
             texts.append(told)
             body = json.loads(told) if told.startswith("{") else {}

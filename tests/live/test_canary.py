@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.brain import Brain
-from tests.live.canaries import NUMBER, Canary, Finder
+from tests.live.canaries import NUMBER, Finder
 from tests.live.canaries_panel import API, Visitor, answers, files, pages, store
 from tests.live.canaries_shop import ENGINES, Shop, opened
 from tests.live.canaries_traffic import Listener, Recorder
@@ -35,9 +35,12 @@ def test_no_canary_is_found_wherever_anything_is_written_or_told(live_brain, tmp
     assert {shop.engine: len(shop.sack.secrets) for shop in shops} == dict.fromkeys(ENGINES, NUMBER)
     for shop in shops:  # each task was given what was sent, and one of them the same again by its retry
         assert (set(shop.seen), len(shop.seen)) == (set(shop.given), len(shop.given) + 1), shop.engine
-    assert not found([canary for shop in shops for canary in shop.sack.secrets], places), f"with the seed {seed}"
-    leads = found([canary for shop in shops for canary in shop.sack.harmless], places)
-    said = {place: {part.split("/")[0] for part in parts} for place, parts in leads.items()}
+    finder = Finder(canary for shop in shops for canary in shop.sack.laid)
+    harmless = {canary.name for shop in shops for canary in shop.sack.harmless}
+    found = {place: parts for place, text in places.items() if (parts := finder.found(text))}
+    leaks = {place: parts for place, parts in found.items() if parts.keys() - harmless}
+    assert not leaks, f"with the seed {seed}"
+    said = {place: {name.split("/")[0] for name in parts} for place, parts in found.items()}
     assert ('"sealed"' in places["sent"]) == (mode == "seal")
     assert said == (context(places) if mode == "redact" else {}), f"with the seed {seed}"
 
@@ -70,11 +73,6 @@ def context(places: dict[str, str]) -> dict[str, set[str]]:
     """Of which engines something harmless is to be found in these places."""
     listed = [place.split(" of ") for place in places if place.split()[0] in CONTEXT]
     return {" of ".join(place): set(place[1:] or ENGINES) for place in listed}
-
-
-def found(canaries: list[Canary], places: dict[str, str]) -> dict[str, dict[str, str]]:
-    finder = Finder(canaries)
-    return {place: parts for place, text in places.items() if (parts := finder.found(text))}
 
 
 def told(brain: Brain, shop: Shop) -> bool:
