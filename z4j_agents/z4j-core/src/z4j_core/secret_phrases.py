@@ -15,25 +15,25 @@ from z4j_core.secret_names import is_secret, may_name_one, words
 
 REDACTED: Final = "[redacted]"
 #: A value that needs no hiding.
-NO_SECRET: Final = re.compile(r"(?:\[redacted[^\]\s]{0,70}\]|None|null|[Tt]rue|[Ff]alse)[)\]}]*")
+NO_SECRET: Final = re.compile(r"(?:\[redacted[^\]\s]{0,70}\]|None|null|[Tt]rue|[Ff]alse)?[)\]}]*…?")
 
-_OPTION = re.compile(r"(?<![\w-])(--?([A-Za-z][\w-]{0,63})[ \t]{1,3})([\"']?)([^\s\"'-][^\s\"']{0,1000})")
+_OPTION = re.compile(r"(?<![\w-])(--?([A-Za-z][\w-]{0,63})[ \t]{1,3})([\"']?)([^\s\"'-][^\s\"']*)")
 #: What an option cannot do without. It begins with what is searched for fastest.
 _SOME_OPTION = re.compile(r"-(?<![\w-]-)[-A-Za-z]")
-_USER_OPTION = re.compile(r"(?<![\w-])(-u|--user|--proxy-user)([ =]{1,3}[\"']?)([^\s:\"']{0,200}):([^\s\"']{1,500})")
+_USER_OPTION = re.compile(r"(?<![\w-])(-u|--user|--proxy-user)([ =]{1,3}[\"']?)([^\s:\"']{0,200}):([^\s\"']+)")
 #: Commands that take a password behind a letter.
 _COMMAND = re.compile(
     r"(?<![\w-])((?:sshpass|mysql\w{0,10}|mariadb\w{0,10}|mongo\w{0,8}|redis-cli|valkey-cli|smbclient|(?:docker|podman)\s"
-    r"login)\s(?:[^\r\n|;&]{0,200}?\s)?-[pa]\s?)([\"']?)([^\s\"'-][^\s\"']{0,500})"
+    r"login)\s(?:[^\r\n|;&]{0,200}?\s)?-[pa]\s?)([\"']?)([^\s\"'-][^\s\"']*)"
 )
 _SAID = re.compile(
     r"(?i)(?<![\w-])(?=[psotak])(password|passwd|pwd|passphrase|passcode|secret|token|pin|otp|api key|key)"
-    r"([ \t]{1,3}(?:is|was|of|=|to|->)[ \t]{1,3}[\"'`]?|[ \t]{1,3}[\"'`])([^\s\"'`,;]{4,500})"
+    r"([ \t]{1,3}(?:is|was|of|=|to|->)[ \t]{1,3}[\"'`]?|[ \t]{1,3}[\"'`])([^\s\"'`,;]{4,})"
 )
 #: As above with nothing between: the value has to look much less like a word.
 _BESIDE = re.compile(
     r"(?i)(?<![\w-])(password|passwd|pwd|passphrase|passcode|token|secret|(?:api|secret|access|private)[ ]?key)"
-    r"([ \t]{1,3}\(?)([^\s\"'`,;()\[\]{}<>:/]{6,500})"
+    r"([ \t]{1,3}\(?)([^\s\"'`,;()\[\]{}<>:/]{6,})"
 )
 _CODE = re.compile(
     r"(?i)(?<![\w-])(cvv2?|cvc2?|pin|otp|passcode|(?:verification|security|one-time|login) code)"
@@ -42,26 +42,20 @@ _CODE = re.compile(
 #: What the configuration of a server, or a statement of SQL, says of a password.
 _TOLD = re.compile(
     r"(?i)(?<![\w-])(requirepass|masterauth|(?:identified|authenticated) by|with(?: encrypted)? password|"
-    r"auth (?:plain|login))([ \t]{1,3}[\"']?)([^\s\"';]{1,500})"
+    r"auth (?:plain|login))([ \t]{1,3}[\"']?)([^\s\"';]+)"
 )
 #: `('password', 'hunter2')`: a name and its value as an exception, a pair or a list shows them.
-_SHOWN_PAIR = re.compile(
-    r"([\"'])([A-Za-z-][\w.-]{0,63})\1(,\s{0,3}[bu]?)([\"'])((?:\\.|(?!\4)[^\\\r\n]){1,2000})(?=\4)"
-)
-_ELEMENT = re.compile(r"<([A-Za-z][\w:.-]{0,63})(\s[^<>]{0,300})?>([^<>]{1,2000})(?=</)")
-_TAG = re.compile(r"<[A-Za-z][^<>]{1,1000}>")
+_SHOWN_PAIR = re.compile(r"([\"'])([A-Za-z-][\w.-]{0,63})\1(,\s{0,3}[bu]?)([\"'])((?:\\.|(?!\4)[^\\\r\n])+)(?=\4|\Z)")
+_ELEMENT = re.compile(r"<([A-Za-z][\w:.-]{0,63})(\s[^<>]{0,300})?>([^<>]+)(?=</|\Z)")
+_TAG = re.compile(r"<[A-Za-z][^<>]+(?:>|\Z)")
 _TAG_NAME = re.compile(r"(?i)\s(?:name|key|id)\s?=\s?[\"']?([\w.-]{1,64})")
-_TAG_VALUE = re.compile(r"(?i)(\svalue\s?=\s?)(\"[^\"]*\"|'[^']*'|[^\s>]+)")
-_INSERT = re.compile(
-    r"(?i)(insert\s{1,3}into\s{1,3}[^\s()]{1,200}\s{0,3}\(([^()]{1,2000})\)\s{0,3}values)[^;\r\n]{1,8000}"
-)
+_TAG_VALUE = re.compile(r"(?i)(\svalue\s?=\s?)(\"[^\"]*(?:\"|\Z)|'[^']*(?:'|\Z)|[^\s>]+)")
+_INSERT = re.compile(r"(?i)(insert\s{1,3}into\s{1,3}[^\s()]{1,200}\s{0,3}\(([^()]{1,2000})\)\s{0,3}values)[^;\r\n]+")
 #: A connection string of ODBC: its values may hold spaces.
-_ODBC = re.compile(
-    r"(?i)((?:^|;)\s{0,3}(?:password|pwd|account ?key|shared ?access ?key)\s{0,2}=\s{0,2})([^;\r\n]{1,1000})"
-)
-_SQL = re.compile(r"(\[parameters: |Failing row contains \()[^\r\n]{1,8000}")
-_UNIQUE = re.compile(r"(Key \([^()]{1,200}\)=\()([^()\r\n]{1,2000})(\))")
-_DUPLICATE = re.compile(r"(Duplicate entry ')([^'\r\n]{1,1000})(')")
+_ODBC = re.compile(r"(?i)((?:^|;)\s{0,3}(?:password|pwd|account ?key|shared ?access ?key)\s{0,2}=\s{0,2})([^;\r\n]+)")
+_SQL = re.compile(r"(\[parameters: |Failing row contains \()[^\r\n]+")
+_UNIQUE = re.compile(r"(Key \([^()]{1,200}\)=\()([^()\r\n]+)(\)|\Z)")
+_DUPLICATE = re.compile(r"(Duplicate entry ')([^'\r\n]+)('|\Z)")
 
 #: What words of a sentence do not hold.
 _UNLIKE_A_WORD: Final = re.compile(r"[\d!@#$%^&*_+=~|\\]")

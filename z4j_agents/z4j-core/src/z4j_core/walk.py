@@ -7,6 +7,7 @@ import decimal
 import enum
 import functools
 import pathlib
+import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -15,6 +16,7 @@ from typing import Any, Final
 from z4j_core import secret_text
 from z4j_core.asked import DROP, KEEP, MASK, Asked
 from z4j_core.kinds import MISSING, declared, is_kind, model, qualified, stored
+from z4j_core.marks import MARK
 from z4j_core.policy import Mode
 from z4j_core.rules import NO_RULES, Rules
 from z4j_core.secret_names import is_secret
@@ -29,6 +31,8 @@ MAX_SCANNED: Final = 32 * 1024
 OVERLAP: Final = 1024
 #: Characters of a key that may be a name.
 LONGEST_NAME: Final = 64
+#: Characters of a mark.
+LONGEST_MARK: Final = 80
 #: Room for a key, which is short enough: its nodes are bounded.
 NO_LIMIT: Final = 1 << 30
 
@@ -200,7 +204,7 @@ class Walk:
         self.scanned += len(window)
         clean = self.redact(window)
         if size > len(window):
-            clean = clean[:-OVERLAP]
+            clean = _head(clean, max(len(clean) - OVERLAP, 0))
             self.was_cut = True
             return cut(clean, self.limit) if len(clean) > self.limit else clean + CUT
         return clean
@@ -340,7 +344,7 @@ def _is_name(key: str) -> bool:
 
 
 def cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - len(CUT)] + CUT
+    return text if len(text) <= limit else _head(text, limit - len(CUT)) + CUT
 
 
 def cut_middle(text: str, limit: int) -> str:
@@ -348,7 +352,21 @@ def cut_middle(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     half = (limit - 5) // 2
-    return f"{text[:half]}\n{CUT}\n{text[-half:]}"
+    start = len(text) - half
+    mark = _mark_across(text, start)
+    return f"{_head(text, half)}\n{CUT}\n{text[mark.end() if mark else start :]}"
+
+
+def _head(text: str, length: int) -> str:
+    """So much of the beginning, without the half of a mark: that would be taken for a value."""
+    mark = _mark_across(text, length)
+    return text[: mark.start() if mark else length]
+
+
+def _mark_across(text: str, place: int) -> re.Match[str] | None:
+    begins = text.rfind("[", max(place - LONGEST_MARK, 0), place)
+    mark = MARK.match(text, begins) if begins >= 0 else None
+    return mark if mark and mark.end() > place else None
 
 
 def _is_option(value: object) -> bool:
