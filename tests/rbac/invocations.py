@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +10,8 @@ from z4j_core.policy import Rule
 
 from tests import rows
 from tests.cast import PASSWORD, Cast
+from tests.rbac import invocations_of_members  # noqa: F401 (registers its own)
+from tests.rbac.invoking import INVOCATIONS, Invocation, invocation
 from z4j_brain.agents import actions as agents
 from z4j_brain.agents.models import RedactionRule
 from z4j_brain.audit import actions as audit
@@ -23,7 +24,7 @@ from z4j_brain.operations import actions as operations
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.operations.states import OperationState
 from z4j_brain.rbac import actions as rbac
-from z4j_brain.rbac import consent, granting, guarding, joining, servicetokens
+from z4j_brain.rbac import consent, guarding
 from z4j_brain.rbac.access import INSTANCE
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.granted import Grant, Group, Invitation
@@ -32,10 +33,6 @@ from z4j_brain.rbac.states import Permission, Role
 from z4j_brain.tasks import actions as tasks
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.states import TaskState
-
-Invocation = Callable[[Cast, Actor], Any]
-INVOCATIONS: dict[str, Invocation] = {}
-
 
 #: What the one entry tells of that may be erased.
 TO_ERASE = "test.erasable"
@@ -89,14 +86,6 @@ def prepare_members(cast: Cast) -> None:
     )
     Invitation.objects.create(sent_to="other", role="viewer", link_hash=Invitation.digest("m"), expires_at=soon, **here)
     Token.objects.create(name="ci", kid="service", secret_hash="", scopes=[Permission.VIEW], expires_at=soon, **here)
-
-
-def invocation(name: str) -> Callable[[Invocation], Invocation]:
-    def register(function: Invocation) -> Invocation:
-        INVOCATIONS[name] = function
-        return function
-
-    return register
 
 
 @invocation("instance.offer_setup")
@@ -335,83 +324,3 @@ def hold_audit(cast, actor):
 @invocation("audit.lift_hold")
 def lift_hold_audit(cast, actor):
     return audit.lift_hold(INSTANCE, actor=actor, reason="because")
-
-
-@invocation("grant.give")
-def give(cast, actor):
-    return granting.give(cast.production, cast.user("vera"), Permission.RETRY, actor=actor, reason="because")
-
-
-@invocation("grant.revoke")
-def take_back(cast, actor):
-    return granting.revoke(Grant.objects.get(), actor=actor, reason="because")
-
-
-@invocation("group.create")
-def create_group(cast, actor):
-    return granting.create_group(INSTANCE, "others", actor=actor, reason="because")
-
-
-@invocation("group.delete")
-def delete_group(cast, actor):
-    return granting.delete_group(Group.objects.get(), actor=actor, reason="because")
-
-
-@invocation("group.add")
-def add_to_group(cast, actor):
-    return granting.add_to_group(Group.objects.get(), cast.user("vera"), actor=actor, reason="because")
-
-
-@invocation("group.remove")
-def remove_from_group(cast, actor):
-    return granting.remove_from_group(Group.objects.get(), cast.user("vera"), actor=actor, reason="because")
-
-
-@invocation("group.claims")
-def follow_claims(cast, actor):
-    return granting.follow_claims(cast.user("vera"), ["/crew"], actor=actor, reason="because")
-
-
-@invocation("member.invite")
-def invite(cast, actor):
-    return joining.invite(cast.production, "somebody", Role.VIEWER, actor=actor, reason="because")
-
-
-@invocation("member.uninvite")
-def uninvite(cast, actor):
-    return joining.uninvite(Invitation.objects.get(sent_to="other"), actor=actor, reason="because")
-
-
-@invocation("member.accept")
-def accept(cast, actor):
-    return joining.accept(cast.user("vera"), "l", actor=actor, reason="because")
-
-
-@invocation("member.sign_up")
-def sign_up(cast, actor):
-    return joining.sign_up(INSTANCE, "l", "newcomer", PASSWORD, actor=actor, reason="because")
-
-
-@invocation("user.disable")
-def disable(cast, actor):
-    return joining.disable(cast.user("vera"), actor=actor, reason="because")
-
-
-@invocation("user.enable")
-def enable(cast, actor):
-    return joining.enable(cast.user("vera"), actor=actor, reason="because")
-
-
-@invocation("service_token.mint")
-def mint_service(cast, actor):
-    return servicetokens.mint(cast.production, "ci", [Permission.VIEW], actor=actor, reason="because")
-
-
-@invocation("service_token.rotate")
-def rotate_service(cast, actor):
-    return servicetokens.rotate(Token.objects.get(name="ci"), actor=actor, reason="because")
-
-
-@invocation("service_token.revoke")
-def revoke_service(cast, actor):
-    return servicetokens.revoke(Token.objects.get(name="ci"), actor=actor, reason="because")
