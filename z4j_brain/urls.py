@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from z4j_brain import health
 from z4j_brain.agents import api as agents
+from z4j_brain.agents import redaction_api
 from z4j_brain.audit import api as audit
 from z4j_brain.fleet import api as fleet
 from z4j_brain.operations import api as operations
@@ -26,6 +27,7 @@ api: list[URLPattern | URLResolver] = [
     *members_api.routes,
     *audit.routes,
     *agents.routes,
+    *redaction_api.routes,
     *fleet.routes,
     *operations.routes,
     *stats.routes,

@@ -54,6 +54,7 @@ OF = {
     "log-entry": "api-log-entry",
     "freeze-end": "api-freeze",
     "key-revoke": "",
+    "secret-rule-remove": "api-redaction-rule",
 }
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from tests import rows
 from tests.rbac import folk
+from z4j_brain.agents.models import RedactionRule
 from z4j_brain.operations.models import Item
 from z4j_brain.rbac.models import Environment, Token
 
@@ -63,6 +64,9 @@ class Furnished:
         paused = rows.operation(environment, [task], reason=mark, actor_name=mark, state="paused")
         awaiting = rows.awaiting(environment, [task], reason=mark, actor_name=mark)
         freeze = rows.freeze(environment, reason=mark, set_by_name=mark)
+        rule, _ = RedactionRule.objects.get_or_create(
+            project=environment.project, slug=f"{environment.slug}-rule", kind="text", match=mark, set_by_name=mark
+        )
         keys = {
             "api-task": task.pk,
             "api-task-events": task.pk,
@@ -79,6 +83,7 @@ class Furnished:
             **{f"api-operation-{verb}": awaiting.pk for verb in ("approve", "reject", "break-glass")},
             "api-approval": awaiting.approval.pk,
             "api-freeze": freeze.pk,
+            "api-redaction-rule": rule.slug,
             "api-token": token.pk,
             "api-entry": entry.pk,
             "api-log-entry": entry.pk,
@@ -89,6 +94,10 @@ class Furnished:
             "api-operation-preview": {"action": "task.retry", "targets": [task.pk]},
             "api-operation-break-glass": {"reason": "it burns", "confirm": "break glass"},
             "api-approval-policy": {"minutes": 20},
+            "api-redaction": {"mode": "shapes"},
+            "api-redaction-test": {"value": "x"},
+            "api-redaction-rules": {"id": "more", "kind": "name", "match": "customer ref"},
+            "api-redaction-rule": {"kind": "name", "match": "customer ref"},
             "api-freezes": {"ends_at": "2099-01-01T00:00:00Z", "starts_at": "2098-12-31T00:00:00Z", "reason": "x"},
             "api-tokens": {"name": "script", "scopes": ["view_metadata"]},
         }

@@ -5,20 +5,20 @@ from __future__ import annotations
 import base64
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 from z4j_core.sealed import KID
 from z4j_core.wire import Kind
 
-from z4j_brain.agents.models import Agent, AgentKey, Batch, Quarantined, Suspect
+from z4j_brain.agents.models import Agent, AgentKey, Batch, Hidden, LateRedaction, Quarantined, Suspect
 from z4j_brain.lib import nudge
 from z4j_brain.lib.batch import ParsedBatch, ParsedEvent
-from z4j_brain.rbac.models import Sweep
+from z4j_brain.rbac.models import Environment, Sweep
 from z4j_brain.rbac.retention import midnight
 
 #: How long a repeated batch gets its first answer; after that its events are duplicates one by one.
@@ -114,6 +114,25 @@ def applies(policies: Mapping[UUID, str]) -> None:
         Agent.objects.filter(pk__in=agent_ids).exclude(policy=policy).update(policy=policy)
 
 
+def count_hidden(environment_id: int, hidden: Mapping[str, int], late: Mapping[str, int]) -> None:
+    """Add to today's numbers: by rule, values that it hid; by agent, texts that came with something to hide in them.
+
+    In the transaction that takes the events, and last in it: everybody writes the rows of today.
+    """
+    for model, by, numbers in ((Hidden, "rule", hidden), (LateRedaction, "agent", late)):
+        if not numbers:
+            continue
+        table, today = model._meta.db_table, timezone.now().astimezone(UTC).date()
+        rows = [(environment_id, today, key, count) for key, count in sorted(numbers.items())]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {table} (environment_id, day, {by}, count) "  # noqa: S608
+                f"VALUES {', '.join(['(%s, %s, %s, %s)'] * len(rows))} "
+                f"ON CONFLICT (environment_id, day, {by}) DO UPDATE SET count = {table}.count + excluded.count",
+                [value for row in rows for value in row],
+            )
+
+
 def prune(now: datetime | None = None) -> None:
     """Forget answers nobody will ask for again, and agents that have been silent since before the oldest event."""
     now = now or timezone.now()
@@ -123,6 +142,9 @@ def prune(now: datetime | None = None) -> None:
         Batch.objects.filter(pk__in=old).delete()
         if len(old) < ROUND:
             break
+    for model in (Hidden, LateRedaction):
+        for place, days in Environment.objects.values_list("pk", "rollups_days"):
+            model.objects.filter(environment=place, day__lt=now.astimezone(UTC).date() - timedelta(days=days)).delete()
     for sweep in Sweep.objects.filter(kind="events"):
         if sweep.done:
             _forget_agents(sweep.environment_id, midnight(sweep.done) - AGENTS_KEPT)
@@ -163,6 +185,7 @@ def _introduce(agent: Agent, data: dict[str, Any]) -> None:
     agent.problems = _entries(data.get("problems"), ("engine", "code", "text"))
     agent.redaction = _text(data.get("redaction"), 16)
     agent.rules = _text(data.get("rules"), 32)
+    agent.policy = _text(data.get("policy"), 32)
     agent.witness = _witness(data.get("witness"))
     agent.seal_key = _key(data.get("seal_key"))
     agent.seal_kids = [kid[:KID] for kid in _list(data.get("seal_kids")) if isinstance(kid, str)][:MAX_KIDS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Collection
 from typing import Any, cast
@@ -16,9 +17,13 @@ from z4j_brain.agents import queries
 from z4j_brain.agents.models import RedactionPolicy, RedactionRule
 from z4j_brain.agents.states import RedactionMode
 from z4j_brain.rbac.models import Environment, Project
+from z4j_brain.rbac.retention import BELIEVED
 from z4j_brain.rbac.states import EnvironmentKind
 
 logger = logging.getLogger(__name__)
+
+#: By environment: until when it is believed, and what.
+_believed: dict[int, tuple[float, Policy | None]] = {}
 
 
 def of(environment: Environment) -> RedactionPolicy:
@@ -44,6 +49,15 @@ def documents(environment_ids: Collection[int]) -> dict[int, Policy]:
         pk: _document(found.get(pk) or RedactionPolicy(), kind, rules[project], keys.get(pk, ""))
         for pk, kind, project in places
     }
+
+
+def believed(environment_id: int) -> Policy:
+    """What agents are told, as it was some seconds ago at most. For ingest: it asks for no actor."""
+    until, found = _believed.get(environment_id, (0.0, None))
+    if found is None or time.monotonic() >= until:
+        found = documents([environment_id])[environment_id]
+        _believed[environment_id] = time.monotonic() + BELIEVED, found
+    return found
 
 
 def rules(environment: Environment) -> QuerySet[RedactionRule]:

@@ -56,6 +56,7 @@ NAVIGATION = (
         (
             Place("audit", "Audit", "scroll-text", "u"),
             Place("agents", "Agents and keys", "key-round", "a"),
+            Place("secrets", "Secrets", "eye-off", "e"),
             Place("members", "Members", "users", "m"),
             Place("settings", "Settings", "settings", "s"),
         ),
@@ -65,6 +66,7 @@ NAVIGATION = (
 #: Pages that stand below another one in the navigation.
 PARENTS = {"task": "tasks", "operation": "operations", "queue": "queues", "worker": "workers", "ask": "operations"}
 PARENTS |= {"approval": "approvals", "guards": "settings"}
+PARENTS |= {"secrets-try": "secrets", "secret-rule": "secrets"}
 PARENTS |= {"entry": "audit", "log": "audit", "log-entry": "audit", "outlets": "audit"}
 
 

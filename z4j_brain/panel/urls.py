@@ -7,6 +7,7 @@ from typing import Any
 from django.urls import include, path, re_path
 
 from z4j_brain.agents import pages as agents
+from z4j_brain.agents import secrets_pages as secrets
 from z4j_brain.audit import outlets, taking_out
 from z4j_brain.audit import pages as audit
 from z4j_brain.fleet import pages as fleet
@@ -47,6 +48,10 @@ inside = [
     path("dead-letters/", deadletters.shown, name="dead-letters"),
     path("agents/", agents.listed, name="agents"),
     path("agents/keys/<uuid:id>/revoke/", agents.revoke, name="key-revoke"),
+    path("secrets/", secrets.shown, name="secrets"),
+    path("secrets/try/", secrets.attempt, name="secrets-try"),
+    path("secrets/rule/", secrets.rule, name="secret-rule"),
+    path("secrets/rule/<slug:id>/remove/", secrets.remove_rule, name="secret-rule-remove"),
     path("connect/", agents.connect, name="connect"),
     path("capabilities/", pages.capabilities, name="capabilities"),
     path("doctor/", pages.doctor, name="doctor"),

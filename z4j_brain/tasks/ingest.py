@@ -23,12 +23,13 @@ from django.db import InterfaceError, OperationalError, transaction
 from z4j_core import wire
 
 from z4j_brain.agents import ingest as agents
+from z4j_brain.agents import redaction
 from z4j_brain.agents.models import Agent, AgentKey, Batch, Quarantined, Suspect
 from z4j_brain.fleet import ingest as fleet
 from z4j_brain.lib import intervals
 from z4j_brain.lib.batch import ParsedBatch, ParsedEvent, RejectedEvent
 from z4j_brain.lib.problem import Problem
-from z4j_brain.tasks import rows
+from z4j_brain.tasks import late, rows
 
 logger = logging.getLogger(__name__)
 
@@ -159,8 +160,15 @@ def _together(works: Sequence[Work]) -> dict[Work, wire.Answer | Problem]:
         told[taking.agent.environment_id].append((taking.agent, _sort(taking)))
     before |= _close_all(takings)
     for environment_id, parts in told.items():
-        rows.store(environment_id, parts)
+        _store(environment_id, parts)
     return {work: _answer(agent, work, before) for agent, work in zip(enrolled, works, strict=True)}
+
+
+def _store(environment_id: int, told: late.Told) -> None:
+    """Store what the agents told of tasks, after a second look for what they should have hidden."""
+    looked = late.look(redaction.believed(environment_id), told)
+    rows.store(environment_id, looked.told)
+    agents.count_hidden(environment_id, looked.hidden, looked.late)
 
 
 def _sort(taking: Taking) -> list[ParsedEvent]:
@@ -260,7 +268,7 @@ def _take_alone(key: AgentKey, batch: ParsedBatch, parsed: ParsedEvent, tally: T
     agent = agents.enrol(key, batch)
     alone = Taking(agent, Work(key, replace(batch, events=[parsed])), Tally())
     if tasks := _sort(alone):
-        rows.store(agent.environment_id, [(agent, tasks)])
+        _store(agent.environment_id, [(agent, tasks)])
     agent.save()
     _forgive(agent, parsed.seq)
     tally.accepted += alone.tally.accepted
