@@ -270,6 +270,18 @@ def test_a_mask_is_on_what_is_read_and_on_nothing_else(page, masked):
     assert masks.masked(page, {"oscar": "person 1", "O'Hara": "person 2"}) == masked
 
 
+def test_a_mark_says_when_it_was_the_brain_that_hid_something(as_, page, task):
+    Task.objects.filter(pk=task.pk).update(args="('[card]',)", kwargs="{'a': '[jwt]'}")
+    rows.event(
+        task, task.environment.agents.first(), "task.received", timezone.now(), args="('[card]',)", late=["args"]
+    )
+    vera = as_("vera")
+    ask(vera, page)
+    told = get(vera, page("task"))
+    assert "Hidden in the brain, or in the worker before: recognised as a card number." in told
+    assert "Hidden in the worker: recognised as a signed token." in told
+
+
 @pytest.mark.parametrize(
     ("args", "kind"),
     [

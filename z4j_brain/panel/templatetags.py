@@ -110,15 +110,15 @@ def approval_state(approval: Approval, extra: str = "") -> SafeString:
 
 
 @register.filter
-def marked(text: str) -> SafeString:
-    """A text that redaction has been over: each mark of it is a chip that says what hid it."""
-    return format_html_join("", "{}", ((_chip(part),) for part in marks.split(text)))
+def marked(text: str, where: str = marks.WORKER) -> SafeString:
+    """A text that redaction has been over: each mark of it is a chip that says what hid it, and where."""
+    return format_html_join("", "{}", ((_chip(part, where),) for part in marks.split(text)))
 
 
-def _chip(part: str | marks.Mark) -> SafeString:
+def _chip(part: str | marks.Mark, where: str) -> SafeString:
     if isinstance(part, str):
         return conditional_escape(part)
-    title = f"Hidden {part.where}: {part.rule}. Nobody can show it."
+    title = f"Hidden {where}: {part.rule}. Nobody can show it."
     return format_html('<span class="badge masked" title="{}">{}{}</span>', title, icon("lock"), part.label)
 
 

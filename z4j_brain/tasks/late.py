@@ -91,7 +91,7 @@ def _cleaned(by_task: Callable[[str], Rules], parsed: ParsedEvent) -> ParsedEven
         changed["error"] = told
     if not changed:
         return parsed
-    event = event | changed
+    event = event | changed | {"late": sorted(changed)}  # so that a page can say where something was hidden
     return ParsedEvent(parsed.seq, event, orjson.dumps(event).decode())
 
 

@@ -11,6 +11,8 @@ from z4j_core.redaction import MARK
 
 #: Marks of one text that are told apart; what comes after them stays as it was written.
 MOST = 200
+#: Where something was hidden. A text in which the brain found something may have marks of both.
+WORKER, LATE = "in the worker", "in the brain, or in the worker before"
 #: What the detectors call what they find, in words.
 _FOUND = {
     "card": "a card number",
@@ -29,11 +31,10 @@ _MARK = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something that was hidden before it came here. `label` stands in its place, `rule` says why, `where` by whom."""
+    """Something that was hidden before it was kept. `label` stands in its place, `rule` says why."""
 
     label: str
     rule: str
-    where: str = "in the worker"
 
 
 def split(text: str) -> Iterator[str | Mark]:

@@ -152,7 +152,9 @@ def _values(request: HttpRequest, actor: Actor, task: Task) -> dict[str, Any]:
     found = {name: getattr(task, name) if values.shown else "" for name in queries.PAYLOAD}
     for name in queries.PAYLOAD:
         setattr(task, name, "")
+    late = queries.late(task) if values.shown else frozenset()
     return {
+        "where": {name: marks.LATE if name in late else marks.WORKER for name in ("args", "kwargs", "result", "error")},
         "values": values,
         "told": found,
         "trace": trace.groups(found["traceback"]),

@@ -41,6 +41,7 @@ __all__ = [
     "everything",
     "hello",
     "kinds",
+    "late",
     "lineage",
     "looked_up",
     "page",
@@ -101,6 +102,12 @@ def sees_payload(actor: Actor, task: Task) -> bool:
 def events(task: Task) -> QuerySet[Event]:
     """What agents reported about a task that the actor was already shown."""
     return Event.objects.filter(task=task).select_related("agent")
+
+
+def late(task: Task) -> frozenset[str]:
+    """What of its events the brain had to hide something in, since an agent had not: `args`, `error`, ..."""
+    told = Event.objects.filter(task=task, data__has_key="late").values_list("data", flat=True)[:SAME_ID]
+    return frozenset(name for data in told if isinstance(data["late"], list) for name in map(str, data["late"]))
 
 
 def hello(environment_id: int, engine: str, task_id: str) -> Task | None:
