@@ -320,6 +320,7 @@ SPECTACULAR_SETTINGS = {
         "OperationState": "z4j_brain.operations.states.OperationState",
         "LeftOut": "z4j_brain.operations.states.LeftOut",
         "Presence": "z4j_brain.agents.states.Presence",
+        "RuleKind": "z4j_brain.agents.states.RuleKind",
         "Permission": "z4j_brain.rbac.states.Permission",
         "Role": "z4j_brain.rbac.states.Role",
         "ApprovalState": "z4j_brain.rbac.states.ApprovalState",
