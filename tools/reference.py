@@ -150,7 +150,8 @@ _BRAIN = {
 _AGENT = {
     "DSN": "the one line that connects; without it the agent does nothing",
     "DSN_PREVIOUS": "the DSN before it, so that older originals can still be opened",
-    "REDACTION": "shapes (types, sizes, names), redact (values without secrets) or seal (shapes, and originals sealed)",
+    "REDACTION": "shapes (types, sizes, names), redact (values without secrets) or seal (shapes, and originals sealed);"
+    " what the environment's policy has for it when left out, and shapes until that is heard",
     "ALLOW": "verbs the brain may ask for besides retry and cancel",
     "DENY": "verbs it may not ask for",
     "READ_ONLY": "1: the brain may ask for nothing",

@@ -61,7 +61,8 @@ def _tried(asked: argparse.Namespace) -> Iterator[tuple[str, str]]:
     policies = Policies(config.folder)
     redactor = Redactor(config.redaction, policies.now).of(asked.task, parameters)
     yield "mode", _why(redactor, config, policies, parameters)
-    told = dict(zip(("args", "kwargs"), redactor.call(parameters or Parameters(), args, kwargs), strict=False))
+    positional, named, _ = redactor.call(parameters or Parameters(), args, kwargs)
+    told = {"args": positional, "kwargs": named}
     if asked.result is not None:
         told["result"] = redactor.value(result)[0]
     if asked.error is not None:

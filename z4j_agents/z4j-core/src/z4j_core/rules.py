@@ -52,10 +52,12 @@ class Rules:
         told = secret_text.redact(text)
         if self._names and self._may_name_one(text):
             told = secret_text.named(told, self.named)
+        before = told
         for mark, pattern, safe in self._texts:
             if pattern.search(text):
                 told = _without(text, told, mark, pattern, safe)
-        return told
+        # What stood beside something that is hidden now may look like a secret by itself.
+        return told if told is before else secret_text.redact(told)
 
     def _may_name_one(self, text: str) -> bool:
         if not text.isascii():

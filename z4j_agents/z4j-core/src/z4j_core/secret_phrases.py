@@ -27,21 +27,21 @@ _COMMAND = re.compile(
     r"login)\s(?:[^\r\n|;&]{0,200}?\s)?-[pa]\s?)([\"']?)([^\s\"'-][^\s\"']*)"
 )
 _SAID = re.compile(
-    r"(?i)(?<![\w-])(?=[psotak])(password|passwd|pwd|passphrase|passcode|secret|token|pin|otp|api key|key)"
+    r"(?i)(?=[psotak])(?<![\w-])(password|passwd|pwd|passphrase|passcode|secret|token|pin|otp|api key|key)"
     r"([ \t]{1,3}(?:is|was|of|=|to|->)[ \t]{1,3}[\"'`]?|[ \t]{1,3}[\"'`])([^\s\"'`,;]{4,})"
 )
 #: As above with nothing between: the value has to look much less like a word.
 _BESIDE = re.compile(
-    r"(?i)(?<![\w-])(password|passwd|pwd|passphrase|passcode|token|secret|(?:api|secret|access|private)[ ]?key)"
-    r"([ \t]{1,3}\(?)([^\s\"'`,;()\[\]{}<>:/]{6,})"
+    r"(?i)(?=[ptsa])(?<![\w-])(password|passwd|pwd|passphrase|passcode|token|secret|"
+    r"(?:api|secret|access|private)[ ]?key)([ \t]{1,3}\(?)([^\s\"'`,;()\[\]{}<>:/]{6,})"
 )
 _CODE = re.compile(
-    r"(?i)(?<![\w-])(cvv2?|cvc2?|pin|otp|passcode|(?:verification|security|one-time|login) code)"
+    r"(?i)(?=[cpovsl])(?<![\w-])(cvv2?|cvc2?|pin|otp|passcode|(?:verification|security|one-time|login) code)"
     r"((?:[ \t]{1,3}(?:is|was|of|=|to))?[ \t]{1,3}#?)(\d{3,8})(?![\w.])"
 )
 #: What the configuration of a server, or a statement of SQL, says of a password.
 _TOLD = re.compile(
-    r"(?i)(?<![\w-])(requirepass|masterauth|(?:identified|authenticated) by|with(?: encrypted)? password|"
+    r"(?i)(?=[rmiaw])(?<![\w-])(requirepass|masterauth|(?:identified|authenticated) by|with(?: encrypted)? password|"
     r"auth (?:plain|login))([ \t]{1,3}[\"']?)([^\s\"';]+)"
 )
 #: `('password', 'hunter2')`: a name and its value as an exception, a pair or a list shows them.

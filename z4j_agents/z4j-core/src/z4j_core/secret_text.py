@@ -23,11 +23,13 @@ _USERINFO = re.compile(r"(?<![A-Za-z0-9])([A-Za-z][A-Za-z0-9+.-]{1,20}://)(?:([^
 _URL = re.compile(r"(https?://)([\w.-]{1,253})(?::\d{1,5})?(/[^\s\"'<>]+)")
 _QUERY = re.compile(r"(?<=[?&;#])(sig|signature|key|code|hash|hmac|auth|state|ticket|assertion|p|k)=([^\s&#\"'<>]{6,})")
 _HEADER = re.compile(
-    r"(?i)(?<![\w-])((?:proxy-)?authorization|www-authenticate)(\\{0,3}[\"']?\s{0,3}[:=]\s{0,3}\\{0,3}[\"']?)"
+    r"(?i)(?=[paw])(?<![\w-])((?:proxy-)?authorization|www-authenticate)(\\{0,3}[\"']?\s{0,3}[:=]\s{0,3}\\{0,3}[\"']?)"
     r"((?:[A-Za-z][A-Za-z0-9-]{1,20}[ \t]{1,3})?[^\s\"'\\,]+)"
 )
-_COOKIE = re.compile(r"(?i)(?<![\w-])((?:set-)?cookie2?\s{0,3}:\s{0,3})([^\r\n\"']+)")
-_SCHEME = re.compile(r"(?i)(?<![\w-])(bearer|basic|token|digest|negotiate|apikey)([ \t]{1,3})([\w.~+/=-]{16,})")
+_COOKIE = re.compile(r"(?i)(?=[sc])(?<![\w-])((?:set-)?cookie2?\s{0,3}:\s{0,3})([^\r\n\"']+)")
+_SCHEME = re.compile(
+    r"(?i)(?=[btdna])(?<![\w-])(bearer|basic|token|digest|negotiate|apikey)([ \t]{1,3})([\w.~+/=-]{16,})"
+)
 _NAME = re.compile(r"(?:(?<![\w.-])|(?<=%26))([^\W\d][\w.-]*)\]?\\{0,3}[\"']?\s{0,3}(?:=>|:=|[:=]|%3[Dd])\s{0,3}")
 #: What stands after a name: between quotes, between quotes that are escaped themselves, or bare.
 _VALUE = re.compile(

@@ -42,6 +42,7 @@ _PLAIN: Final = (
 )  # fmt: skip
 _BRACKETS: Final = ((list, "[", "]"), (tuple, "(", ")"), (set, "{", "}"), (frozenset, "{", "}"))
 _PAIR_NAMES: Final = frozenset({"name", "key", "field", "header", "param", "parameter", "k", "label", "id"})
+_LONGEST_PAIR_NAME: Final = max(map(len, _PAIR_NAMES))
 _PAIR_VALUES: Final = frozenset({"value", "val", "v", "content", "data", "text"})
 
 
@@ -59,7 +60,7 @@ class Walk:
     def __init__(self, mode: Mode, limit: int, rules: Rules = NO_RULES) -> None:
         self.tells = mode is Mode.REDACT
         self.limit = limit
-        self.rules = rules
+        self.rules = rules or None
         self.nodes = 0
         self.scanned = 0
         self.was_cut = False
@@ -105,7 +106,11 @@ class Walk:
         name = str.__str__(name)
         if not kept and is_secret(name, value):
             return REDACTED
-        return self.rules.named(name) if self.rules else ""
+        return self.rules.named(name) if self.rules is not None else ""
+
+    def is_full(self) -> bool:
+        """Nothing more is searched."""
+        return self.nodes >= MAX_NODES or self.scanned > MAX_SCANNED
 
     def joined(self, values: Sequence[Any], depth: int = 1) -> None:
         """Values side by side. Hidden is the second of a pair whose first is the name of a secret, and what follows an
@@ -210,7 +215,7 @@ class Walk:
         return clean
 
     def redact(self, text: str) -> str:
-        return self.rules.redact(text) if self.rules else secret_text.redact(text)
+        return self.rules.redact(text) if self.rules is not None else secret_text.redact(text)
 
     def _key(self, key: Any) -> str:
         """A key may carry data itself; where values are not told only what looks like a name is."""
@@ -234,14 +239,24 @@ class Walk:
         # Each tells something: no more of them have room.
         items = list(islice(dict.items(value), max(self.room, 10) + 1))
         hidden = self._names_a_secret(items)
+        plain = asked is None and self.rules is None
         comma = ""
         for key, item in items:
-            told = f"{comma}{self._key_of(key)}: "
+            # The usual short keys come again and again: what they are is known.
+            if plain and type(key) is str and len(key) < LONGEST_NAME and not self.is_full():
+                told, may_be_secret = _known(key, self.tells)
+                if self.tells:
+                    self.nodes += 1
+                    self.scanned += len(key)
+                mark = REDACTED if may_be_secret and is_secret(key, item) else ""
+            else:
+                told = self._key(key)
+                mark = self._asked(key, item, asked) if is_kind(key, str) else ""
+            told = f"{comma}{told}: "
             comma = ", "
-            is_text = is_kind(key, str)
-            if is_text and (mark := self._asked(key, item, asked)):
+            if mark:
                 self.tell(told + mark)
-            elif hidden and is_text and str.lower(key) in _PAIR_VALUES:
+            elif hidden and is_kind(key, str) and str.lower(key) in _PAIR_VALUES:
                 self.tell(told + hidden)
             elif leaf := self._leaf(item, depth + 1):
                 self.tell(told + leaf)
@@ -250,21 +265,12 @@ class Walk:
                 self.value(item, depth + 1)
         self.tell("}")
 
-    def _key_of(self, key: Any) -> str:
-        """As `_key`, at once for the usual short ones: they come again and again."""
-        usual = type(key) is str and len(key) < LONGEST_NAME and self.nodes < MAX_NODES
-        if self.rules or not usual or self.scanned > MAX_SCANNED:
-            return self._key(key)
-        if self.tells:
-            self.nodes += 1
-            self.scanned += len(key)
-        return _known(key, self.tells)
-
     def _names_a_secret(self, items: list[tuple[Any, Any]]) -> str:
         """What hides the value of a pair in disguise, `{"name": "password", "value": ...}`, that speaks of a secret."""
         for key, name in items:
-            pair = is_kind(key, str) and is_kind(name, str) and str.lower(key) in _PAIR_NAMES
-            if pair and (told := self._named(name, "")):
+            if not is_kind(name, str) or not is_kind(key, str) or str.__len__(key) > _LONGEST_PAIR_NAME:
+                continue
+            if str.lower(key) in _PAIR_NAMES and (told := self._named(name, "")):
                 return told
         return ""
 
@@ -327,11 +333,10 @@ class Walk:
 
 
 @functools.lru_cache(maxsize=4096)
-def _known(key: str, tells: bool) -> str:
-    """A short key as text, where no project has rules."""
-    if tells:
-        return repr(secret_text.redact(key))
-    return repr(key) if _is_name(key) else f"str[{len(key)}]"
+def _known(key: str, tells: bool) -> tuple[str, bool]:
+    """A short key as text, where no project has rules, and whether it may be the name of a secret."""
+    shape = repr(key) if _is_name(key) else f"str[{len(key)}]"
+    return repr(secret_text.redact(key)) if tells else shape, is_secret(key)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from z4j_core import safety
+from z4j_core import policy, safety
 from z4j_core.engine import Engine, Target
 from z4j_core.policy import Mode
 from z4j_core.testing.needs import proves
-from z4j_core.testing.recording import RecordingHost
+from z4j_core.testing.recording import POLICY, RecordingHost
 from z4j_core.testing.rig import Rig, Suite
 from z4j_core.verbs import READS, VERBS
-from z4j_core.wire import Outcome
+from z4j_core.wire import Outcome, State
 
 CANARY = "canary-9d1f7c"
 #: How often the hooks' cost is measured, and the most it may be: so many times an event as JSON.
@@ -44,6 +44,22 @@ class BehaviourSuite(Suite):
         assert row["args"]
         assert secret not in rig.records.text()
         assert CANARY.encode() not in b"".join(path.read_bytes() for path in (rig.folder / "state").iterdir())
+
+    def test_a_policy_tightens_what_leaves_of_some_tasks_and_a_rule_what_leaves_of_all(self, rig: Rig) -> None:
+        secret = f"{CANARY}-policy"
+        said: dict[str, Any] = {"mode": "redact", "default": "redact", "tasks": [["*login", "shapes"]], "seal_key": ""}
+        said["rules"] = [{"id": "canary", "kind": "text", "match": f"{CANARY}-@+", "tasks": ""}]
+        (rig.folder / POLICY).write_text(json.dumps({**said, "version": policy.version(said)}))
+        try:
+            rig.restart(Mode.REDACT)
+            row = self.becomes(rig, rig.send("login", "ann", secret), self.failed)
+            assert "str[3]" in row["args"]
+            assert "ann" not in row["args"]
+            row = self.becomes(rig, rig.send("count", secret), State.SUCCEEDED)
+            assert "[redacted:canary]" in row["args"]
+            assert secret not in rig.records.text()
+        finally:
+            (rig.folder / POLICY).unlink()
 
     def test_what_the_hooks_cost(self, rig: Rig, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """Counted in what an event as JSON costs here and now, so that a busy machine tells the same."""

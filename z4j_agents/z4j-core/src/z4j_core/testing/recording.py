@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, unquote
 
-from z4j_core import registered
+from z4j_core import policy, registered
 from z4j_core.engine import Answer, Engine, Target
+from z4j_core.policy import Policy
 from z4j_core.redaction import Redactor
 from z4j_core.wire import Event, Outcome
 
@@ -26,6 +27,8 @@ from z4j_core.wire import Event, Outcome
 BEFORE, AMID, AFTER = "before", "amid", "after"
 
 
+#: The file of a folder that holds the policy of its environment, if there is one.
+POLICY = "policy.json"
 #: Seconds. A machine that is busy with other things takes many times as long as an idle one.
 PATIENCE = 40.0
 
@@ -60,7 +63,8 @@ class RecordingHost:
 
     def __init__(self, folder: Path, mode: str = "shapes", engine: Engine | None = None) -> None:
         self.folder = folder
-        self.redactor = Redactor(mode)
+        self.redactor = Redactor(mode, self._policy)
+        self._read: tuple[int, Policy | None] = (0, None)
         self.state = FolderStore(folder / "state")
         self.originals = FolderStore(folder / "originals")
         #: What an agent could have sealed: an original with the event that told of it, in the process that kept it.
@@ -85,6 +89,17 @@ class RecordingHost:
             os.write(handle, line.encode())
         finally:
             os.close(handle)
+
+    def _policy(self) -> Policy | None:
+        """As an agent has it: from a file of its folder, when there is one."""
+        path = self.folder / POLICY
+        try:
+            stamp = path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return None
+        if stamp != self._read[0]:
+            self._read = stamp, policy.read(json.loads(path.read_text()))
+        return self._read[1]
 
     def keep(self, task_id: str, blob: bytes) -> str:
         self._reached(task_id)
