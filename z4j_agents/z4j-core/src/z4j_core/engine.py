@@ -105,8 +105,8 @@ class Host(Protocol):
         """Report one fact: a `wire.Event` without `seq`. `ts` defaults to now. Works in any thread and after a fork."""
 
     def keep(self, task_id: str, blob: bytes) -> str:
-        """Keep the original of a task, encrypted, on this side. The id of the vault, or "" when it was not kept: for the
-        next event of the task from this process, which also tells its name. There the agent adds it sealed, if it is to.
+        """Keep the original of a task, encrypted, on this side. The id of the vault, or "" when it was not kept: for
+        the next event of the task from this process, with its name; to that the agent adds it sealed, if it is to.
         """
 
     def original(self, task_id: str) -> bytes | None:
