@@ -58,6 +58,7 @@ def run(
     agent = z4j_bare.agent()
     assert isinstance(agent, Agent)
     agent.discover(engine)
+    agent.policies.tell(agent.problems)
     transport = Transport(agent.config.dsn)
     try:
         way = []

@@ -55,12 +55,13 @@ class Walk:
     past `limit` characters it raises Full. Values are told, without secrets, in the mode `redact` alone.
     """
 
-    __slots__ = ("limit", "nodes", "parts", "room", "rules", "scanned", "tells", "was_cut")
+    __slots__ = ("limit", "nodes", "parts", "room", "rules", "scanned", "tells", "was_cut", "weight")
 
     def __init__(self, mode: Mode, limit: int, rules: Rules = NO_RULES) -> None:
         self.tells = mode is Mode.REDACT
         self.limit = limit
         self.rules = rules or None
+        self.weight = rules.weight
         self.nodes = 0
         self.scanned = 0
         self.was_cut = False
@@ -203,10 +204,10 @@ class Walk:
             self.was_cut = True
             return self.shape(text)
         if size <= self.limit:
-            self.scanned += size
+            self.scanned += size * self.weight
             return self.redact(str.__str__(text))
         window = str.__getitem__(text, slice(0, self.limit + OVERLAP))
-        self.scanned += len(window)
+        self.scanned += len(window) * self.weight
         clean = self.redact(window)
         if size > len(window):
             clean = _head(clean, max(len(clean) - OVERLAP, 0))
