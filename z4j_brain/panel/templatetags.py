@@ -147,7 +147,7 @@ def when(moment: datetime | None, form: str = "ago") -> str:
 
     An age stands in many rows: `times.js` gives it its title.
     """
-    if moment is None:
+    if not moment:  # a template's word for what is not there is an empty text
         return ""
     local = timezone.localtime(moment)
     if form == "age":
