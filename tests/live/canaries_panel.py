@@ -12,7 +12,7 @@ import urllib.parse
 import urllib.request
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import psycopg
@@ -23,8 +23,8 @@ from tests.live.canaries_shop import rows, text
 
 HERE = "/harbor/production/"
 API = f"/api/v1{HERE}"
-#: Of pages that differ by their row alone so many are looked at, and so many with filters.
-ALIKE, MANY = 2, 4
+#: Of pages that differ by their row alone so many are looked at, and so many with filters; and of tasks.
+ALIKE, MANY, MOST_TASKS = 2, 4, 30
 LINK = re.compile(r"""(?:href|hx-get|data-href|action)=["']([^"'#]+)""")
 #: Pages on which a person leaves, and the program itself.
 NO_PAGES = {"account_logout", "source"}
@@ -76,21 +76,22 @@ def _unzipped(body: bytes) -> str:
     return found
 
 
-def pages(visitor: Visitor) -> dict[str, str]:
+def pages(visitor: Visitor, tasks: Iterable[dict[str, Any]]) -> dict[str, str]:
     """What each page says, by its path: of all that links lead to from the environment's own and from the person's,
-    every page of a task, some of every other kind, and one for each set of filters.
+    some of each kind and some with filters; of tasks one for each engine and state.
     """
     seen: dict[str, str] = {}
     alike: Counter[Any] = Counter()
     waiting = [path for path in book(HERE) if "<" not in path]
+    waiting += [f"{HERE}tasks/{one}/" for one in distinct(tasks)]
     waiting += [f"{HERE}tasks/?since=all", f"{HERE}tasks/export/?format=jsonl"]
     while waiting:
         path = waiting.pop(0)
         name, filters = kind(path, HERE)
-        if path in seen or not name or alike[name, filters] >= (1 if filters else ALIKE) or alike[name] >= MANY:
+        most = 1 if filters else MOST_TASKS if name == "task" else ALIKE
+        if path in seen or not name or alike[name, filters] >= most or alike[name] >= MANY:
             continue
-        if name != "task":
-            alike.update([(name, filters), *([name] if filters else [])])
+        alike.update([(name, filters), *([name] if filters else [])])
         status, told = visitor.get(path)
         assert status < 500, (path, status)
         seen[path] = told
@@ -130,7 +131,7 @@ def kind(path: str, here: str) -> tuple[str, frozenset[str]]:
 
 
 def answers(brain: Brain) -> str:
-    """Every answer of the API about this environment: each list, and each row of it with all that hangs on it."""
+    """Every answer of the API about this environment: each list whole, and of each kind of row what hangs on it."""
     known = {path for path in book(HERE) if path.startswith(API)}
     texts = []
     for address in sorted(path for path in known if "<" not in path):
@@ -138,12 +139,18 @@ def answers(brain: Brain) -> str:
         for told in _listed(brain, address):
             texts.append(told)
             body = json.loads(told) if told.startswith("{") else {}
-            for one in [row["id"] for row in body.get("results", []) if "id" in row]:
+            for one in distinct(body.get("results", [])):
                 answered = {part: ask(brain, re.sub("<.*?>", str(one), part)) for part in parts}
                 texts += answered.values()
                 parts = [part for part, told in answered.items() if '"method_not_allowed"' not in told]
     exports = (ask(brain, f"{API}tasks/export/?format={form}&payload=1") for form in ("csv", "jsonl"))
     return "\n".join([*texts, *exports])
+
+
+def distinct(rows: Iterable[dict[str, Any]]) -> list[Any]:
+    """The ids of rows of which no two are of one engine, name and state."""
+    kinds = {tuple(row.get(word) for word in ("engine", "name", "state", "action")): row for row in rows}
+    return [row["id"] for row in kinds.values() if "id" in row]
 
 
 def _listed(brain: Brain, address: str) -> Iterator[str]:

@@ -59,9 +59,10 @@ def played(brain: Brain, folder: Path, mode: str, seed: str) -> tuple[list[Shop]
         until(lambda: [shop.engine for shop in shops if not told(brain, shop)], "not told of all tasks")
         again = [retried(brain, shop) for shop in shops]
         until(lambda: [one["task_id"] for one in again if not succeeded(brain, one)], "no retry")
-        places |= {f"page {path}": text for path, text in pages(visitor).items()} | {"websocket": listener.close()}
-        places |= {f"shown of {shop.engine}": visitor.shown(one) for shop, one in zip(shops, again, strict=True)}
-        places |= {f"files of {shop.engine}": shop.spooled() for shop in shops}
+        places |= {f"files of {shop.engine}": shop.spooled() for shop in shops} | {"websocket": listener.close()}
+    tasks = listed(brain, "tasks/?page_size=200")
+    places |= {f"page {path}": text for path, text in pages(visitor, tasks).items()}
+    places |= {f"shown of {shop.engine}": visitor.shown(one) for shop, one in zip(shops, again, strict=True)}
     places |= {"sent": line.text("up"), "answered": line.text("down"), "api": answers(brain), "store": store(brain)}
     places |= {"files": files(brain, log=False), "log": files(brain, log=True)}
     places |= {f"log of {shop.engine}": shop.log for shop in shops}
