@@ -160,6 +160,22 @@ def test_without_script_everything_can_be_read_and_a_task_retried(visit, address
     expect(page.locator("#task-asked")).to_contain_text("the relay is back")
 
 
+@pytest.mark.parametrize("script", [True, False])
+def test_values_are_shown_where_they_are_asked_for_and_hidden_again(visit, worker, script):
+    row = worker.row(worker.task("failed"))
+    page = visit("oscar", f"{HERE}/tasks/{row}/", java_script_enabled=script)
+    assert "timed out" not in page.content()
+    page.locator("#ask-to-show-error").click()
+    page.locator("#show-why").fill("a customer calls")
+    page.get_by_role("button", name="Show, recorded", exact=True).click()
+    expect(page.locator("#task-error")).to_contain_text("timed out")
+    expect(page.locator("#task-touches")).to_contain_text("a customer calls")
+    assert not (script and offences(page))
+    page.locator("#hide-error").click()
+    expect(page.locator("#ask-to-show-error")).to_be_visible()
+    assert "timed out" not in page.content()
+
+
 def test_the_theme_is_kept(visit):
     page = visit("vera", f"{HERE}/tasks/", color_scheme="light")
     page.get_by_label("Appearance").first.click()
