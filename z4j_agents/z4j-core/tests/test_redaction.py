@@ -7,7 +7,7 @@ import dataclasses
 import enum
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from z4j_core import secret_names
 from z4j_core.redaction import Parameters, Redactor
@@ -225,6 +225,7 @@ def test_a_dataclass_keeps_what_is_not_secret():
     assert redacting.value(Login("ann", SECRET)) == ("Login(username='ann', password=[redacted])", False)
 
 
+@settings(deadline=None)
 @given(
     st.recursive(st.text(min_size=4) | st.binary(min_size=4) | st.floats(), lambda inner: st.lists(inner, max_size=4))
 )
@@ -240,6 +241,7 @@ def test_shapes_tell_names_sizes_and_kinds():
     assert (args, kwargs, cut) == ("(int, str[3], [float])", "{'note': str[5], str[15]: int}", [])
 
 
+@settings(deadline=None)
 @given(st.recursive(st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_any_value_becomes_text_of_bounded_size(value):
     text, _ = redacting.value(value, 200)

@@ -303,7 +303,10 @@ class Walk:
     def _bytes(self, value: bytes | bytearray) -> str:
         try:
             head = bytes(value[: self.limit + OVERLAP])
-            return f"b{self.plain(head.decode())!r}" if len(head) == len(value) else f"<bytes {len(value)}>"
+            text = head.decode()
+            # With a zero in between nothing looks like what it is: UTF-16, or no text at all.
+            told = len(head) == len(value) and "\0" not in text
+            return f"b{self.plain(text)!r}" if told else f"<bytes {len(value)}>"
         except UnicodeDecodeError:
             return f"<bytes {len(value)}>"
 
