@@ -28,7 +28,7 @@ SAMPLES = 20
 #: How marks are told of that no rule of a project left.
 RULES = {
     "names": "What is called like a secret",
-    "redacted": "What the text around it gives away: in an address, a header, a command",
+    "redacted": "What stands beside a secret's name, or in an address",
     "card": "Card numbers",
     "email": "E-mail addresses",
     "iban": "Bank accounts",
