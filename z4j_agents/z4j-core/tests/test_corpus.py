@@ -11,7 +11,8 @@ import pytest
 from z4j_core import redaction
 from z4j_core.policy import Mode
 from z4j_core.redaction import Redactor
-from z4j_core.redaction.corpus import read, score
+from z4j_core.redaction.corpus import decode, read, score, tell
+from z4j_core.secret_text import redact
 
 CORPUS = Path(__file__).parent / "data" / "corpus.jsonl"
 SOURCE = Path(redaction.__file__).parents[1]
@@ -32,6 +33,14 @@ def test_shapes_tell_none_of_it():
     found = score(Redactor(Mode.SHAPES), read(CORPUS))
 
     assert (found["recall"], found["full_leaks"], found["partial"]) == (1.0, 0, 0)
+
+
+@pytest.mark.parametrize("mode", [Mode.REDACT, Mode.SHAPES])
+def test_a_second_look_finds_nothing_in_what_was_told(mode):
+    redactor = Redactor(mode)
+    for row in read(CORPUS):
+        told = tell(redactor, decode(row["data"]), row["channel"], row["signature"])
+        assert redact(told) == told
 
 
 def test_the_score_sees_what_leaks(tmp_path):

@@ -16,6 +16,7 @@ PROBES = [
     "Duplicate entry '", "\n", "é", "\u202e", "insert into a (", "insert into a (password) values", "<a name=",
     "<a value=", "mysql -", "docker login ", "sshpass -p ", "password ", "token (", "'password', ", "password=(",
     "password='''", "%3D", "requirepass ", ";password=", "pin 123", "@a.", "password%3Da",
+    '"name": "password", "value": ', "'key': ", "authorization: [redacted]", "password: [redacted]\\\\n",
 ]  # fmt: skip
 
 

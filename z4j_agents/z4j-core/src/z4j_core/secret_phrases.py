@@ -45,7 +45,15 @@ _TOLD = re.compile(
     r"auth (?:plain|login))([ \t]{1,3}[\"']?)([^\s\"';]+)"
 )
 #: `('password', 'hunter2')`: a name and its value as an exception, a pair or a list shows them.
-_SHOWN_PAIR = re.compile(r"([\"'])([A-Za-z-][\w.-]{0,63})\1(,\s{0,3}[bu]?)([\"'])((?:\\.|(?!\4)[^\\\r\n])+)(?=\4|\Z)")
+_SHOWN_PAIR = re.compile(
+    r"([\"'])([A-Za-z-][\w.-]{0,63})\1(,\s{0,3}[bu]?)([\"'])((?:\\.|(?!\4)[^\\\r\n])+)(?=\4(?!\s?:)|\Z)"
+)
+#: `{"name": "password", "value": "hunter2"}`, as JSON or as Python shows it.
+_NAMED = re.compile(
+    r"((?<!\w)\\{0,3}[\"'](?:name|key|field|header|param|parameter|k|label|id)\\{0,3}[\"']\s{0,3}:\s{0,3}\\{0,3}[\"']"
+    r"([A-Za-z][\w.-]{0,63})\\{0,3}[\"']\s{0,3},\s{0,3}\\{0,3}[\"'](?:value|val|v|content|data|text)\\{0,3}[\"']\s{0,3}:\s{0,3})"
+    r"(?:(\\{1,3}[\"'])[^\"'\\\r\n]+|([\"'])(?:\\.|(?!\4)[^\\\r\n])+|[\w.+-]+)"
+)
 _ELEMENT = re.compile(r"<([A-Za-z][\w:.-]{0,63})(\s[^<>]{0,300})?>([^<>]+)(?=</|\Z)")
 _TAG = re.compile(r"<[A-Za-z][^<>]+(?:>|\Z)")
 _TAG_NAME = re.compile(r"(?i)\s(?:name|key|id)\s?=\s?[\"']?([\w.-]{1,64})")
@@ -72,6 +80,7 @@ def redact(text: str, low: str) -> str:
         text = _OPTION.sub(partial(_option, hidden_as), text)
     if "," in text and ("'" in text or '"' in text) and may_name_one(low):
         text = _SHOWN_PAIR.sub(partial(_shown_pair, hidden_as), text)
+        text = _NAMED.sub(partial(_named, hidden_as), text)
     if "<" in text:
         text = _ELEMENT.sub(partial(_element, hidden_as), text)
         if "value" in low:
@@ -89,7 +98,8 @@ def hidden_as(name: str) -> str:
 def named(text: str, mark: Callable[[str], str]) -> str:
     """The text without the values of options, pairs and elements by whose names `mark` knows what stands for them."""
     text = _OPTION.sub(partial(_option, mark), text) if "-" in text else text
-    text = _SHOWN_PAIR.sub(partial(_shown_pair, mark), text) if "," in text else text
+    if "," in text:
+        text = _NAMED.sub(partial(_named, mark), _SHOWN_PAIR.sub(partial(_shown_pair, mark), text))
     return _ELEMENT.sub(partial(_element, mark), text) if "<" in text else text
 
 
@@ -142,6 +152,11 @@ def _option(mark: Callable[[str], str], match: re.Match[str]) -> str:
 def _shown_pair(mark: Callable[[str], str], match: re.Match[str]) -> str:
     told = "" if NO_SECRET.fullmatch(match[5]) else mark(match[2].lstrip("-"))
     return f"{match[1]}{match[2]}{match[1]}{match[3]}{match[4]}{told}" if told else match[0]
+
+
+def _named(mark: Callable[[str], str], match: re.Match[str]) -> str:
+    told, opening = mark(match[2]), match[3] or match[4] or ""
+    return f"{match[1]}{opening}{told}" if told and not match[0].endswith("]") else match[0]
 
 
 def _element(mark: Callable[[str], str], match: re.Match[str]) -> str:

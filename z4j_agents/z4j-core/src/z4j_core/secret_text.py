@@ -37,6 +37,8 @@ _VALUE = re.compile(
     r"(?:[A-Za-z_][\w.]{0,60})?(\([^()\r\n]{1,1000}\))|<[^<>\s]{1,500}>|(?:(?!%26)[^\s,;&\"'<>])+",
     re.DOTALL,
 )
+#: What is hidden already, where the line that ends after it is told by an escape.
+_MARKED = re.compile(r"\[redacted[^\]\s]{0,70}\](?=\\[nrt])")
 _OPENING = re.compile(r"\\{0,3}[bu]?[\"']")
 _JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,}(?:\.[\w-]{4,}(?:\.[\w-]*){0,3}|\.?[\w-]{0,3}\Z)")
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@[^\W_](?:[\w-]{0,62})(?:\.[\w-]{1,63}){0,6}\.[^\W\d_]{2,24}")
@@ -182,11 +184,15 @@ def _may_hold_scheme(low: str) -> bool:
 
 def _assigned(text: str, low: str) -> str:
     if "authorization" in low or "authenticate" in low:
-        text = _HEADER.sub(rf"\1\2{REDACTED}", text)
+        text = _HEADER.sub(_header, text)
     if "cookie" in low:
         text = _COOKIE.sub(rf"\1{REDACTED}", text)
     # A name beyond ASCII is read in its plain form, which is more than its lower case.
     return _pairs(text) if not text.isascii() or may_name_one(low) else text
+
+
+def _header(match: re.Match[str]) -> str:
+    return match[0] if NO_SECRET.fullmatch(match[3].split()[-1]) else f"{match[1]}{match[2]}{REDACTED}"
 
 
 def _pairs(text: str, mark: Callable[[str], str] = hidden_as) -> str:
@@ -196,7 +202,9 @@ def _pairs(text: str, mark: Callable[[str], str] = hidden_as) -> str:
     found = _NAME.search(text)
     while found is not None:
         end = found.end()
-        if (hidden := mark(found[1])) and (value := _VALUE.match(text, end)) is not None:
+        if (before := _MARKED.match(text, end)) is not None:
+            end = before.end()
+        elif (hidden := mark(found[1])) and (value := _VALUE.match(text, end)) is not None:
             told += text[at:end], _hidden(value, hidden)
             at = end = value.end()
         found = _NAME.search(text, end)
