@@ -97,6 +97,16 @@ def test_a_name_that_only_resembles_one_is_not(name):
         f"host=db1 KeyError: ('password', '{SECRET}')",
         f"host=db1 Login(user='ann', password=SecretStr('{SECRET}'))",
         f"host=db1 auth=('ann', '{SECRET}')",
+        f'host=db1 {{"name": "password", "value": "{SECRET}]"}}',
+        f"host=db1 the password is [{SECRET}",
+        f"host=db1 password is [redacted]{SECRET}",
+        f'host=db1 {{\\"password\\": \\"a\\\\\\"{SECRET}\\"}}',
+        f'host=db1 password: "a\n{SECRET}"',
+        f"host=db1 hasło={SECRET}",
+        f'host=db1 {{"contrase\\u00f1a": "{SECRET}"}}',
+        f"postgresql://app:s#{SECRET}@host=db1/prod",
+        f"redis://:p/{SECRET}@host=db1:6379/0",
+        f"mongodb://u:p@s/{SECRET}?@host=db1/prod",
         f'{{"host=db1": 1, "field": "password", "value": "{SECRET}"}}',
         f"{{'host=db1': 1, 'key': 'db_password', 'value': '{SECRET}'}}",
         f'{{\\"host=db1\\": 1, \\"name\\": \\"token\\", \\"value\\": \\"{SECRET}\\"}}',
@@ -158,12 +168,47 @@ def test_the_shortest_text_that_holds_a_secret_is_searched(text, told):
     assert redact(text) == told
 
 
+class Color(enum.Enum):
+    PASSWORD = 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {b"password": SECRET.encode(), b"n": 1},
+        [(b"authorization", f"Basic {SECRET}".encode()), (b"host", b"db1")],
+        {"name": b"password", "value": SECRET},
+        {b"key": "token", b"value": SECRET},
+        [b"psql", b"--password", SECRET.encode()],
+        {Color.PASSWORD: SECRET},
+        ValueError({b"password": SECRET}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_name_is_one_as_bytes_and_as_a_member_of_an_enum_too(value):
+    assert SECRET not in redacting.value(value)[0]
+
+
+def test_no_code_of_a_class_is_run_to_learn_a_size_or_a_beginning():
+    def refuse(*_):
+        raise AssertionError("asked")
+
+    said = dict.fromkeys(("__len__", "__getitem__", "__iter__", "bit_length", "__str__", "__repr__"), refuse)
+    for value in ([1, 2], {"a": 1}, (1, 2), {1}, b"ab", bytearray(b"ab"), 2**300, "ab"):
+        odd = type("Odd", (type(value),), said)(value)
+        assert redacting.value([odd])[0] and shapes.value([odd])[0]
+
+
 def test_what_follows_an_option_is_hidden_and_a_line_of_an_environment_is_no_name():
     told = redacting.value(
         {"run": ["psql", "--password", SECRET, "-h", "db1"], "env": [f"PASSWORD={SECRET}", "PATH=/bin"]}
     )
     assert SECRET not in told[0] and "db1" in told[0] and "PATH=/bin" in told[0]
     assert redacting.value(["psql", "--no-password", "-h", "db1"])[0] == "['psql', '--no-password', '-h', 'db1']"
+
+
+def test_of_a_task_that_only_the_brain_names_no_value_is_told():
+    assert redacting.unsure().value({"note": "ann"})[0] == "{'note': str[3]}"
 
 
 def test_a_word_that_makes_a_name_secret_does_so_in_running_text():

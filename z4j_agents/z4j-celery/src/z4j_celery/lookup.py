@@ -57,7 +57,7 @@ class Lookup(Queues):
         """PENDING is what the backend says of any id; STARTED stays for ever when a worker dies."""
         meta = self.meta(target.task_id) if self.has_backend() else {}
         with guard("celery.lookup"):
-            end = self._end(meta, str(meta.get("name") or target.name))
+            end = self._end(meta)
             if end:
                 facts = {"engine": ENGINE, "task_id": target.task_id, "ts": micros(meta.get("date_done"))}
                 # With `result_extended` it knows more.
@@ -65,12 +65,15 @@ class Lookup(Queues):
                 return without_nothing({**facts, **more, **end, "source": Source.RECONCILE})
         return None
 
-    def _end(self, meta: Mapping[str, Any], name: str) -> dict[str, Any]:
-        result = meta.get("result")
+    def _end(self, meta: Mapping[str, Any]) -> dict[str, Any]:
+        """Of which task it is, a backend says only with `result_extended`."""
+        result, name = meta.get("result"), meta.get("name")
         match meta.get("status"):
             case states.SUCCESS:
-                told = self.hooks.redactor(name).value(result)[0] if self.hooks is not None else ""
-                return {"kind": Kind.TASK_SUCCEEDED, "result": told}
+                if self.hooks is None:
+                    return {"kind": Kind.TASK_SUCCEEDED, "result": ""}
+                redactor = self.hooks.redactor(str(name)) if name else self.hooks.host.redactor.unsure()
+                return {"kind": Kind.TASK_SUCCEEDED, "result": redactor.value(result)[0]}
             case states.FAILURE:
                 return {"kind": Kind.TASK_FAILED, "error": _error(result)}
             case states.REVOKED:

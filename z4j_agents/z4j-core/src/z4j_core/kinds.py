@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import inspect
 import types
 import uuid
@@ -14,6 +15,28 @@ MISSING: Final = object()
 def is_kind(value: object, kinds: type | tuple[type, ...]) -> bool:
     """`isinstance` asks an object for its `__class__`, which makes a lazy one run its query; this does not."""
     return issubclass(type(value), kinds)
+
+
+_SIZED: Final = (str, bytes, bytearray, dict, list, tuple, set, frozenset)
+#: Bytes of a name.
+_LONGEST: Final = 256
+
+
+def size(value: Any) -> int:
+    """The length of a value of a built-in kind, whatever its own class says."""
+    return next(kind for kind in _SIZED if is_kind(value, kind)).__len__(value)
+
+
+def name_of(key: object) -> str:
+    """What a key is called: text, bytes such as drivers of databases give, or a member of an enum; else ""."""
+    if is_kind(key, str):
+        return str.__str__(key)
+    if is_kind(key, enum.Enum):
+        return str(key._name_)  # type: ignore[attr-defined]
+    for kind in (bytes, bytearray):
+        if is_kind(key, kind):
+            return bytes(kind.__getitem__(key, slice(0, _LONGEST))).decode("latin-1")  # type: ignore[call-overload]
+    return ""
 
 
 def qualified(kind: type) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 from z4j_core import secret_text
 from z4j_core.marks import MARK
 from z4j_core.policy import NAME, Policy, Rule, compiled, covers
-from z4j_core.secret_names import words
+from z4j_core.secret_names import shortened, words
 
 #: Different finds of one rule in one text that are followed up.
 MOST_FINDS: Final = 50
@@ -41,6 +41,7 @@ class Rules:
         """What stands for the value of this name; "" when no rule hides it."""
         if not self._names:
             return ""
+        name = shortened(name)
         known = self._known.get(name)
         if known is None:
             said = " ".join(words(name))

@@ -14,6 +14,8 @@ from typing import Final
 _ZERO_WIDTH: Final = dict.fromkeys([0x00AD, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, 0xFEFF])
 #: Of a longer name its beginning and its end are read: what it is about stands there.
 LONGEST: Final = 256
+#: Letters that do not come apart into a plain one and a mark.
+_WHOLE: Final = str.maketrans({"ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D", "ß": "ss", "ı": "i"})
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
 
 
@@ -92,21 +94,25 @@ _STEMS: Final = _stems()
 def words(name: str) -> list[str]:
     """The words of a name in lower case: camelCase, snake_case, kebab-case and dots are all seams."""
     plain = unicodedata.normalize("NFKC", name[:LONGEST]).translate(_ZERO_WIDTH)
+    plain = plain.translate(_WHOLE)
     plain = "".join(char for char in unicodedata.normalize("NFD", plain) if not unicodedata.combining(char))
     return [word.lower() for word in _WORD.findall(plain) if not word.isdigit()]
+
+
+def shortened(name: str) -> str:
+    """Of a very long name its beginning and its end: most of what a name says stands there."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST // 2 - 1]}_{name[-LONGEST // 2 :]}"
 
 
 def is_secret(name: str, value: object = "") -> bool:
     """Whether `value`, called `name`, must be hidden."""
     if value is None or value is True or value is False:
         return False
-    if len(name) > LONGEST:
-        name = f"{name[: LONGEST // 2 - 1]}_{name[-LONGEST // 2 :]}"
-    verdict = _verdict(name)
+    verdict = _verdict(shortened(name))
     if verdict == "text":
-        return isinstance(value, (str, bytes, bytearray, dict, list, tuple))
+        return issubclass(type(value), (str, bytes, bytearray, dict, list, tuple))
     if verdict == "count":
-        return not isinstance(value, (int, float))
+        return not issubclass(type(value), (int, float))
     return verdict == "secret"
 
 

@@ -124,7 +124,7 @@ def _may_say(low: str) -> bool:
 def _said(match: re.Match[str]) -> str:
     """`the password is hunter2`: only what does not look like a word of the sentence."""
     value = match[3].rstrip(".:;!?)]}")
-    if value.startswith("[") or not (_UNLIKE_A_WORD.search(value) or _is_mixed(value)):
+    if NO_SECRET.fullmatch(match[3].rstrip(".:;!?")) or not (_UNLIKE_A_WORD.search(value) or _is_mixed(value)):
         return match[0]
     return f"{match[1]}{match[2]}{REDACTED}"
 
@@ -155,8 +155,9 @@ def _shown_pair(mark: Callable[[str], str], match: re.Match[str]) -> str:
 
 
 def _named(mark: Callable[[str], str], match: re.Match[str]) -> str:
-    told, opening = mark(match[2]), match[3] or match[4] or ""
-    return f"{match[1]}{opening}{told}" if told and not match[0].endswith("]") else match[0]
+    opening = f"{match[1]}{match[3] or match[4] or ''}"
+    told = "" if NO_SECRET.fullmatch(match[0][len(opening) :]) else mark(match[2])
+    return f"{opening}{told}" if told else match[0]
 
 
 def _element(mark: Callable[[str], str], match: re.Match[str]) -> str:

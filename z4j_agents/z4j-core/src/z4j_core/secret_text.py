@@ -20,6 +20,10 @@ _PEM = re.compile(
 )
 #: A long one at the end is the beginning of such a thing: no host has that many characters.
 _USERINFO = re.compile(r"(?<![A-Za-z0-9])([A-Za-z][A-Za-z0-9+.-]{1,20}://)(?:([^\s/?#\"'<>]+)@|[^\s/?#\"'<>]{300,}\Z)")
+#: A password with a character that does not belong into one: such an address is quoted because it could not be read.
+_ODD_USERINFO = re.compile(
+    r"(?<![A-Za-z0-9])([A-Za-z][A-Za-z0-9+.-]{1,20}://)[^\s\"'<>:/?#@]{0,64}:(?!\d{1,5}(?:[/?#]|\Z))[^\s\"'<>]{1,512}@"
+)
 _URL = re.compile(r"(https?://)([\w.-]{1,253})(?::\d{1,5})?(/[^\s\"'<>]+)")
 _QUERY = re.compile(r"(?<=[?&;#])(sig|signature|key|code|hash|hmac|auth|state|ticket|assertion|p|k)=([^\s&#\"'<>]{6,})")
 _HEADER = re.compile(
@@ -33,12 +37,17 @@ _SCHEME = re.compile(
 _NAME = re.compile(r"(?:(?<![\w.-])|(?<=%26))([^\W\d][\w.-]*)\]?\\{0,3}[\"']?\s{0,3}(?:=>|:=|[:=]|%3[Dd])\s{0,3}")
 #: What stands after a name: between quotes, between quotes that are escaped themselves, or bare.
 _VALUE = re.compile(
-    r"[bu]?(\"{3}|'{3})[\s\S]+?(?:\1|\Z)|[bu]?([\"'])(?:\\.|(?!\2)[^\\\r\n])+|\\{1,3}[bu]?[\"'][^\"'\\\r\n]+|"
-    r"(?:[A-Za-z_][\w.]{0,60})?(\([^()\r\n]{1,1000}\))|<[^<>\s]{1,500}>|(?:(?!%26)[^\s,;&\"'<>])+",
+    r"[bu]?(?P<triple>\"{3}|'{3})[\s\S]+?(?:(?P=triple)|\Z)|"
+    r"[bu]?(?P<long>[\"'])(?:\\.|(?!(?P=long))[^\\]){1,2000}(?=(?P=long))|"
+    r"[bu]?(?P<quote>[\"'])(?:\\.|(?!(?P=quote))[^\\\r\n])+|"
+    r"(?P<escape>\\{1,3})[bu]?(?P<inner>[\"'])(?:(?!(?<!\\)(?P=escape)(?P=inner))[^\r\n])+|"
+    r"(?:[A-Za-z_][\w.]{0,60})?(?P<call>\([^()\r\n]{1,1000}\))|<[^<>\s]{1,500}>|(?:(?!%26)[^\s,;&\"'<>])+",
     re.DOTALL,
 )
 #: What is hidden already, where the line that ends after it is told by an escape.
 _MARKED = re.compile(r"\[redacted[^\]\s]{0,70}\](?=\\[nrt])")
+#: A letter beyond ASCII, as JSON writes it.
+_ESCAPED = re.compile(r"(?<!\\)\\u(0[01][0-9a-fA-F]{2})")
 _OPENING = re.compile(r"\\{0,3}[bu]?[\"']")
 _JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,}(?:\.[\w-]{4,}(?:\.[\w-]*){0,3}|\.?[\w-]{0,3}\Z)")
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@[^\W_](?:[\w-]{0,62})(?:\.[\w-]{1,63}){0,6}\.[^\W\d_]{2,24}")
@@ -150,6 +159,8 @@ def _lower(text: str) -> str:
 
 
 def _urls(text: str) -> str:
+    if "@" in text:
+        text = _ODD_USERINFO.sub(rf"\1{REDACTED}@", text)
     if "@" in text or len(text) > 300:
         text = _USERINFO.sub(rf"\1{REDACTED}@", text)
     low = _lower(text)
@@ -168,6 +179,8 @@ def _webhook(match: re.Match[str]) -> str:
 
 def _names(text: str) -> str:
     """Values that stand beside a name which says what they are."""
+    if "\\u" in text:
+        text = _ESCAPED.sub(_letter, text)
     low = _lower(text)
     if ":" in text or "=" in text or "%3" in text:
         text = _assigned(text, low)
@@ -195,6 +208,11 @@ def _header(match: re.Match[str]) -> str:
     return match[0] if NO_SECRET.fullmatch(match[3].split()[-1]) else f"{match[1]}{match[2]}{REDACTED}"
 
 
+def _letter(match: re.Match[str]) -> str:
+    letter = chr(int(match[1], 16))
+    return letter if letter.isalpha() else match[0]
+
+
 def _pairs(text: str, mark: Callable[[str], str] = hidden_as) -> str:
     """`name=value`, `"name": "value"` and the like. A value whose name says nothing may hold further pairs."""
     told: list[str] = []
@@ -213,7 +231,7 @@ def _pairs(text: str, mark: Callable[[str], str] = hidden_as) -> str:
 
 def _hidden(value: re.Match[str], mark: str) -> str:
     """The value without what it says; quotes and closing brackets stay."""
-    if value[1] or value[3]:
+    if value["triple"] or value["call"]:
         return mark
     opening = _OPENING.match(value[0])
     said = value[0][opening.end() :] if opening else value[0]

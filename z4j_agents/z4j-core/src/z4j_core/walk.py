@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from z4j_core import secret_text
 from z4j_core.asked import DROP, KEEP, MASK, Asked
-from z4j_core.kinds import MISSING, declared, is_kind, model, qualified, stored
+from z4j_core.kinds import MISSING, declared, is_kind, model, name_of, qualified, size, stored
 from z4j_core.marks import MARK
 from z4j_core.policy import Mode
 from z4j_core.rules import NO_RULES, Rules
@@ -126,10 +126,10 @@ class Walk:
                 hidden = ""
                 continue
             self.value(value, depth)
-            if position + 1 < len(values) and is_kind(value, str) and not str.__contains__(value, "="):
-                option = str.startswith(value, "-") and not _is_option(values[position + 1])
+            if position + 1 < len(values) and (name := name_of(value)) and "=" not in name:
+                option = name.startswith("-") and not name_of(values[position + 1]).startswith("-")
                 if option or (position == 0 and len(values) == 2):
-                    hidden = self._named(value, values[position + 1])
+                    hidden = self._named(name, values[position + 1])
 
     def value(self, value: Any, depth: int = 0) -> None:
         if leaf := self._leaf(value, depth):
@@ -192,9 +192,9 @@ class Walk:
         if is_kind(value, str) and not is_kind(value, enum.Enum):
             return f"str[{str.__len__(value)}]"
         if is_kind(value, (bytes, bytearray)):
-            return f"bytes[{len(value)}]"
+            return f"bytes[{size(value)}]"
         if is_kind(value, (dict, list, tuple, set, frozenset)):
-            return f"{type(value).__name__}[{len(value)}]"
+            return f"{type(value).__name__}[{size(value)}]"
         return qualified(type(value))
 
     def plain(self, text: str) -> str:
@@ -251,13 +251,13 @@ class Walk:
                     self.scanned += len(key)
                 mark = REDACTED if may_be_secret and is_secret(key, item) else ""
             else:
-                told = self._key(key)
-                mark = self._asked(key, item, asked) if is_kind(key, str) else ""
+                told, name = self._key(key), name_of(key)
+                mark = self._asked(name, item, asked) if name else ""
             told = f"{comma}{told}: "
             comma = ", "
             if mark:
                 self.tell(told + mark)
-            elif hidden and is_kind(key, str) and str.lower(key) in _PAIR_VALUES:
+            elif hidden and name_of(key).lower() in _PAIR_VALUES:
                 self.tell(told + hidden)
             elif leaf := self._leaf(item, depth + 1):
                 self.tell(told + leaf)
@@ -269,9 +269,8 @@ class Walk:
     def _names_a_secret(self, items: list[tuple[Any, Any]]) -> str:
         """What hides the value of a pair in disguise, `{"name": "password", "value": ...}`, that speaks of a secret."""
         for key, name in items:
-            if not is_kind(name, str) or not is_kind(key, str) or str.__len__(key) > _LONGEST_PAIR_NAME:
-                continue
-            if str.lower(key) in _PAIR_NAMES and (told := self._named(name, "")):
+            said = name_of(key) if not is_kind(key, str) or str.__len__(key) <= _LONGEST_PAIR_NAME else ""
+            if said.lower() in _PAIR_NAMES and (called := name_of(name)) and (told := self._named(called, "")):
                 return told
         return ""
 
@@ -282,9 +281,9 @@ class Walk:
             return
         base, opening, closing = next(each for each in _BRACKETS if is_kind(value, each[0]))
         self.tell(opening)
-        many = list(base.__iter__(value)) if len(value) <= MAX_NODES else self._first(base.__iter__(value))
+        many = list(base.__iter__(value)) if size(value) <= MAX_NODES else self._first(base.__iter__(value))
         self.joined(many, depth + 1)
-        self.tell(",)" if base is tuple and len(value) == 1 else closing)
+        self.tell(",)" if base is tuple and size(value) == 1 else closing)
 
     def _first(self, items: Iterator[Any]) -> list[Any]:
         self.was_cut = True
@@ -301,22 +300,23 @@ class Walk:
         self.tell(")")
 
     def _bytes(self, value: bytes | bytearray) -> str:
+        kind = bytes if is_kind(value, bytes) else bytearray
+        head = bytes(kind.__getitem__(value, slice(0, self.limit + OVERLAP)))  # type: ignore[index]
         try:
-            head = bytes(value[: self.limit + OVERLAP])
             text = head.decode()
-            # With a zero in between nothing looks like what it is: UTF-16, or no text at all.
-            told = len(head) == len(value) and "\0" not in text
-            return f"b{self.plain(text)!r}" if told else f"<bytes {len(value)}>"
         except UnicodeDecodeError:
-            return f"<bytes {len(value)}>"
+            return f"<bytes {size(value)}>"
+        # With a zero in between nothing looks like what it is: UTF-16, or no text at all.
+        told = len(head) == size(value) and "\0" not in text
+        return f"b{self.plain(text)!r}" if told else f"<bytes {size(value)}>"
 
     def _number(self, value: Any) -> str:
         if type(value) is int and -(10**12) < value < 10**12:
             return repr(value)
         if not is_kind(value, int):
             return float.__repr__(value) if is_kind(value, float) else complex.__repr__(value)
-        if value.bit_length() > 256:
-            return f"<int of {value.bit_length()} bits>"
+        if (bits := int.bit_length(value)) > 256:
+            return f"<int of {bits} bits>"
         digits = int.__repr__(value)
         return "[card]" if len(digits) > 12 and secret_text.is_card(digits) else digits
 
@@ -376,10 +376,6 @@ def _mark_across(text: str, place: int) -> re.Match[str] | None:
     begins = text.rfind("[", max(place - LONGEST_MARK, 0), place)
     mark = MARK.match(text, begins) if begins >= 0 else None
     return mark if mark and mark.end() > place else None
-
-
-def _is_option(value: object) -> bool:
-    return is_kind(value, str) and str.startswith(value, "-")  # type: ignore[arg-type]
 
 
 def _is_leaf(value: object) -> bool:

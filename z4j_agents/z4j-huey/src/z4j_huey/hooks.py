@@ -133,11 +133,6 @@ class Hooks:
     def redactor(self, task: Task) -> Telling:
         return self.host.redactor.of(name_of(task), _parameters(type(task)))
 
-    def redactor_of(self, name: str) -> Telling:
-        """By the name of a task alone."""
-        kind = self.huey._registry._registry.get(name)
-        return self.host.redactor.of(name, _parameters(kind) if kind is not None else None)
-
     def _told(self, task: Task, error: BaseException) -> Error:
         if isinstance(error, RetryTask):
             return Error(type="RetryTask", message="The task asked for another try.", reason=Reason.EXCEPTION)

@@ -75,7 +75,7 @@ class Queues(Engine):
             result = self.huey.serializer.deserialize(blob)
             if isinstance(result, StoredError):
                 return event | {"kind": Kind.TASK_FAILED, "error": stored_error(result.metadata)}
-            told = self.hooks.redactor_of(target.name).value(result)[0] if self.hooks is not None else ""
+            told = self.hooks.host.redactor.unsure().value(result)[0] if self.hooks is not None else ""
             return event | {"kind": Kind.TASK_SUCCEEDED, "result": told}
         return None
 

@@ -122,12 +122,13 @@ class Queues(Engine):
             event: dict[str, Any] = {"engine": ENGINE, "task_id": target.task_id, "name": target.name}
             event |= {"queue": target.queue, "source": Source.RECONCILE}
             event |= {"attempt": attempt_of(result.labels), "runtime_ms": result.execution_time * 1000}
-            return without_nothing({**event, **self._end(target.name, result)})
+            return without_nothing({**event, **self._end(result)})
         return None
 
-    def _end(self, name: str, result: TaskiqResult[Any]) -> dict[str, Any]:
-        assert self.hooks is not None
-        redactor = self.hooks.redactor(name)
+    def _end(self, result: TaskiqResult[Any]) -> dict[str, Any]:
+        """A result does not say of which task it is."""
+        assert self.host is not None
+        redactor = self.host.redactor.unsure()
         if not result.is_err:
             return {"kind": Kind.TASK_SUCCEEDED, "result": redactor.value(result.return_value)[0]}
         if isinstance(result.error, asyncio.CancelledError):

@@ -57,8 +57,15 @@ class Redactor:
             held[1].pop(task, None)
         found = held[1].get(task)
         if found is None:
-            found = held[1][task] = self._find(policy, task, asked or self._asked.get(task))
+            asked = asked or self._asked.get(task)
+            found = self._find(policy, task, asked)
+            if self._asked.get(task) is asked:  # else another thread has just learned what the task asks
+                held[1][task] = found
         return found
+
+    def unsure(self) -> Telling:
+        """What may be told of a task that only the brain gives a name to: it could name one that asks for less."""
+        return Telling(Mode.SHAPES)
 
     def _find(self, policy: Policy | None, task: str, asked: Asked | None) -> Telling:
         try:
