@@ -18,6 +18,7 @@ from z4j_brain.panel import masks
 from z4j_brain.rbac import granting, onshow
 from z4j_brain.rbac.actor import SYSTEM
 from z4j_brain.rbac.models import Token
+from z4j_brain.rbac.sessions import SessionStore
 from z4j_brain.rbac.states import Effect, Permission
 from z4j_brain.tasks.models import Task
 
@@ -129,6 +130,39 @@ def test_what_is_shown_is_hidden_by_a_click_and_after_a_while(as_, page):
     session["on_show"] = {one: int(time.time()) - 1 for one in session["on_show"]}  # a quarter of an hour later
     session.save()
     assert CANARY not in get(vera, page("task"))
+
+
+@pytest.mark.parametrize("hides", ["presenter", "task-hide"])
+def test_a_page_that_was_asked_for_before_does_not_put_back_what_was_hidden_meanwhile(as_, page, hides):
+    vera = as_("vera")
+    ask(vera, page)
+    slow = SessionStore(vera.session.session_key)
+    assert slow["on_show"]
+    vera.post(page(hides), {"on": "1"})
+    slow["seen"] = 1
+    slow.save()
+
+    assert vera.session.get("presenting", False) == (hides == "presenter")
+    assert vera.session["seen"] == 1
+    if hides == "presenter":
+        vera.post(page(hides), {"on": "0"})
+    assert CANARY not in get(vera, page("task"))
+
+
+def test_two_requests_at_once_about_what_is_shown_both_count(as_, page, task):
+    vera = as_("vera")
+    ask(vera, page)
+    slow = SessionStore(vera.session.session_key)
+    onshow.show(slow, 7)
+    vera.post(page("task-hide"))
+    slow.save()
+    assert list(vera.session["on_show"]) == ["7"]
+
+    slow = SessionStore(vera.session.session_key)
+    onshow.hide(slow, 7)
+    ask(vera, page)
+    slow.save()
+    assert list(vera.session["on_show"]) == [str(task.pk)]
 
 
 def test_where_reasons_are_asked_for_none_is_shown_without(as_, page, harbor):

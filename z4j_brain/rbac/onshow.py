@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.contrib.sessions.backends.base import SessionBase
 
@@ -46,6 +47,23 @@ def present(session: SessionBase, on: bool) -> None:
 
 def is_presenting(session: SessionBase) -> bool:
     return bool(session.get(_PRESENTING, False))
+
+
+def part(session: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a session is about this."""
+    return {name: session[name] for name in (_SHOWN, _PRESENTING) if name in session}
+
+
+def merged(read: Mapping[str, Any], ours: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """What is on show after a request that found it as in `read` and left it as in `ours`; another one has `stored` it
+    meanwhile. What that one hid stays hidden, unless this request was to show it.
+    """
+    if ours.get(_PRESENTING) != read.get(_PRESENTING):
+        return dict(ours)
+    was, shown = read.get(_SHOWN, {}), ours.get(_SHOWN, {})
+    asked = {task: end for task, end in shown.items() if was.get(task) != end}
+    kept = {task: end for task, end in stored.get(_SHOWN, {}).items() if task in shown or task not in was}
+    return {**stored, _SHOWN: {**kept, **asked}} if stored or asked else {}
 
 
 def _kept(session: SessionBase) -> Mapping[str, int]:

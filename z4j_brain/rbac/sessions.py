@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from typing import Any
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
@@ -19,6 +20,7 @@ from django.utils import timezone
 
 from z4j_brain.ledger import entries
 from z4j_brain.ledger.states import Outcome, Phase
+from z4j_brain.rbac import onshow
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import User
 
@@ -29,7 +31,32 @@ GRAIN = 60
 
 
 class SessionStore(db.SessionStore):
-    """The session engine: Django asks it here when a session is to end."""
+    """The session engine: Django asks it here when a session is to end.
+
+    Django writes all of a session back, as old as it was when it was read. What is on show is taken from the row
+    instead, with what this request did about it: none that began before puts back what somebody has hidden since.
+    """
+
+    def __init__(self, session_key: str | None = None) -> None:
+        super().__init__(session_key)
+        #: What was on show when this request read the row.
+        self._read: dict[str, Any] = {}
+
+    def load(self) -> dict[str, Any]:
+        found: dict[str, Any] = super().load()
+        self._read = onshow.part(found)
+        return found
+
+    def save(self, must_create: bool = False) -> None:
+        if must_create or self.session_key is None:
+            return super().save(must_create)
+        with transaction.atomic():
+            row = Session.objects.select_for_update().filter(session_key=self.session_key).first()
+            if row is not None:
+                now = onshow.merged(self._read, onshow.part(dict(self.items())), onshow.part(row.get_decoded()))
+                self.update(now)
+                self._read = now
+            super().save()
 
     def get_session_cookie_age(self) -> int:
         left = self.get(BORN, time.time()) + settings.Z4J_SESSION_LIFE - time.time()
