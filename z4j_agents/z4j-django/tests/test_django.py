@@ -80,7 +80,7 @@ def test_a_setting_that_cannot_be_used_stops_nothing(manage, z4j):
         ({"DSN": DSN, "Z4J_DENY": "cancel"}, "z4j.W002", "Did you mean DENY?"),
         ({"DSN": DSN, "colour": "red"}, "z4j.W002", "There are: ACCEPT_GENERATION, ALLOW,"),
         ({"DSN": "nonsense"}, "z4j.W003", "Z4J_DSN is not usable."),
-        ({"DSN": DSN, "REDACTION": "off"}, "z4j.W003", "Z4J_REDACTION is one of: shapes, redact."),
+        ({"DSN": DSN, "REDACTION": "off"}, "z4j.W003", "Z4J_REDACTION is one of: redact, shapes, seal."),
     ],
 )
 def test_check_names_what_is_wrong_and_what_to_write(manage, z4j, code, words):
