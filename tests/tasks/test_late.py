@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import uuid
 
@@ -13,7 +14,7 @@ from z4j_brain.agents import hidden, redaction
 from z4j_brain.agents.models import AgentKey, Hidden, LateRedaction, RedactionRule
 from z4j_brain.lib.problem import Problem
 from z4j_brain.tasks.ingest import ingest
-from z4j_brain.tasks.models import Event, Task
+from z4j_brain.tasks.models import Event, Sealed, Task
 
 pytestmark = pytest.mark.django_db
 
@@ -100,6 +101,15 @@ def test_a_rule_of_the_project_hides_what_an_older_agent_tells(key, cast):
     assert Task.objects.get(task_id="t1").args == "('[redacted:orders]',)"
     assert Task.objects.get(task_id="t2").args == "('ORD-1234',)"
     assert late(key) == {"shop": 1}
+
+
+def test_what_came_sealed_is_kept_when_something_is_hidden_beside_it(key):
+    sealed = {"kid": "k" * 16, "blob": base64.b64encode(b"opaque").decode()}
+
+    ingest(key, wire.parsed(wire.event(1, args=f"(password={SECRET})", sealed=sealed)))
+
+    assert late(key) == {"shop": 1}
+    assert bytes(Sealed.objects.get().blob) == b"opaque"
 
 
 @pytest.mark.parametrize(

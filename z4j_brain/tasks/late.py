@@ -92,7 +92,7 @@ def _cleaned(by_task: Callable[[str], Rules], parsed: ParsedEvent) -> ParsedEven
     if not changed:
         return parsed
     event = event | changed | {"late": sorted(changed)}  # so that a page can say where something was hidden
-    return ParsedEvent(parsed.seq, event, orjson.dumps(event).decode())
+    return ParsedEvent(parsed.seq, event, orjson.dumps(event).decode(), parsed.sealed)
 
 
 def _text(applying: Rules, text: str) -> str:
