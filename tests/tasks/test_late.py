@@ -103,6 +103,36 @@ def test_a_rule_of_the_project_hides_what_an_older_agent_tells(key, cast):
     assert late(key) == {"shop": 1}
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"password": [SECRET]},
+        {"password": {"v": SECRET}},
+        {"deep": [{"name": "password", "value": SECRET}]},
+        {"deep": [{"Value": {"v": SECRET}, "Key": "api_key"}]},
+        {"pair": ["password", SECRET]},
+        {"command": ["psql", "--password", SECRET, "shop"]},
+        {"pairs": [["user", "ann"], ["password", [SECRET]]]},
+    ],
+)
+def test_what_is_called_like_a_secret_is_hidden_whatever_it_is(key, value):
+    ingest(key, wire.parsed(wire.event(1, "task.progress", progress=value), wire.event(2, "task.noted", data=value)))
+
+    assert [text for text in everything() if SECRET in text] == []
+    assert late(key) == {"shop": 2}
+
+
+def test_a_number_that_is_called_like_a_secret_is_hidden_and_a_count_is_not(key):
+    told = {"pin": 1234, "tokens": 17, "step": 1, "password": None, "has_token": True, "token": "[jwt]", "at": ["a", 2]}
+    error = {"type": f"E(password={SECRET})", "message": "no"}
+
+    ingest(key, wire.parsed(wire.event(1, "task.progress", progress=told), wire.event(2, "task.failed", error=error)))
+
+    assert Event.objects.get(kind="task.progress").data["progress"] == told | {"pin": "[redacted]"}
+    assert Event.objects.get(kind="task.failed").data["error"]["type"] == "E(password=[redacted])"
+    assert late(key) == {"shop": 2}
+
+
 def test_what_came_sealed_is_kept_when_something_is_hidden_beside_it(key):
     sealed = {"kid": "k" * 16, "blob": base64.b64encode(b"opaque").decode()}
 

@@ -18,18 +18,17 @@ from z4j_core import rules
 from z4j_core.marks import MARK
 from z4j_core.policy import Policy
 from z4j_core.rules import Rules
-from z4j_core.secret_names import is_secret
-from z4j_core.secret_phrases import REDACTED
 
 from z4j_brain.agents.models import Agent
 from z4j_brain.lib.batch import ParsedEvent
+from z4j_brain.tasks import nested
 
 logger = logging.getLogger(__name__)
 
 #: What of an event may hold what a task was given or made.
 PAYLOAD = ("args", "kwargs", "result")
 NESTED = ("progress", "data")
-OF_ERRORS = ("message", "traceback")
+OF_ERRORS = ("type", "message", "traceback")
 _TOLD = frozenset((*PAYLOAD, *NESTED, "error"))
 #: The built-in rule that hides what is called like a secret, whatever that is called.
 NAMES = "names"
@@ -85,7 +84,7 @@ def _cleaned(by_task: Callable[[str], Rules], parsed: ParsedEvent) -> ParsedEven
         if (text := event.get(name)) and (clean := _text(applying, text)) != text:
             changed[name] = clean
     for name in NESTED:
-        if (value := event.get(name)) and (clean := _value(applying, value)) != value:
+        if (value := event.get(name)) and (clean := nested.clean(value, applying, partial(_text, applying))) != value:
             changed[name] = clean
     if (error := event.get("error")) and (told := _error(applying, error)) != error:
         changed["error"] = told
@@ -117,23 +116,6 @@ def _says_something(applying: Rules, text: str) -> bool:
 
 def _error(applying: Rules, error: dict[str, Any]) -> dict[str, Any]:
     return error | {name: _text(applying, text) for name in OF_ERRORS if (text := error.get(name))}
-
-
-def _value(applying: Rules, value: Any) -> Any:
-    """A value of JSON, whose depth is bounded, without its secrets."""
-    if isinstance(value, str):
-        return _text(applying, value)
-    if isinstance(value, list):
-        return [_value(applying, part) for part in value]
-    if isinstance(value, dict):
-        return {_text(applying, key): _named_value(applying, key, part) for key, part in value.items()}
-    return value
-
-
-def _named_value(applying: Rules, name: str, value: Any) -> Any:
-    if mark := applying.named(name):
-        return mark
-    return REDACTED if isinstance(value, str) and is_secret(name, value) else _value(applying, value)
 
 
 def _changed(was: ParsedEvent, now: ParsedEvent) -> int:
