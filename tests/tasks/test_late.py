@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import logging
 import uuid
 
+import orjson
 import pytest
 from django.db import connection
+from z4j_core import policy as redaction_policy
+from z4j_core import wire as wire_limits
 
 from tests import rows, wire
 from z4j_brain.agents import hidden, redaction
-from z4j_brain.agents.models import AgentKey, Hidden, LateRedaction, RedactionRule
+from z4j_brain.agents.models import Agent, AgentKey, Hidden, LateRedaction, RedactionRule
 from z4j_brain.lib.problem import Problem
+from z4j_brain.tasks import late as second_look
 from z4j_brain.tasks.ingest import ingest
 from z4j_brain.tasks.models import Event, Sealed, Task
 
 pytestmark = pytest.mark.django_db
 
 SECRET = "hunter2.Zk81"
+EMPTY = {"mode": "redact", "default": "redact", "tasks": [], "rules": [], "seal_key": ""}
 
 
 @pytest.fixture
@@ -131,6 +137,37 @@ def test_a_number_that_is_called_like_a_secret_is_hidden_and_a_count_is_not(key)
     assert Event.objects.get(kind="task.progress").data["progress"] == told | {"pin": "[redacted]"}
     assert Event.objects.get(kind="task.failed").data["error"]["type"] == "E(password=[redacted])"
     assert late(key) == {"shop": 2}
+
+
+def test_what_a_batch_may_cost_is_bounded_for_each_by_itself():
+    policy = redaction_policy.read(EMPTY | {"version": redaction_policy.version(EMPTY)})
+    more = ({}, {"kwargs": "usual"}, {}, {"progress": {"a": {"b": SECRET}}})
+    events = [wire.event(n, args=f"({n}, password={SECRET})", **part) for n, part in enumerate(more)]
+    told = [(Agent(name=name), wire.parsed(*events).events) for name in ("shop", "mail")]
+    step = second_look.BUDGET / 2
+    second_look.look(policy, told[:1], clock=lambda: 0)  # so that what is usual is known
+
+    looked = second_look.look(policy, told, clock=itertools.count(0, step).__next__)
+
+    for _, stored in looked.told:
+        assert [parsed.event["args"] for parsed in stored] == ["(0, password=[redacted])", *["str[26]"] * 3]
+        assert stored[1].event["kwargs"] == "usual" and stored[3].event["progress"] == {"entries": 1}
+        assert all(SECRET not in parsed.text for parsed in stored)
+    assert looked.late == {"shop": 5, "mail": 5}
+
+
+def test_what_hiding_makes_longer_stays_within_what_an_event_may_be(key):
+    hostile = "Pwd=a;" * (wire_limits.MAX_STRING // 6 - 50)
+    error = {"type": "E", "message": "no", "traceback": hostile}
+
+    ingest(key, wire.parsed(wire.event(1, args=hostile, kwargs=hostile)))
+    ingest(key, wire.parsed(wire.event(2, "task.failed", error=error, data={"a": hostile})))
+
+    for event in Event.objects.all():
+        assert len(orjson.dumps(event.data)) <= wire_limits.MAX_EVENT
+        texts = [event.data.get("args"), event.data.get("kwargs"), event.data.get("error", {}).get("traceback")]
+        assert all(len(text) <= wire_limits.MAX_STRING and "Pwd=a" not in text for text in texts if text)
+    assert late(key) == {"shop": 4}
 
 
 def test_what_came_sealed_is_kept_when_something_is_hidden_beside_it(key):
