@@ -63,6 +63,28 @@ def test_payloads_leave_when_they_are_asked_for_with_those_who_may_see_them(get,
     assert [params["payload"] for _, params in told("request")] == [True, False]
 
 
+def test_where_reasons_are_asked_for_no_value_leaves_without_one(get, client, cast):
+    cast.production.reason_required = True
+    cast.production.save()
+    rows.task(cast.production, args="('canary',)")
+    refused = get(payload="1")
+
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "#/reason")
+    assert not Entry.objects.filter(action="task.export", outcome="allowed").exists()
+    assert b"canary" in get(payload="1", reason="a customer calls").getvalue()
+    assert get(format="jsonl").status_code == 200, "without values no reason is asked for"
+    reasons = [json.loads(bytes(one.payload)).get("reason") for one in EntryPrivate.objects.all()]
+    assert "a customer calls" in reasons
+
+    cast.sign_in(client, "vera")
+    assert 'name="reason"' in client.get("/harbor/production/tasks/?since=all").content.decode()
+    page = client.get(PANEL, {"payload": "1", "format": "jsonl", "q": "queue:emails"})
+    told = page.content.decode()
+    assert page.status_code == 400 and "say why" in told and "canary" not in told
+    assert 'name="queue" value="emails"' in told and 'name="format" value="jsonl"' in told
+    assert b"canary" in client.get(PANEL, {"payload": "1", "format": "jsonl", "reason": "a customer"}).getvalue()
+
+
 @pytest.mark.parametrize(
     "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", ' "=1', "  =1", "＝1", "\u200b=1", "'-1", "＠x", "\ufeff＋1"]
 )

@@ -62,7 +62,12 @@ def export(
     reason: str = "",
     record: Record,
 ) -> UUID:
-    """Let a list leave as a file: the id of the entry that says who took what. Another one will say how much it was."""
+    """Let a list leave as a file: the id of the entry that says who took what. Another one will say how much it was.
+
+    With values, where the environment asks for reasons, only with one: it is as if each of these tasks was shown.
+    """
+    if payload:
+        launch.demand_reason(environment, reason)
     record.target("environment", environment.pk)
     record.params({"filter": dict(wanted), "format": form, "payload": payload})
     return record.entry_id

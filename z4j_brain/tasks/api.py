@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from z4j_core import wire
 
+from z4j_brain.lib import why
 from z4j_brain.lib.listing import KeysetPagination, StrictFilterSet, TextFilter
 from z4j_brain.operations.api import IDEMPOTENCY_KEY, AskingDoor, OperationSerializer, ReasonSerializer
 from z4j_brain.operations.models import Operation
@@ -248,9 +249,10 @@ class TaskView(mixins.ListModelMixin, mixins.RetrieveModelMixin, PayloadDoor, As
         """
         wanted = ExportFilter(request.query_params, environment=self.environment)
         narrowing, form = wanted.narrowing(), request.query_params.get("format", "csv")
-        payload = request.query_params.get("payload") == "1"
+        payload, reason = request.query_params.get("payload") == "1", why.of(request.query_params)
+        place, told = self.environment, wanted.told
         return exporting.answer(
-            request._request, self.environment, narrowing, wanted.told, form, self.held, self.actor, payload=payload
+            request._request, place, narrowing, told, form, self.held, self.actor, payload=payload, reason=reason
         )
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:

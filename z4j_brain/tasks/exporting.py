@@ -28,6 +28,7 @@ def answer(
     actor: Actor,
     *,
     payload: bool,
+    reason: str,
 ) -> StreamingHttpResponse:
     """Record that it begins, then stream it. `told`: the filters in words, for the ledger. `payload`: with arguments,
     results and messages, which are left out unless somebody who may see them asks for them.
@@ -35,6 +36,6 @@ def answer(
     if payload and Permission.VIEW_PAYLOAD not in held:
         rbac.require(actor, Permission.VIEW_PAYLOAD, environment)
     payload = payload and not (actor.token is None and onshow.is_presenting(request.session))
-    request_id = actions.export(environment, told, form, payload=payload, actor=actor)
+    request_id = actions.export(environment, told, form, payload=payload, actor=actor, reason=reason)
     steps = queries.everything(environment, wanted, held)
     return response(request, Export(environment, steps, form, payload, actor, request_id), environment, form)

@@ -28,7 +28,7 @@ _TIMES = ("first_at", "enqueued_at", "received_at", "started_at", "finished_at",
 _EQUAL = frozenset((*_WORDS, "state", "retry_of", "parent_id"))
 
 #: What an export is asked that is no filter.
-HOW = ("format", "payload")
+HOW = ("format", "payload", "reason")
 
 
 class TaskFilter(StrictFilterSet):
@@ -108,5 +108,8 @@ class ExportFilter(TaskFilter):
     payload = ChoiceFilter(
         choices=[("1", "with"), ("0", "without")],
         help_text="1: with arguments, results and messages, which takes `view_payload`. Left out unless asked for.",
+    )
+    reason = TextFilter(
+        help_text="Why, for the audit log. With `payload=1` needed where the environment asks for reasons."
     )
     also = frozenset[str]()

@@ -65,8 +65,17 @@ def export(request: HttpRequest, project: str, environment: str) -> HttpResponse
     if form not in exporting.TYPES:
         return HttpResponseBadRequest("The format is csv or jsonl.")
     view, held = View.from_query(request.GET), access.permissions(actor, place)
-    payload = request.GET.get("payload") == "1"
-    return exporting.answer(request, place, view.narrowing(place), view.parameters, form, held, actor, payload=payload)
+    payload, reason = request.GET.get("payload") == "1", why.of(request.GET)
+    wanted, told = view.narrowing(place), view.parameters
+    try:
+        return exporting.answer(request, place, wanted, told, form, held, actor, payload=payload, reason=reason)
+    except Problem as problem:
+        if not problem.errors:
+            raise
+        wrong = [fault["detail"] for fault in problem.errors]
+    crumbs = [{"page": "tasks", "title": "Tasks"}]
+    context = {"title": "Export values", "crumbs": crumbs, "environment": place, "view": view, "wrong": wrong}
+    return render(request, "tasks/export.html", context | {"form": form}, status=400)
 
 
 @require_GET
