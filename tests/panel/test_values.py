@@ -298,10 +298,20 @@ def test_presenter_mode_leads_nowhere_else_and_takes_a_post(as_):
         ("<textarea>oscar</textarea>oscar", "<textarea>oscar</textarea>person 1"),
         ("a@b.example from 10.0.0.1", "an address from an address"),
         ("O&#x27;Hara &lt;oscar&gt;", "person 2 &lt;person 1&gt;"),
+        ("Oscar, OSCAR and o&#x27;hara on web, not Web", "person 1, person 1 and person 2 on host 1, not Web"),
+        ("2001:db8::5 [fe80::1%eth0]:80", "an address [an address]:80"),
+        ("::1, 2001:DB8:0:0:1:2:3:4; ::ffff:10.0.0.1.", "an address, an address; an address."),
+        ("from fe80::1: refused, peer:fe80::2", "from an address: refused, peer:an address"),
+        (
+            "12:30:45 at 2026-11-27T10:12:30.5 in A::Bad::C, a:b, ::",
+            "12:30:45 at 2026-11-27T10:12:30.5 in A::Bad::C, a:b, ::",
+        ),
+        ('<input type="submit" value="Ask oscar">', '<input type="submit" value="Ask person 1">'),
+        ('<button name="who" value="oscar">', '<button name="who" value="oscar">'),
     ],
 )
 def test_a_mask_is_on_what_is_read_and_on_nothing_else(page, masked):
-    assert masks.masked(page, {"oscar": "person 1", "O'Hara": "person 2"}) == masked
+    assert masks.masked(page, {"oscar": "person 1", "O'Hara": "person 2", "web": "host 1"}) == masked
 
 
 def test_a_mark_says_when_it_was_the_brain_that_hid_something(as_, page, task):

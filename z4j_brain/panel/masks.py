@@ -5,6 +5,7 @@ Only what is read on the screen is masked. What a form sends and where a link le
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -18,25 +19,51 @@ from z4j_brain.rbac.models import User
 _TAG = re.compile(r"(<[^>]*>)")
 #: Attributes that are read out, or stand beside the pointer.
 _READ = re.compile(r'(?<=[\s])(title|aria-label|placeholder|alt|label)="([^"]+)"')
+#: A button of the old kind has its words in an attribute; one with a name sends them, too.
+_BUTTON = re.compile(r'<input(?![^>]*\sname=)[^>]*\stype="(?:submit|button|reset)"')
+_READ_OF_BUTTON = re.compile(_READ.pattern.replace("|label", "|label|value"))
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}")
 _ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
+_NEWER_ADDRESS = re.compile(
+    r"(?<![\w.])(?<!::)[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{0,40}(?:[0-9A-Fa-f]|::)(?:%[\w-]{1,16})?(?!\w)"
+)
+PERSON = "person"
 #: People, and names of workers and hosts, that are known to it: the newest.
 MOST = 5_000
 
 
 def masked(page: str, told: Mapping[str, str]) -> str:
-    """The page with each name of `told` replaced by what it says instead, and without addresses of any kind."""
-    written = {str(escape(name)): instead for name, instead in told.items()}
-    present = {name: instead for name, instead in written.items() if name and name in page}
-    longest = sorted(present, key=len, reverse=True)
-    names = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, longest))})(?![\w-])") if longest else None
+    """The page with each name of `told` replaced by what it says instead, and without addresses of any kind. People
+    are found however their names are written, small or large.
+    """
+    there = page.lower()
+    present, patterns = {}, []
+    written = [(str(escape(name)), instead) for name, instead in told.items() if name]
+    for name, instead in sorted(written, key=lambda pair: len(pair[0]), reverse=True):
+        if name.lower() in there:
+            is_person = instead.startswith(f"{PERSON} ")
+            present[name.lower() if is_person else name] = instead
+            patterns.append(f"(?i:{re.escape(name)})" if is_person else re.escape(name))
+    names = re.compile(rf"(?<![\w-])(?:{'|'.join(patterns)})(?![\w-])") if patterns else None
+
+    def instead_of(found: re.Match[str]) -> str:
+        return present.get(found[0]) or present.get(found[0].lower(), PERSON)
 
     def mask(text: str) -> str:
         if names:
-            text = names.sub(lambda found: present[found[0]], text)
-        return _ADDRESS.sub("an address", _EMAIL.sub("an address", text))
+            text = names.sub(instead_of, text)
+        return _ADDRESS.sub("an address", _NEWER_ADDRESS.sub(_newer, _EMAIL.sub("an address", text)))
 
     return "".join(_pieces(page, mask))
+
+
+def _newer(found: re.Match[str]) -> str:
+    """What looks like an address of IPv6 may be a time or part of a program."""
+    try:
+        ipaddress.IPv6Address(found[0])
+    except ValueError:
+        return found[0]
+    return "an address"
 
 
 def _pieces(page: str, mask: Callable[[str], str]) -> Iterator[str]:
@@ -44,7 +71,8 @@ def _pieces(page: str, mask: Callable[[str], str]) -> Iterator[str]:
     for number, piece in enumerate(_TAG.split(page)):
         if number % 2:
             typed = piece.startswith("<textarea") or (typed and not piece.startswith("</textarea"))
-            yield _READ.sub(lambda found: f'{found[1]}="{mask(found[2])}"', piece)
+            read = _READ_OF_BUTTON if _BUTTON.match(piece) else _READ
+            yield read.sub(lambda found: f'{found[1]}="{mask(found[2])}"', piece)
         else:
             yield piece if typed else mask(piece)
 
@@ -59,7 +87,7 @@ def told() -> dict[str, str]:
     return {
         **_numbered("host", ((host,) for host in hosts)),
         **_numbered("worker", ((name,) for name in names)),
-        **_numbered("person", people),
+        **_numbered(PERSON, people),
     }
 
 
