@@ -18,7 +18,7 @@ from z4j_brain.ledger.models import Checkpoint, Entry
 from z4j_brain.ledger.states import Outcome, Phase
 from z4j_brain.lib import keys
 from z4j_brain.operations import digest
-from z4j_brain.operations.models import Item, Operation
+from z4j_brain.operations.models import Command, Item, Operation, Revealed
 from z4j_brain.rbac import guardian_rows
 from z4j_brain.rbac.access import Held
 from z4j_brain.rbac.actor import SYSTEM
@@ -114,6 +114,16 @@ def operation(environment: Environment, targets: list[Task], **fields: Any) -> O
     made = Operation.objects.create(environment=environment, **usual | fields)
     Item.objects.bulk_create(Item(operation=made, target_id=str(one.pk), label=one.name) for one in targets)
     return made
+
+
+def revealed(operation: Operation, **fields: Any) -> Revealed:
+    """What an agent has revealed to whoever asked for it."""
+    soon = timezone.now() + timedelta(minutes=5)
+    command = Command.objects.create(
+        operation=operation, environment=operation.environment, engine="celery", verb="reveal", expires_at=soon
+    )
+    usual = {"blob": b"to somebody alone", "expires_at": soon}
+    return Revealed.objects.create(operation=operation, command=command, **usual | fields)
 
 
 def awaiting(environment: Environment, targets: list[Task], **fields: Any) -> Operation:

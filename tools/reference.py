@@ -299,7 +299,7 @@ Exit codes: 0 done, 1 failed or refused, 2 not understood, 3 partly done, 130 in
     for command in arguments.COMMANDS:
         own = [one for one in _options(command) if one.dest not in shared]
         places = " ".join(_place(one) for one in own if not one.option_strings)
-        words = f"z4j {command.group} {command.verb} {places}".rstrip()
+        words = " ".join(("z4j", *command.words, places)).rstrip()
         parts.append(f"## {words}\n\n{command.promise}\n\n{_options_table(own)}\n")
     return "\n".join(parts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +22,7 @@ from z4j_brain.fleet import actions as fleet
 from z4j_brain.fleet.models import Queue, Registered, Worker
 from z4j_brain.ledger.models import Entry
 from z4j_brain.operations import actions as operations
-from z4j_brain.operations.models import Item, Operation
+from z4j_brain.operations.models import Item, Operation, Revealed
 from z4j_brain.operations.states import OperationState
 from z4j_brain.rbac import actions as rbac
 from z4j_brain.rbac import consent, guarding
@@ -67,6 +68,7 @@ def prepare(cast: Cast) -> None:
             expires_at=now + timedelta(minutes=10),
         )
         Item.objects.create(operation=operation, target_id="0")
+    rows.revealed(operation)
     rows.entry(cast.production, action=TO_ERASE)
     rows.awaiting(cast.production, [Task.objects.get(task_id="failed")])
     rows.freeze(cast.production)
@@ -169,6 +171,19 @@ def retry_with(cast, actor):
 def move(cast, actor):
     ids = [Task.objects.get(task_id="queued").pk]
     return tasks.move(cast.production, ids, {"queue": "other"}, actor=actor, reason="because")
+
+
+@invocation("task.reveal")
+def reveal(cast, actor):
+    ids, options = [Task.objects.get(task_id="failed").pk], {"to": base64.b64encode(bytes(32)).decode()}
+    return tasks.reveal(cast.production, ids, options, actor=actor, reason="because")
+
+
+@invocation("operation.take_revealed")
+def take_revealed(cast, actor):
+    operation = Revealed.objects.select_related("operation__environment__project").get().operation
+    operation.actor_type, operation.actor_id = actor.type, actor.id  # as if it had been them
+    return operations.take_revealed(operation, actor=actor, reason="because")
 
 
 @invocation("task.run")

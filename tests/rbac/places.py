@@ -78,6 +78,7 @@ class Furnished:
             "api-worker": worker.pk,
             "api-operation": operation.pk,
             "api-operation-items": operation.pk,
+            "api-operation-revealed": operation.pk,
             **{f"api-operation-{verb}": operation.pk for verb in ("pause", "cancel", "undo")},
             "api-operation-resume": paused.pk,
             **{f"api-operation-{verb}": awaiting.pk for verb in ("approve", "reject", "break-glass")},

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import orjson
 from z4j_core import wire
+from z4j_core.revealed import MAX_REVEALED
 from z4j_core.sealed import is_sealed
 
 from z4j_brain.gateway import plain, strictjson
@@ -341,13 +342,26 @@ def _nodes(values: list[Any]) -> int:
 def _result(result: Any) -> wire.Result:
     if not isinstance(result, dict) or not isinstance(result.get("outcome"), str):
         raise _envelope("A result names an item and its outcome.")
-    return wire.Result(
+    read = wire.Result(
         item=_number(result, "item", strictjson.MAX_INT),
         outcome=result["outcome"][:24],
         detail=str(result.get("detail") or "")[:500],
         code=str(result.get("code") or "")[:32],
         new_task_id=str(result.get("new_task_id") or "")[: wire.MAX_ID],
     )
+    if (blob := result.get("revealed")) is not None:
+        read["revealed"] = _revealed(blob)
+    return read
+
+
+def _revealed(blob: Any) -> str:
+    """In base64, as `z4j_core.revealed` bounds it."""
+    try:
+        if not isinstance(blob, str) or not 0 < len(blob) <= MAX_REVEALED or not base64.b64decode(blob, validate=True):
+            raise ValueError
+    except ValueError:
+        raise _envelope("What is revealed is not of its form.") from None
+    return blob
 
 
 def _reject(raw: bytes, code: str, seq: Any) -> RejectedEvent:

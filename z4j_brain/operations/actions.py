@@ -13,7 +13,7 @@ from z4j_brain.ledger.states import Phase
 from z4j_brain.lib.problem import Problem
 from z4j_brain.operations import approving, launch, outcomes, queries, statements, targets, verbs
 from z4j_brain.operations.idempotency import Claim
-from z4j_brain.operations.models import Command, Item, Operation
+from z4j_brain.operations.models import Command, Item, Operation, Revealed
 from z4j_brain.operations.states import TERMINAL, CommandState, ItemOutcome, ItemProgress, OperationState, Relation
 from z4j_brain.rbac import access
 from z4j_brain.rbac.action import Record, Refused, action
@@ -140,6 +140,21 @@ def reject(operation: Operation, *, actor: Actor, reason: str = "", record: Reco
 def break_glass(operation: Operation, typed: str, *, actor: Actor, reason: str = "", record: Record) -> Operation:
     """Let it go ahead without a second person, or through a freeze, in an emergency."""
     return approving.break_glass(_locked(operation, record), actor, reason, typed, record)
+
+
+@action(Permission.REVEAL, "operation.take_revealed")
+def take_revealed(operation: Operation, *, actor: Actor, reason: str = "", record: Record) -> Revealed:
+    """Hand out what an agent has revealed: once, and to whoever asked for it."""
+    record.target("operation", operation.pk)
+    record.params({"operation": str(operation.pk)})
+    if (operation.actor_type, operation.actor_id) != (actor.type, actor.id):
+        raise Refused(access.Decision(False, True, "not_yours", "Only whoever asked for it is given it."))
+    waiting = Revealed.objects.filter(operation=operation, expires_at__gt=timezone.now())
+    found = waiting.first()
+    if found is None or not waiting.delete()[0]:  # of two who ask at once, one is given it
+        detail = "Nothing is revealed here: not yet, or it was taken, or its five minutes are over."
+        raise Problem(404, "not_found", "Not found", detail)
+    return found
 
 
 def _locked(operation: Operation, record: Record) -> Operation:

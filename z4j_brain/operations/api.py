@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from z4j_brain.lib.listing import ChoiceIn, StrictFilterSet
 from z4j_brain.lib.problem import Problem
-from z4j_brain.operations import actions, approvals_api, asking, plan, queries, targets
+from z4j_brain.operations import actions, approvals_api, asking, plan, queries, revealed_api, targets
 from z4j_brain.operations.approvals_api import BreakGlassSerializer, OutlookSerializer, WaitSerializer
 from z4j_brain.operations.idempotency import Claim, Taken
 from z4j_brain.operations.models import Item, Operation
@@ -360,6 +360,7 @@ class ItemView(mixins.ListModelMixin, Door):
 _PLACE = "<slug:project>/<slug:environment>/operations/"
 routes = [
     *approvals_api.routes,
+    *revealed_api.routes,
     path(_PLACE, OperationView.as_view({"get": "list", "post": "create"}), name="api-operations"),
     path(f"{_PLACE}<uuid:pk>/", OperationView.as_view({"get": "retrieve"}), name="api-operation"),
     path(f"{_PLACE}preview/", OperationView.as_view({"post": "preview"}), name="api-operation-preview"),

@@ -203,7 +203,8 @@ def preview(environment: Environment, actor: Actor, wish: Wish) -> Preview:
     notes = [Note(engine, agents.reach(environment, engine).offer(wish.verb.asks).note) for engine in engines]
     told = tuple(note for note in notes if note.text)
     outlook = approving.outlook(environment, agreed, actor)
-    return Preview(agreed, kept, Behind(*agents.behind(environment)), told, environment.reason_required, outlook)
+    reasoned = environment.reason_required or wish.verb.sole
+    return Preview(agreed, kept, Behind(*agents.behind(environment)), told, reasoned, outlook)
 
 
 def run(

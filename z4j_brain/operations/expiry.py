@@ -13,7 +13,7 @@ from django.utils import timezone
 from z4j_brain.agents.states import SILENT_AFTER
 from z4j_brain.lib import nudge
 from z4j_brain.operations import approving, outbox, outcomes, snapshots
-from z4j_brain.operations.models import Command, IdempotencyKey, Item, Operation
+from z4j_brain.operations.models import Command, IdempotencyKey, Item, Operation, Revealed
 from z4j_brain.operations.outbox import ROUND
 from z4j_brain.operations.states import TERMINAL, CommandState, ItemOutcome, ItemProgress, OperationState
 from z4j_brain.rbac import approvals
@@ -44,6 +44,9 @@ def expire(now: datetime | None = None) -> None:
         with transaction.atomic():
             _expire_operation(pk, now)
     approving.expire(now)
+    revealed = Revealed.objects.filter(expires_at__lte=now)
+    if revealed.exists():
+        revealed.delete()
 
 
 def reconsider(now: datetime | None = None) -> None:

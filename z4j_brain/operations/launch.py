@@ -77,8 +77,10 @@ def start(
     """The operation of an action on these targets. `given`: the filter that led to them; None: they were named, and
     then each has to exist. `below`: whoever asks may only ask, so that it waits for whoever may do it.
     """
-    demand_reason(environment, reason)
+    demand_reason(environment, reason, always=verb.sole)
     kind, chosen = targets.kind(verb.kind), [str(pk) for pk in ids]
+    if verb.sole and len(set(chosen)) > 1:
+        raise invalid([Fault(pointer="#/targets", detail="One at a time.")])
     agreed = plan.make(kind, environment, actor, verb, list(dict.fromkeys(chosen)), options or {})
     if not chosen or (given is None and any(one.left_out == LeftOut.GONE for one in agreed.candidates)):
         raise Http404("There is no such target here.")
@@ -116,9 +118,10 @@ def asking(verb: Verb) -> Callable[..., Operation]:
     return action(verb.permission, verb.name, fresh=Fresh.PEOPLE if verb.fresh else False)(ask)
 
 
-def demand_reason(environment: Environment, reason: str) -> None:
-    if environment.reason_required and not reason.strip():
-        detail = "This environment asks for a reason: say why, for whoever reads it later."
+def demand_reason(environment: Environment, reason: str, *, always: bool = False) -> None:
+    if (always or environment.reason_required) and not reason.strip():
+        who = "This" if always else "This environment"
+        detail = f"{who} asks for a reason: say why, for whoever reads it later."
         raise invalid([Fault(pointer="#/reason", detail=detail)])
 
 

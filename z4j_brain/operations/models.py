@@ -135,6 +135,18 @@ class Item(models.Model):
         indexes = [models.Index(fields=["target_id", "-id"], name="item_target")]
 
 
+class Revealed(models.Model):
+    """An original that an agent has encrypted to whoever asked for it: handed out once, and gone after five minutes."""
+
+    operation = models.OneToOneField(Operation, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    command = models.ForeignKey(Command, on_delete=models.CASCADE, related_name="+")
+    blob = models.BinaryField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        default_permissions = ()
+
+
 class Snapshot(models.Model):
     """What a preview found, frozen: an operation that names it is about these targets and no others."""
 

@@ -8,6 +8,7 @@ operation that keeps a pace is moved on, in one statement, before its command is
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
-from z4j_core import wire
+from z4j_core import revealed, wire
 from z4j_core.engine import Target
 from z4j_core.sealed import MAX_BLOBS
 from z4j_core.verbs import MAKES
@@ -26,13 +27,15 @@ from z4j_brain.ledger.states import Outcome, Phase
 from z4j_brain.lib import nudge
 from z4j_brain.lib.bulk import micros
 from z4j_brain.operations import outcomes, statements, targets
-from z4j_brain.operations.models import Command, Item, LateResult, Operation
+from z4j_brain.operations.models import Command, Item, LateResult, Operation, Revealed
 from z4j_brain.operations.states import CommandState, ItemOutcome, ItemProgress, OperationState
 from z4j_brain.rbac.actor import SYSTEM, Actor
 
 logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)
+#: How long whoever asked has to take what was revealed.
+REVEALED = timedelta(minutes=5)
 #: Rows that one look takes up.
 ROUND = 200
 #: Kinds of waiting commands that one look tells apart, and agents that it wakes for one kind.
@@ -47,7 +50,7 @@ _CONFIRMED_BY = {"cancel": "cancelled", "stop": ENDED, "restart": ENDED}
 #: Verbs that nobody repeats: cut off in one, only the agent that had it can know how far it came.
 _ONCE = frozenset({"purge"})
 #: Verbs that need the original of a task.
-_REPEATING = frozenset({"retry", "retry_with"})
+_REPEATING = frozenset({"retry", "retry_with", revealed.VERB})
 #: What a worker that has come back under its name is still to be told. A restart it has just had.
 _OUTLIVING = frozenset({"pause", "resume", "rate_limit", "time_limit", "autoscale"})
 _OUTCOMES = frozenset(ItemOutcome.values)
@@ -280,7 +283,8 @@ def settle(agent: Agent, results: wire.Results) -> bool:
 
 
 def _keep_late(command: Command, agent: Agent, results: wire.Results) -> bool:
-    LateResult.objects.create(command=command, agent=agent, fence=results["fence"], results=results["results"])
+    told = [{name: value for name, value in one.items() if name != "revealed"} for one in results["results"]]
+    LateResult.objects.create(command=command, agent=agent, fence=results["fence"], results=told)
     logger.warning("late_result command=%s fence=%s agent=%s", command.pk, results["fence"], agent.pk)
     return False
 
@@ -291,6 +295,8 @@ def _apply(command: Command, agent: Agent, results: list[wire.Result]) -> None:
     for item in items:
         _answer(item, answers.get(item.pk))
     outcomes.write(items)
+    if command.verb == revealed.VERB:
+        _keep_revealed(command, [answers[item.pk] for item in items if item.outcome == ItemOutcome.DONE])
     operation = outcomes.sum_up(command.operation_id)
     became = {item.target_id: item.outcome or item.progress for item in items}
     actor = Actor("agent", str(agent.pk), agent.name, auth={"method": "agent_key", "key": str(agent.key_id)})
@@ -316,6 +322,13 @@ def _answer(item: Item, result: wire.Result | None) -> None:
         outcomes.end(item, ItemOutcome(result["outcome"]), result.get("detail", ""))
     else:
         outcomes.end(item, ItemOutcome.FAILED, f"The agent answered {result['outcome']}.")
+
+
+def _keep_revealed(command: Command, results: list[wire.Result]) -> None:
+    """Sealed to whoever asked: for them, for a moment, and apart from all that anybody else reads."""
+    for blob in filter(None, (result.get("revealed") for result in results)):
+        kept = {"command": command, "blob": base64.b64decode(blob), "expires_at": timezone.now() + REVEALED}
+        Revealed.objects.update_or_create(operation=command.operation, defaults=kept)
 
 
 def _code(results: list[wire.Result]) -> str:

@@ -152,10 +152,10 @@ def past(environment: Environment, target_kind: str, target_ids: Sequence[str]) 
 
 
 def without_arguments(environment: Environment, target_ids: Sequence[str]) -> dict[str, str]:
-    """Targets for which an agent has answered before that it has no arguments, and what it said."""
+    """Targets for which an agent has answered a retry before that it has no arguments, and what it said."""
     rows = Item.objects.filter(
         target_id__in=target_ids, outcome=ItemOutcome.ARGS_UNAVAILABLE, operation__environment=environment
-    )
+    ).exclude(operation__action="task.reveal")
     return dict(rows.order_by("id").values_list("target_id", "detail"))
 
 

@@ -18,7 +18,8 @@ class Verb:
 
     `bound`: it is about one worker, and no other may carry it out. `undoable`: what it made can be taken back.
     `danger`: what it does cannot be taken back; then the number of what goes has to be typed (`typed`), and a person
-    has to have shown within ten minutes that it is them (`fresh`).
+    has to have shown within ten minutes that it is them (`fresh`). `sole`: of one target at a time, and never without a
+    reason.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Verb:
     danger: bool = False
     typed: bool = False
     fresh: bool = False
+    sole: bool = False
 
     @property
     def verb(self) -> str:

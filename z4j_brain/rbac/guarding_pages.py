@@ -27,6 +27,7 @@ from z4j_brain.rbac.states import Permission
 _NUMBERS = {
     policies.ANY: ("Anything at all", "Targets that one request may have without a second person."),
     "queue.purge": ("Purge queues", "0: each purge takes a second person."),
+    "task.reveal": ("Reveal sealed originals", "0: each reveal takes a second person."),
     "worker.restart": ("Restart workers", "1: one at a time goes without, the whole crew does not."),
     "worker.restart_pool": ("Restart pools", ""),
     "worker.stop": ("Stop workers", ""),

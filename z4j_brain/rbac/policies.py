@@ -22,6 +22,7 @@ ITSELF = "environment.set_approval_policy"
 PRODUCTION: Mapping[str, int] = {
     ANY: 100,
     "queue.purge": 0,
+    "task.reveal": 0,
     "worker.restart": 1,
     "worker.restart_pool": 1,
     "worker.stop": 1,

@@ -10,6 +10,7 @@ class Permission(models.TextChoices):
 
     VIEW = "view_metadata", "see projects, queues, tasks and workers"
     VIEW_PAYLOAD = "view_payload", "see redacted arguments, results and tracebacks"
+    REVEAL = "reveal", "have sealed originals of tasks revealed to them"
     RETRY = "retry_task", "retry a task"
     CANCEL = "cancel_task", "cancel a task"
     RUN = "run_task", "run a task with arguments of their own"
@@ -53,6 +54,7 @@ _OPERATE = _SEE | {
     Permission.REQUEST,
 }
 _ADMINISTER = _OPERATE | {
+    Permission.REVEAL,
     Permission.PURGE,
     Permission.MANAGE_WORKERS,
     Permission.MANAGE_AGENTS,

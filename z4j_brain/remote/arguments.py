@@ -11,22 +11,27 @@ from uuid import UUID
 GROUPS = {
     "tasks": "List tasks, show one, run some again, stop some.",
     "bulk": "Ask for an action on any number of targets, and steer what was asked for.",
+    "reveal": "Show the sealed original of a task, here and nowhere else.",
 }
 _EXITS = "Exit code: 0 done, 1 failed or refused, 2 not understood, 3 partly done, 130 interrupted."
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: its two words, what it promises, and who adds which options."""
+    """One command: its words, one or two, what it promises, and who adds which options."""
 
     group: str
     verb: str
     promise: str
     options: tuple[Callable[[argparse.ArgumentParser], object], ...]
 
+    @property
+    def words(self) -> list[str]:
+        return [self.group, self.verb] if self.verb else [self.group]
+
     def parser(self) -> argparse.ArgumentParser:
         parser = argparse.ArgumentParser(
-            prog=f"z4j {self.group} {self.verb}", description=self.promise, epilog=_EXITS, allow_abbrev=False
+            prog=" ".join(("z4j", *self.words)), description=self.promise, epilog=_EXITS, allow_abbrev=False
         )
         for add in (*self.options, _everywhere):
             add(parser)
@@ -123,6 +128,17 @@ def _asking(parser: argparse.ArgumentParser) -> None:
     _consent(parser)
 
 
+def _revealing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("where", metavar="PROJECT/ENVIRONMENT", help="where the task is")
+    parser.add_argument("id", metavar="TASK", help="the task, by its id here or by its engine's")
+    _reason(parser)
+    add = parser.add_argument
+    add(
+        "--wait", type=_positive, default=900.0, metavar="SECONDS", help="for an approval and the worker's answer (900)"
+    )
+    add("--force", action="store_true", help="also into a pipe or a file")
+
+
 def _consent(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--no-watch", action="store_true", help="do not wait for the end")
@@ -142,18 +158,33 @@ COMMANDS = (
     Command(
         "bulk", "undo", "Take back what has not left, and cancel what it enqueued.", (_operation, _reason, _consent)
     ),
+    Command(
+        "reveal",
+        "",
+        "Show the sealed original of a task in this terminal alone. It takes a reason, and in production an approval.",
+        (_revealing,),
+    ),
 )
 
 
 def find(words: Sequence[str]) -> Command | None:
-    return next((one for one in COMMANDS if [one.group, one.verb] == list(words[:2])), None)
+    return next((one for one in COMMANDS if one.words == list(words[: len(one.words)])), None)
 
 
 def usage(group: str = "") -> str:
     """The commands of a group, or of all."""
     told = [one for one in COMMANDS if group in ("", one.group)]
-    lines = [f"  z4j {one.group} {one.verb:<8} {one.promise}" for one in told]
-    return "\n".join([GROUPS.get(group, "Ask a brain."), "", *lines, "", f"More: z4j {told[0].group} VERB --help"])
+    width = max(len(" ".join(one.words)) for one in told)
+    lines = [f"  z4j {' '.join(one.words):<{width}} {one.promise}" for one in told]
+    return "\n".join(
+        [
+            GROUPS.get(group, "Ask a brain."),
+            "",
+            *lines,
+            "",
+            f"More: z4j {told[0].group} {'VERB --help' if told[0].verb else '--help'}",
+        ]
+    )
 
 
 def _pair(text: str) -> tuple[str, str]:

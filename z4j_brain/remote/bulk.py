@@ -36,7 +36,7 @@ def run(client: Client, terminal: Terminal, asked: Namespace) -> int:
     wish = wishes.wish(client, asked)
     found = _previewed(client, terminal, wish)
     if not found["able"]:
-        raise _nothing(found)
+        raise nothing(found)
     terminal.tell(*previews.told(terminal, found))
     confirm = _agreed(terminal, asked, found)
     body = {
@@ -91,7 +91,7 @@ def _previewed(client: Client, terminal: Terminal, body: dict[str, Any]) -> dict
     return found
 
 
-def _nothing(found: dict[str, Any]) -> Trouble:
+def nothing(found: dict[str, Any]) -> Trouble:
     if not found["matching"]:
         return refused("nothing_matches", "Nothing matches", "There is nothing to do.")
     trouble = refused("nothing_able", "Nothing to do", f"All {found['matching']:,} that match are left out.")

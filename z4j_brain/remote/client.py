@@ -55,6 +55,10 @@ class Client:
     def get(self, path: str, **query: str) -> dict[str, Any]:
         return self._call("GET", path + (f"?{urlencode(query)}" if query else ""), None, {}, again=True)
 
+    def take(self, path: str) -> dict[str, Any]:
+        """What is handed out once: an answer that gets lost is not to be had again. Raises Unreachable then."""
+        return self._call("GET", path, None, {}, again=False)
+
     def pages(self, path: str, query: Mapping[str, str]) -> Iterator[list[dict[str, Any]]]:
         """The rows of a list, page by page; a page may be empty and another follow."""
         asked: dict[str, str] | None = dict(query)

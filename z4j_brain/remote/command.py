@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 
-from z4j_brain.remote import arguments, bulk, place, tasks
+from z4j_brain.remote import arguments, bulk, place, reveal, tasks
 from z4j_brain.remote.client import Client
 from z4j_brain.remote.terminal import Terminal, writable
 from z4j_brain.remote.trouble import DONE, FAILED, INTERRUPTED, WRONG, Trouble
@@ -24,6 +24,7 @@ _RUNS: Mapping[tuple[str, str], Callable[[Client, Terminal, Namespace], int]] = 
     ("bulk", "resume"): bulk.steer,
     ("bulk", "cancel"): bulk.steer,
     ("bulk", "undo"): bulk.undo,
+    ("reveal", ""): reveal.show,
 }
 
 
@@ -44,10 +45,11 @@ def run(words: Sequence[str]) -> int:
     command = arguments.find(words)
     if command is None:
         return _help(words)
-    asked = command.parser().parse_intermixed_args(list(words[2:]))
+    asked = command.parser().parse_intermixed_args(list(words[len(command.words) :]))
     asked.verb = command.verb
     if command.group == "tasks":
         asked.action, asked.option = f"task.{command.verb}", getattr(asked, "option", [])
+    asked.environment = getattr(asked, "where", asked.environment)
     terminal = Terminal(asked.form)
     try:
         where = place.find(asked.url, asked.token_file, asked.environment, os.environ)

@@ -11,7 +11,7 @@ from z4j_brain.remote.client import Client
 from z4j_brain.remote.terminal import Terminal, plain
 from z4j_brain.remote.trouble import AWAITING, DONE, FAILED, INTERRUPTED, PARTIAL, Unreachable
 
-_ENDED = frozenset({"succeeded", "failed", "partial", "expired", "cancelled"})
+ENDED = frozenset({"succeeded", "failed", "partial", "expired", "cancelled"})
 #: Outcomes that nobody has to look at.
 _FINE = frozenset({"done", "left_out", "cancelled"})
 #: Targets that are named at the end.
@@ -47,7 +47,7 @@ def _looks(client: Client, pk: str) -> Iterator[dict[str, Any]]:
     while True:
         operation = _look(client, pk)
         yield operation
-        if operation["state"] in _ENDED or operation["halted"] or is_waiting(operation):
+        if operation["state"] in ENDED or operation["halted"] or is_waiting(operation):
             return
         time.sleep(rest)
         rest = min(rest * 1.2, _LATEST)
@@ -121,7 +121,7 @@ def _went_wrong(client: Client, terminal: Terminal, operation: dict[str, Any], w
     lines = ["", *terminal.table(["TARGET", "WHAT", "OUTCOME", "WHY"], cells)]
     if operation["failed"] > len(rows):
         lines.append(f"And {operation['failed'] - len(rows)} more.")
-    if operation["state"] in _ENDED:
+    if operation["state"] in ENDED:
         again = f"z4j bulk run {operation['action']} --filter operation={operation['id']}"
         lines += ["", f"Try what failed again: {plain(again)}"]
     return lines

@@ -29,6 +29,7 @@ retry = launch.asking(verbs.RETRY)
 retry_with = launch.asking(verbs.RETRY_WITH)
 requeue = launch.asking(verbs.REQUEUE)
 move = launch.asking(verbs.MOVE)
+reveal = launch.asking(verbs.REVEAL)
 run = launch.asking(verbs.RUN)
 hello = launch.asking(verbs.HELLO)
 

@@ -48,10 +48,16 @@ def move(task: Standing) -> Verdict:
     return LeftOut.NOT_WAITING, f"{TaskState(task.state).label}: only what waits in a queue can be moved to another."
 
 
+def reveal(task: Standing) -> Verdict:
+    """In any state: what decides is whether something is sealed."""
+    return None
+
+
 VERDICTS: dict[str, Callable[[Standing], Verdict]] = {
     "cancel": cancel,
     "requeue": requeue,
     "retry": retry,
     "retry_with": retry,
     "move": move,
+    "reveal": reveal,
 }

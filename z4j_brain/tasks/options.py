@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django import forms
+from z4j_core import revealed
 
 from z4j_brain.lib.jsonbody import finite, refuse_constant
 from z4j_brain.operations.options import Options
@@ -92,6 +94,25 @@ class Running(Arguments):
     queue = forms.CharField(
         label="Queue", required=False, max_length=255, help_text="Empty: where the task goes by itself."
     )
+
+
+class Revealing(Options):
+    """The public half of a key that only whoever asks has."""
+
+    params: ClassVar[Mapping[str, str]] = {revealed.TO: revealed.TO}
+
+    to = forms.CharField(
+        label="To", max_length=44, help_text="A one-time X25519 key, public, in base64: z4j makes one."
+    )
+
+    def clean_to(self) -> str:
+        given = str(self.cleaned_data[revealed.TO])
+        try:
+            if len(base64.b64decode(given, validate=True)) == 32:
+                return given
+        except ValueError:
+            pass
+        raise forms.ValidationError("32 bytes in base64.")
 
 
 class Moving(Options):

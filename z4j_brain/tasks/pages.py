@@ -20,7 +20,7 @@ from z4j_brain.rbac import access, onshow
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.states import Permission
-from z4j_brain.tasks import actions, exporting, marks, masking, queries, replay, trace, verbs
+from z4j_brain.tasks import actions, exporting, marks, masking, originals, queries, replay, trace, verbs
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.query_string import View
 from z4j_brain.tasks.waiting import waiting
@@ -106,6 +106,7 @@ def shown(request: HttpRequest, project: str, environment: str, id: int) -> Http
             "replay": replay.verdict(task) if task.is_final else [],
             "worker": fleet.by_name(actor, place, task.engine, task.worker) if task.worker else None,
             "waiting": waiting(actor, task),
+            "reveals": bool(originals.kids([task.pk])) and Permission.REVEAL in access.permissions(actor, place),
         }
     )
     return render(request, "tasks/detail.html", context)

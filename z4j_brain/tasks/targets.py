@@ -33,7 +33,7 @@ from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.narrowing import too_wide
 from z4j_brain.tasks.query_string import View
 from z4j_brain.tasks.states import TERMINAL
-from z4j_brain.tasks.verbs import COPIES, ENGINE, KIND
+from z4j_brain.tasks.verbs import COPIES, ENGINE, KIND, REVEAL
 
 #: Tasks that are read in one query.
 STEP = 1_000
@@ -41,6 +41,8 @@ STEP = 1_000
 _ENGINE = 32
 #: Verbs that make another task of it, and their actions: who asks for one has as good as asked for the other.
 _COPYING = ("retry", "retry_with")
+#: And those that need the original of a task.
+_OPENING = (*_COPYING, REVEAL.asks)
 
 
 class _Row(NamedTuple):
@@ -186,7 +188,7 @@ class _Judge:
         self._signature = cache(partial(fleet.signature_of, environment))
         running = {(row.engine, row.worker) for row in rows if row.worker} if verb.asks == "cancel" else set()
         self._runners = fleet.agents_of(environment, running)
-        vaults = {row.vault for row in rows} if verb.asks in _COPYING else set()
+        vaults = {row.vault for row in rows} if verb.asks in _OPENING else set()
         self._serving = Serving(environment, verb, vaults, set(self._runners.values()))
         self._asked: dict[str, UUID] = {}
         self._retried: dict[tuple[str, str], str] = {}
@@ -198,6 +200,7 @@ class _Judge:
                 self._remember(one)
             if verb.asks in _COPYING:
                 self._retried |= retried(environment, [row.task_id for row in step])
+            if verb.asks in _OPENING:
                 self._kids |= originals.kids([row.id for row in step])
         self._asking = operations.among(environment, set(self._asked.values()))
 
@@ -207,7 +210,7 @@ class _Judge:
             self._asked[one.target_id] = one.operation_id
         if one.outcome == ItemOutcome.DONE and one.new_task_id and one.action in COPIES:
             self._remade[one.target_id] = one.new_task_id
-        if one.outcome == ItemOutcome.ARGS_UNAVAILABLE:
+        if one.outcome == ItemOutcome.ARGS_UNAVAILABLE and one.action != REVEAL.name:
             self._denied[one.target_id] = one.detail
 
     def _again(self, row: _Row) -> str | None:
@@ -234,7 +237,7 @@ class _Judge:
         )
 
     def _audience(self, row: _Row) -> UUID | None:
-        if self._verb.asks in _COPYING:
+        if self._verb.asks in _OPENING:
             return self._holder(row)
         return self._serving.able(row.engine, self._runners.get((row.engine, row.worker)))
 
@@ -246,6 +249,8 @@ class _Judge:
     def _verdict(self, row: _Row) -> judging.Verdict:
         if verdict := self._judge(row):
             return verdict
+        if self._verb is REVEAL and row.id not in self._kids:
+            return LeftOut.ARGS_UNAVAILABLE, "No sealed original of it is kept here: there is nothing to reveal."
         if asked := self._asked.get(str(row.id)):
             who = self._asking[asked].actor_name
             return LeftOut.ALREADY_ASKED, f"{who} has asked for it already, in operation {asked}."

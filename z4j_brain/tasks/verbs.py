@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from z4j_brain.operations.verbs import Verb
 from z4j_brain.rbac.states import Permission
-from z4j_brain.tasks.options import Arguments, Moving, Running
+from z4j_brain.tasks.options import Arguments, Moving, Revealing, Running
 
 KIND = "task"
 #: A task name that workers know.
@@ -72,6 +72,22 @@ MOVE = Verb(
     icon="arrow-right",
     options=Moving,
 )
+#: By the command `z4j reveal`: no page offers it.
+REVEAL = Verb(
+    "task.reveal",
+    "reveal",
+    KIND,
+    Permission.REVEAL,
+    "Reveal",
+    "A worker that has the key, and whose owner allows it, encrypts the sealed original to whoever asks: once.",
+    done="Revealed",
+    stays="Keep it sealed",
+    icon="eye",
+    options=Revealing,
+    danger=True,
+    fresh=True,
+    sole=True,
+)
 RUN = Verb(
     "task.run",
     "run",
@@ -97,4 +113,4 @@ HELLO = Verb(
 COPIES = (RETRY.name, RETRY_WITH.name)
 #: What a list of tasks offers for all that is on it.
 BULK = (RETRY, RETRY_WITH, CANCEL, REQUEUE, MOVE)
-ALL = (RETRY, RETRY_WITH, CANCEL, REQUEUE, MOVE, RUN, HELLO)
+ALL = (RETRY, RETRY_WITH, CANCEL, REQUEUE, MOVE, REVEAL, RUN, HELLO)

@@ -144,7 +144,7 @@ def test_a_target_is_a_task_or_a_queue_or_a_worker_and_a_hello_needs_none(inspec
 
 
 def test_what_only_moves_tasks_about_is_allowed_and_what_stops_or_destroys_needs_the_owners_word():
-    assert {*VERBS, "ping"} == ALLOWED | DENIED
+    assert {*VERBS, "ping", "reveal"} == ALLOWED | DENIED
     assert all(AllowList().refusal(verb) == "" for verb in ALLOWED)
     assert all("Z4J_ALLOW" in AllowList().refusal(verb) for verb in DENIED)
 

@@ -9,9 +9,10 @@ from typing import Final
 
 ALLOWED: Final = frozenset({"retry", "retry_with", "cancel", "requeue", "move", "pause", "resume", "hello", "ping"})
 #: Known verbs that need the owner's word. An unknown verb needs it too.
-DENIED: Final = frozenset(
-    {"run", "purge", "restart", "restart_pool", "stop", "grow", "shrink", "autoscale", "rate_limit", "time_limit"}
-)
+DENIED: Final = frozenset({
+    "run", "purge", "restart", "restart_pool", "stop", "grow", "shrink", "autoscale", "rate_limit", "time_limit",
+    "reveal",
+})  # fmt: skip
 
 
 class AllowList:

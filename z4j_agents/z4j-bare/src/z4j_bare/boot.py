@@ -98,7 +98,7 @@ class Boot:
             )
             proofs = Proofs(self._witness, required=self._config.require_proof)
             inspection = Inspection(self._config.dsn, self.id, trust, allow, proofs)
-            executor = Executor(journal, engines, allow, sealer)
+            executor = Executor(journal, engines, allow, sealer, self.original)
             self._watch = Watch(engines, problems, self.put, say, lambda: self.failing)
             self._poller = Poller(
                 self.id,

@@ -15,20 +15,24 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Final
 
-from z4j_core import safety, wire
+from z4j_core import revealed, safety, wire
 from z4j_core.engine import Engine, Target
 from z4j_core.verbs import MAKES
 
+from z4j_bare import reveal
 from z4j_bare.allow import AllowList
 from z4j_bare.database import Unavailable
 from z4j_bare.inspection import Refused
 from z4j_bare.journal import Entry, Journal, Superseded
+from z4j_bare.reveal import Kept
 from z4j_bare.sealer import Sealer
 
 logger = logging.getLogger(__name__)
 
 #: What was cut off in the act may be done again: the effect is the same.
-REPEATABLE: Final = frozenset({"cancel", "ping", "pause", "resume", "rate_limit", "time_limit", "autoscale", "hello"})
+REPEATABLE: Final = frozenset(
+    {"cancel", "ping", "pause", "resume", "rate_limit", "time_limit", "autoscale", "hello", revealed.VERB}
+)
 MAX_STARTS: Final = 3
 _CUT_OFF: Final = (
     "Begun once and cut off; nobody knows whether it took effect. It is not repeated by itself: look, and ask again if"
@@ -47,15 +51,23 @@ class Unkept(Exception):
 
 
 class Executor:
-    """Carries out one inspected command, with the journal on both sides of each act. `sealer` opens what is sealed."""
+    """Carries out one inspected command, with the journal on both sides of each act. `sealer` opens what is sealed,
+    `kept` tells what this host has of a task.
+    """
 
     def __init__(
-        self, journal: Journal, engines: Mapping[str, Engine], allow: AllowList, sealer: Sealer | None = None
+        self,
+        journal: Journal,
+        engines: Mapping[str, Engine],
+        allow: AllowList,
+        sealer: Sealer | None = None,
+        kept: Kept = lambda task_id: None,
     ) -> None:
         self._journal = journal
         self._engines = engines
         self._allow = allow
         self._sealer = sealer
+        self._kept = kept
 
     def carry_out(self, command: wire.Command) -> None:
         """Its results are in the journal, to be sent, when this returns. Raises Refused and Unkept."""
@@ -110,6 +122,8 @@ class Executor:
         verb, item = command["verb"], target["item"]
         if verb == "ping":
             return wire.Result(item=item, outcome=wire.Outcome.DONE)
+        if verb == revealed.VERB and self._sealer is not None:
+            return reveal.answer(command, target, self._sealer, self._kept)
         engine = self._engines.get(command["engine"])
         if engine is None:
             why = "This agent does not serve that engine."

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from z4j_core import wire
+from z4j_core import revealed, wire
 from z4j_core.dsn import DSN
 from z4j_core.sealed import is_sealed
 from z4j_core.verbs import VERBS, Subject
@@ -143,6 +143,6 @@ def _aims(verb: str, target: wire.Target) -> bool:
         return True
     if verb == "run":
         return bool(target.get("name"))
-    if VERBS.get(verb) is Subject.TASK:
+    if verb == revealed.VERB or VERBS.get(verb) is Subject.TASK:
         return bool(target["task_id"])
     return bool(target["task_id"] or target.get("queue") or target.get("worker"))

@@ -12,6 +12,7 @@ from z4j_core.engine import Engine
 from z4j_core.redaction import RULES_VERSION
 from z4j_core.verbs import VERBS
 
+from z4j_bare import reveal
 from z4j_bare.allow import AllowList
 from z4j_bare.config import Config
 from z4j_bare.policies import Policies
@@ -33,6 +34,8 @@ def describe(
 ) -> dict[str, Any]:
     """`works`: this is a worker; only a worker is asked to do anything."""
     shown = [_engine(engine, problems, works=works) for engine in list(engines.values())]
+    for engine in shown if works else ():
+        reveal.offer(engine, config.seal, allow)
     allowed, refused = allow.describe({verb for engine in shown for verb in engine["capabilities"] if verb in VERBS})
     versions = {"z4j": version("z4j-bare"), "python": platform.python_version()}
     return {

@@ -343,11 +343,14 @@ class Outcome(StrEnum):
 
 
 class Result(TypedDict):
+    """`revealed`: the original of a task, encrypted to whoever asked for it (see `z4j_core.revealed`), in base64."""
+
     item: int
     outcome: str
     detail: NotRequired[str]
     code: NotRequired[str]
     new_task_id: NotRequired[str]
+    revealed: NotRequired[str]
 
 
 class Results(TypedDict):
