@@ -46,6 +46,15 @@ def test_the_page_says_what_was_hidden_by_what_and_who_lags_behind(olive, cast):
     assert "island-only" not in page
 
 
+def test_the_page_promises_no_more_than_agents_that_have_heard_it_keep(olive, cast):
+    RedactionPolicy.objects.create(environment=cast.production, mode="shapes")
+
+    page = olive.get(PAGE).content.decode()
+
+    assert "once an agent has heard it" in page
+    assert "where only producers run hears of none: set <code>Z4J_REDACTION</code> there" in page
+
+
 def test_a_pasted_value_leaves_no_trace(olive, cast, caplog):
     caplog.set_level(logging.DEBUG)
 
