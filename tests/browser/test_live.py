@@ -53,7 +53,7 @@ def test_a_task_follows_its_own_events_at_once(visit, worker):
     worker.send()
 
     expect(page.locator("#task-head .state")).to_have_text("Failed", timeout=4000)
-    expect(page.locator("#task-error")).to_contain_text("send_receipt")
+    expect(page.locator("#task-error")).to_contain_text("smtplib.SMTPServerDisconnected: a message")
     expect(page.locator("#do-retry")).to_be_visible()
 
 
