@@ -11,11 +11,8 @@ from typing import Any
 
 from z4j_core.marks import MARK
 from z4j_core.rules import Rules
-from z4j_core.secret_names import is_secret
+from z4j_core.secret_names import PAIR_NAMES, PAIR_VALUES, is_secret, stands_before
 from z4j_core.secret_phrases import REDACTED
-
-_NAMES = frozenset(("name", "key", "field", "header", "param", "parameter", "k", "label", "id"))
-_VALUES = frozenset(("value", "val", "v", "content", "data", "text"))
 
 
 def clean(value: Any, rules: Rules, text: Callable[[str], str]) -> Any:
@@ -30,10 +27,10 @@ def clean(value: Any, rules: Rules, text: Callable[[str], str]) -> Any:
 
 
 def _object(value: dict[str, Any], rules: Rules, text: Callable[[str], str]) -> dict[str, Any]:
-    pair = next(filter(None, (_mark(rules, said, "") for key, said in value.items() if key.lower() in _NAMES)), "")
+    pair = next(filter(None, (_mark(rules, said, "") for key, said in value.items() if key.lower() in PAIR_NAMES)), "")
     found = {}
     for key, part in value.items():
-        mark = pair if pair and key.lower() in _VALUES else _mark(rules, key, part)
+        mark = pair if pair and key.lower() in PAIR_VALUES else _mark(rules, key, part)
         found[text(key)] = _hidden(mark, part) if mark else clean(part, rules, text)
     return found
 
@@ -49,11 +46,12 @@ def _list(value: Sequence[Any], rules: Rules, text: Callable[[str], str]) -> lis
 
 def _mark_of_next(value: Sequence[Any], position: int, rules: Rules) -> str:
     """What hides the part behind this one; "" when it may be looked at."""
-    name, behind = value[position], value[position + 1 : position + 2]
-    if not behind or not isinstance(name, str) or "=" in name:
+    name = value[position]
+    if position + 1 == len(value) or not isinstance(name, str):
         return ""
-    option = name.startswith("-") and not (isinstance(behind[0], str) and behind[0].startswith("-"))
-    return _mark(rules, name, behind[0]) if option or (position == 0 and len(value) == 2) else ""
+    behind, of_pair = value[position + 1], position == 0 and len(value) == 2
+    said = behind if isinstance(behind, str) else ""
+    return _mark(rules, name, behind) if stands_before(name, said, of_pair=of_pair) else ""
 
 
 def _mark(rules: Rules, name: Any, value: Any) -> str:

@@ -80,6 +80,11 @@ _BENIGN_HEADS: Final = _listed(
 _COUNTABLE: Final = frozenset({"tokens"})
 
 
+#: How a pair in disguise, `{"name": "password", "value": ...}`, calls its two parts.
+PAIR_NAMES: Final = _listed("name key field header param parameter k label id")
+PAIR_VALUES: Final = _listed("value val v content data text")
+
+
 def _stems() -> tuple[str, ...]:
     """The shortest words without one of which no name is a secret's; of two that stand together, one will do."""
     common = ("key", "code", "account")
@@ -114,6 +119,11 @@ def is_secret(name: str, value: object = "") -> bool:
     if verdict == "count":
         return not issubclass(type(value), (int, float))
     return verdict == "secret"
+
+
+def stands_before(name: str, behind: str, *, of_pair: bool) -> bool:
+    """Does a text in a list say what is behind it? The first of a pair does, and an option of a command."""
+    return "=" not in name and (of_pair or (name.startswith("-") and not behind.startswith("-")))
 
 
 def may_name_one(text: str) -> bool:

@@ -19,7 +19,7 @@ from z4j_core.kinds import MISSING, declared, is_kind, model, name_of, qualified
 from z4j_core.marks import MARK
 from z4j_core.policy import Mode
 from z4j_core.rules import NO_RULES, Rules
-from z4j_core.secret_names import is_secret
+from z4j_core.secret_names import PAIR_NAMES, PAIR_VALUES, is_secret, stands_before
 from z4j_core.secret_phrases import REDACTED
 
 CUT: Final = "…"
@@ -41,9 +41,7 @@ _PLAIN: Final = (
     pathlib.PurePosixPath, pathlib.PosixPath, pathlib.PureWindowsPath,
 )  # fmt: skip
 _BRACKETS: Final = ((list, "[", "]"), (tuple, "(", ")"), (set, "{", "}"), (frozenset, "{", "}"))
-_PAIR_NAMES: Final = frozenset({"name", "key", "field", "header", "param", "parameter", "k", "label", "id"})
-_LONGEST_PAIR_NAME: Final = max(map(len, _PAIR_NAMES))
-_PAIR_VALUES: Final = frozenset({"value", "val", "v", "content", "data", "text"})
+_LONGEST_PAIR_NAME: Final = max(map(len, PAIR_NAMES))
 
 
 class Full(Exception):
@@ -126,10 +124,10 @@ class Walk:
                 hidden = ""
                 continue
             self.value(value, depth)
-            if position + 1 < len(values) and (name := name_of(value)) and "=" not in name:
-                option = name.startswith("-") and not name_of(values[position + 1]).startswith("-")
-                if option or (position == 0 and len(values) == 2):
-                    hidden = self._named(name, values[position + 1])
+            if position + 1 < len(values) and (name := name_of(value)):
+                behind, of_pair = values[position + 1], position == 0 and len(values) == 2
+                if stands_before(name, name_of(behind), of_pair=of_pair):
+                    hidden = self._named(name, behind)
 
     def value(self, value: Any, depth: int = 0) -> None:
         if leaf := self._leaf(value, depth):
@@ -257,7 +255,7 @@ class Walk:
             comma = ", "
             if mark:
                 self.tell(told + mark)
-            elif hidden and name_of(key).lower() in _PAIR_VALUES:
+            elif hidden and name_of(key).lower() in PAIR_VALUES:
                 self.tell(told + hidden)
             elif leaf := self._leaf(item, depth + 1):
                 self.tell(told + leaf)
@@ -270,7 +268,7 @@ class Walk:
         """What hides the value of a pair in disguise, `{"name": "password", "value": ...}`, that speaks of a secret."""
         for key, name in items:
             said = name_of(key) if not is_kind(key, str) or str.__len__(key) <= _LONGEST_PAIR_NAME else ""
-            if said.lower() in _PAIR_NAMES and (called := name_of(name)) and (told := self._named(called, "")):
+            if said.lower() in PAIR_NAMES and (called := name_of(name)) and (told := self._named(called, "")):
                 return told
         return ""
 
