@@ -18,7 +18,7 @@ from z4j_bare.trust import Trust
 from z4j_bare.witness import Witness
 from z4j_core import wire
 from z4j_core.testing.toy import Toy
-from z4j_core.verbs import VERBS
+from z4j_core.verbs import SUBJECTS
 
 BOOT = "0f7c0b1e-0000-4000-8000-000000000001"
 
@@ -135,6 +135,7 @@ def test_a_command_of_another_shape_is_not_read(inspection, brain, changes):
         ("ping", {}),
         ("move", {"task_id": "t"}),
         ("run", {"name": "shop.ok"}),
+        ("schedule_enable", {"name": "nightly"}),
     ],
 )
 def test_a_target_is_a_task_or_a_queue_or_a_worker_and_a_hello_needs_none(inspection, brain, verb, target):
@@ -144,7 +145,7 @@ def test_a_target_is_a_task_or_a_queue_or_a_worker_and_a_hello_needs_none(inspec
 
 
 def test_what_only_moves_tasks_about_is_allowed_and_what_stops_or_destroys_needs_the_owners_word():
-    assert {*VERBS, "ping", "reveal"} == ALLOWED | DENIED
+    assert {*SUBJECTS, "ping", "reveal"} == ALLOWED | DENIED
     assert all(AllowList().refusal(verb) == "" for verb in ALLOWED)
     assert all("Z4J_ALLOW" in AllowList().refusal(verb) for verb in DENIED)
 

@@ -125,7 +125,7 @@ def test_a_command_delivered_twice_means_the_same_new_task():
 
 
 def test_without_an_agent_attaching_does_nothing(monkeypatch):
-    monkeypatch.setattr("z4j_core.engine.AGENT_GROUP", "z4j.nobody")
+    monkeypatch.setattr("z4j_core.adapter.AGENT_GROUP", "z4j.nobody")
     assert attach(Half()) is False
 
 

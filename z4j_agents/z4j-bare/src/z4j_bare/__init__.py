@@ -4,7 +4,7 @@
     configure(...)      settings of a framework adapter, above those of the environment
     settings()          what configure was given
     look_again(...)     attach engines that have come into use since
-    attach(engine)      an engine adapter presents itself (entry point `z4j.agent`)
+    attach(adapter)     an adapter presents itself (entry point `z4j.agent`)
 
 With no DSN nothing happens at all: no thread, no file, no connection.
 """
@@ -17,7 +17,7 @@ import threading
 from typing import Any
 
 from z4j_core import safety
-from z4j_core.engine import Engine, Host
+from z4j_core.adapter import Adapter, Host
 
 from z4j_bare.config import Config, InvalidSetting
 from z4j_bare.runtime import Agent
@@ -79,12 +79,12 @@ def look_again(*named: str) -> None:
             _looking.release()
 
 
-def attach(engine: Engine) -> bool:
-    """Install an engine's hooks. False: there is no DSN, so there is nothing to report to."""
+def attach(adapter: Adapter) -> bool:
+    """Install the hooks of an engine or a scheduler. False: there is no DSN, so there is nothing to report to."""
     found = _agent()
     if not isinstance(found, Agent):
         return False
-    found.add(engine)
+    found.add(adapter)
     found.discover()
     return True
 

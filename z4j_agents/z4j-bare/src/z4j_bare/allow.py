@@ -7,11 +7,14 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
-ALLOWED: Final = frozenset({"retry", "retry_with", "cancel", "requeue", "move", "pause", "resume", "hello", "ping"})
+ALLOWED: Final = frozenset({
+    "retry", "retry_with", "cancel", "requeue", "move", "pause", "resume", "hello", "ping",
+    "schedule_enable", "schedule_disable", "schedule_run",
+})  # fmt: skip
 #: Known verbs that need the owner's word. An unknown verb needs it too.
 DENIED: Final = frozenset({
     "run", "purge", "restart", "restart_pool", "stop", "grow", "shrink", "autoscale", "rate_limit", "time_limit",
-    "reveal",
+    "reveal", "schedule_edit", "schedule_create", "schedule_delete",
 })  # fmt: skip
 
 

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from z4j_core import safety, wire
+from z4j_core.adapter import Adapter
 from z4j_core.engine import Engine
+from z4j_core.scheduler import Scheduler
 
 from z4j_bare.allow import AllowList
 from z4j_bare.clock import Skew, now
@@ -25,6 +27,7 @@ from z4j_bare.executor import Executor
 from z4j_bare.gate import gate
 from z4j_bare.inspection import Inspection
 from z4j_bare.journal import Journal
+from z4j_bare.listing import Listing
 from z4j_bare.locks import BootLock
 from z4j_bare.orphans import Orphans
 from z4j_bare.policies import Policies
@@ -52,10 +55,12 @@ class Boot:
         self.spool = Spool(folder / f"{self.id}.db", self.id, cap=config.spool_cap)
         self.vault = Vault(folder / "vault.db", config.dsn.vault_key())
         self.writer = Writer(self.spool, self.vault, on_write=self._wake)
+        self._who = ""
         self._sender: Sender | None = None
         self._orphans: Orphans | None = None
         self._poller: Poller | None = None
         self._watch: Watch | None = None
+        self._listing: Listing | None = None
         self._witness: Witness | None = None
         self.skew = Skew()
         gate.register(self)
@@ -70,6 +75,7 @@ class Boot:
         return self._sender is not None and self._sender.delivery.outage.failing
 
     def introduce(self, identity: wire.Identity) -> None:
+        self._who = identity["name"]
         self.spool.introduce(identity)
 
     def send(self, *errands: Errand) -> None:
@@ -82,6 +88,7 @@ class Boot:
     def poll(
         self,
         engines: Mapping[str, Engine],
+        adapters: Mapping[str, Adapter],
         allow: AllowList,
         sealer: Sealer,
         policies: Policies,
@@ -98,7 +105,7 @@ class Boot:
             )
             proofs = Proofs(self._witness, required=self._config.require_proof)
             inspection = Inspection(self._config.dsn, self.id, trust, allow, proofs)
-            executor = Executor(journal, engines, allow, sealer, self.original)
+            executor = Executor(journal, adapters, allow, sealer, self.original)
             self._watch = Watch(engines, problems, self.put, say, lambda: self.failing)
             self._poller = Poller(
                 self.id,
@@ -116,6 +123,18 @@ class Boot:
                 self._poller.outage.stand_beside(self._sender.delivery.outage)
             self._poller.start()
             self._watch.start()
+
+    def list_schedules(
+        self,
+        schedulers: Mapping[str, Scheduler],
+        problems: Problems,
+        say: Callable[[], None],
+        discover: Callable[[], None],
+    ) -> None:
+        """Tell of schedules from now on, also of those whose scheduler comes into use later. Twice is once."""
+        if self._listing is None:
+            self._listing = Listing(schedulers, problems, self.put, say, lambda: self.failing, discover, self._who)
+            self._listing.start()
 
     def witness(self) -> dict[str, Any]:
         """What this host remembers of the brain's log, and whether that outlives the machine's next start."""
@@ -153,6 +172,8 @@ class Boot:
             self._poller.end()
         if self._watch is not None:
             self._watch.end()
+        if self._listing is not None:
+            self._listing.end()
         self.writer.end(timeout)
         if self._sender is not None and self._sender.finish(max(deadline - time.monotonic(), 0.05)):
             self._clean_up()
@@ -166,7 +187,7 @@ class Boot:
 
     def after_fork(self, clean: bool) -> None:
         self.writer = Writer(self.spool, self.vault, on_write=self._wake)
-        self._sender = self._orphans = self._poller = self._watch = self._witness = None
+        self._sender = self._orphans = self._poller = self._watch = self._listing = self._witness = None
 
     def _wake(self) -> None:
         if self._sender is not None:

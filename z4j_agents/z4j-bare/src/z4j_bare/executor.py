@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Final
 
 from z4j_core import revealed, safety, wire
-from z4j_core.engine import Engine, Target
+from z4j_core.adapter import Adapter, Target
 from z4j_core.verbs import MAKES
 
 from z4j_bare import reveal
@@ -30,9 +30,10 @@ from z4j_bare.sealer import Sealer
 logger = logging.getLogger(__name__)
 
 #: What was cut off in the act may be done again: the effect is the same.
-REPEATABLE: Final = frozenset(
-    {"cancel", "ping", "pause", "resume", "rate_limit", "time_limit", "autoscale", "hello", revealed.VERB}
-)
+REPEATABLE: Final = frozenset({
+    "cancel", "ping", "pause", "resume", "rate_limit", "time_limit", "autoscale", "hello", revealed.VERB,
+    "schedule_enable", "schedule_disable", "schedule_edit", "schedule_create", "schedule_delete",
+})  # fmt: skip
 MAX_STARTS: Final = 3
 _CUT_OFF: Final = (
     "Begun once and cut off; nobody knows whether it took effect. It is not repeated by itself: look, and ask again if"
@@ -58,13 +59,13 @@ class Executor:
     def __init__(
         self,
         journal: Journal,
-        engines: Mapping[str, Engine],
+        adapters: Mapping[str, Adapter],
         allow: AllowList,
         sealer: Sealer | None = None,
         kept: Kept = lambda task_id: None,
     ) -> None:
         self._journal = journal
-        self._engines = engines
+        self._adapters = adapters
         self._allow = allow
         self._sealer = sealer
         self._kept = kept
@@ -94,10 +95,10 @@ class Executor:
 
     def _prepare(self, command: wire.Command, stack: ExitStack) -> None:
         """What the engine opens for all targets. Where that fails, each target says so by itself."""
-        engine = self._engines.get(command["engine"])
-        if engine is not None and len(command["targets"]) > 1:
-            with safety.guard(f"{engine.name}.session"):
-                stack.enter_context(engine.session())
+        adapter = self._adapters.get(command["engine"])
+        if adapter is not None and len(command["targets"]) > 1:
+            with safety.guard(f"{adapter.name}.session"):
+                stack.enter_context(adapter.session())
 
     def _results(self, command: wire.Command, entry: Entry) -> list[wire.Result]:
         if entry.tries >= MAX_STARTS:
@@ -124,8 +125,8 @@ class Executor:
             return wire.Result(item=item, outcome=wire.Outcome.DONE)
         if verb == revealed.VERB and self._sealer is not None:
             return reveal.answer(command, target, self._sealer, self._kept)
-        engine = self._engines.get(command["engine"])
-        if engine is None:
+        adapter = self._adapters.get(command["engine"])
+        if adapter is None:
             why = "This agent does not serve that engine."
             return wire.Result(item=item, outcome=wire.Outcome.UNSUPPORTED, detail=why)
         if again and verb not in REPEATABLE | MAKES:
@@ -135,7 +136,7 @@ class Executor:
             outcome, why = (wire.Outcome.UNKNOWN, _CUT_OFF) if again else (wire.Outcome.REFUSED, str(unopened))
             return wire.Result(item=item, outcome=outcome, detail=why, code=unopened.code.value)
         try:
-            answer = engine.act(verb, Target.from_wire(command, target, again=again), command["params"])
+            answer = adapter.act(verb, Target.from_wire(command, target, again=again), command["params"])
         finally:
             if self._sealer:
                 self._sealer.take_back(target)

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from z4j_core import revealed, wire
 from z4j_core.dsn import DSN
 from z4j_core.sealed import is_sealed
-from z4j_core.verbs import VERBS, Subject
+from z4j_core.verbs import SUBJECTS, Subject
 
 from z4j_bare.allow import AllowList
 from z4j_bare.clock import now
@@ -138,11 +138,16 @@ def _is_target(found: Any) -> bool:
 
 
 def _aims(verb: str, target: wire.Target) -> bool:
-    """Whether a target is what its verb acts on: one task (of a run its name), a queue or a worker; of a hello none."""
+    """Whether a target is what its verb acts on: one task (of a run its name), a schedule, a queue or a worker.
+
+    Of a hello none.
+    """
     if verb in ("hello", "ping"):
         return True
     if verb == "run":
         return bool(target.get("name"))
-    if verb == revealed.VERB or VERBS.get(verb) is Subject.TASK:
+    if verb == revealed.VERB or SUBJECTS.get(verb) is Subject.TASK:
         return bool(target["task_id"])
+    if SUBJECTS.get(verb) is Subject.SCHEDULE:
+        return bool(target.get("name"))
     return bool(target["task_id"] or target.get("queue") or target.get("worker"))

@@ -8,9 +8,10 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from z4j_core import safety
+from z4j_core.adapter import Adapter
 from z4j_core.engine import Engine
 from z4j_core.redaction import RULES_VERSION
-from z4j_core.verbs import VERBS
+from z4j_core.verbs import SUBJECTS
 
 from z4j_bare import reveal
 from z4j_bare.allow import AllowList
@@ -25,7 +26,7 @@ SENTENCE: Final = 400
 
 def describe(
     config: Config,
-    engines: Mapping[str, Engine],
+    adapters: Mapping[str, Adapter],
     allow: AllowList,
     policies: Policies,
     problems: Problems,
@@ -33,10 +34,12 @@ def describe(
     works: bool,
 ) -> dict[str, Any]:
     """`works`: this is a worker; only a worker is asked to do anything."""
-    shown = [_engine(engine, problems, works=works) for engine in list(engines.values())]
-    for engine in shown if works else ():
-        reveal.offer(engine, config.seal, allow)
-    allowed, refused = allow.describe({verb for engine in shown for verb in engine["capabilities"] if verb in VERBS})
+    found = list(adapters.values())
+    shown = [_engine(adapter, problems, works=works) for adapter in found]
+    for adapter, facts in zip(found, shown, strict=True):
+        if works and isinstance(adapter, Engine):
+            reveal.offer(facts, config.seal, allow)
+    allowed, refused = allow.describe({verb for facts in shown for verb in facts["capabilities"] if verb in SUBJECTS})
     versions = {"z4j": version("z4j-bare"), "python": platform.python_version()}
     return {
         "versions": versions | ({"code": config.code} if config.code else {}),
@@ -50,7 +53,7 @@ def describe(
     }
 
 
-def _engine(engine: Engine, problems: Problems, *, works: bool) -> dict[str, Any]:
+def _engine(engine: Adapter, problems: Problems, *, works: bool) -> dict[str, Any]:
     facts: dict[str, Any] = {"name": engine.name, "version": "", "capabilities": {}, "missing": {}, "advice": []}
     with safety.guard(f"{engine.name}.version"):
         facts["version"] = engine.version()
@@ -62,10 +65,10 @@ def _engine(engine: Engine, problems: Problems, *, works: bool) -> dict[str, Any
     return facts
 
 
-def advice(engine: Engine) -> list[dict[str, str]]:
+def advice(engine: Adapter) -> list[dict[str, str]]:
     """What in the engine's configuration will hurt."""
     with safety.guard(f"{engine.name}.advice"):
-        if engine.defines("advice") and not engine.obstacle("advice"):
+        if isinstance(engine, Engine) and engine.defines("advice") and not engine.obstacle("advice"):
             return [
                 {"code": each.code[:64], "text": each.text[:SENTENCE], "fix": each.fix[:SENTENCE]}
                 for each in list(engine.advice())[:ADVICE]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from z4j_core.engine import Engine
+from z4j_core.adapter import Adapter
 
 from z4j_bare.bounds import declared, within
 
@@ -38,7 +38,7 @@ class Problems:
         once = {(problem["engine"], problem["code"]): problem for problem in list(self._known.values())}
         return [once[key] for key in sorted(once)]
 
-    def check_version(self, engine: Engine) -> None:
+    def check_version(self, engine: Adapter) -> None:
         """Once an engine: is its release one that the adapter was tried with?"""
         if engine.name in self._checked:
             return

@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from z4j_core import safety, wire
-from z4j_core.engine import Engine, Store
+from z4j_core.adapter import Adapter, Store
+from z4j_core.engine import Engine
 from z4j_core.redaction import Redactor
+from z4j_core.scheduler import Scheduler
 
 from z4j_bare.allow import AllowList
 from z4j_bare.boot import Boot
 from z4j_bare.config import Config
 from z4j_bare.database import Unavailable
-from z4j_bare.engines import discover, fits, is_second_app
+from z4j_bare.engines import discover, fits, is_second_app, schedulers
 from z4j_bare.gate import gate
 from z4j_bare.heartbeat import Heartbeat
 from z4j_bare.losses import Losses
@@ -51,7 +53,9 @@ class Agent:
         self.policies = Policies(lambda: self._folder)
         self.redactor = Redactor(config.redaction, self.policies.now)
         self.state: Store = State(lambda: self._folder / "state.db")
+        self.adapters: dict[str, Adapter] = {}
         self.engines: dict[str, Engine] = {}
+        self.schedulers: dict[str, Scheduler] = {}
         self._allow = AllowList(config.allow, config.deny, read_only=config.read_only, rate=config.rate)
         self.problems = Problems()
         self.sealer = Sealer(config, self.problems, lambda name: self.redactor.of(name).mode, self.policies.seal_key)
@@ -64,26 +68,35 @@ class Agent:
         self._watching_exit = False
         gate.register(self)
 
-    def add(self, engine: Engine) -> None:
-        """Install an engine's hooks. One adapter for each engine."""
-        with safety.guard(f"{engine.name}.add"):
-            first = self.engines.get(engine.name)
-            if first is None and fits(engine, self.problems):
-                self._install(engine)
-            elif first is not None and is_second_app(engine, first, self.problems):
+    def add(self, adapter: Adapter) -> None:
+        """Install the hooks of an engine or a scheduler. One adapter for each of them."""
+        with safety.guard(f"{adapter.name}.add"):
+            first = self.adapters.get(adapter.name)
+            if first is None and fits(adapter, self.problems):
+                self._install(adapter)
+            elif first is not None and is_second_app(adapter, first, self.problems):
                 self._say_again()
 
-    def _install(self, engine: Engine) -> None:
-        with safety.guard(f"{engine.name}.install"):
-            self.engines[engine.name] = engine
-            engine.install(self)
+    def _install(self, adapter: Adapter) -> None:
+        with safety.guard(f"{adapter.name}.install"):
+            self.adapters[adapter.name] = adapter
+            if isinstance(adapter, Scheduler):
+                self.schedulers[adapter.name] = adapter
+            elif isinstance(adapter, Engine):
+                self.engines[adapter.name] = adapter
+            adapter.install(self)
             if self._boot is not None and self._boot.is_home:
                 self._present(self._boot)
 
     def discover(self, *named: str) -> None:
-        """Install the adapters of engines that are in use here, or that the settings or `named` name."""
+        """Install the adapters of schedulers in use here, and of engines in use or that settings or `named` name."""
         for engine in discover({*self.config.engines, *named}, self.engines.keys(), self.problems):
             self.add(engine)
+        self._discover_schedulers()
+
+    def _discover_schedulers(self) -> None:
+        for scheduler in schedulers(self.schedulers.keys(), self.problems):
+            self.add(scheduler)
 
     def emit(self, event: Mapping[str, Any]) -> None:
         try:
@@ -151,10 +164,12 @@ class Agent:
     def discard(self) -> None:
         """Other settings are to be used: the engines are as they were before this agent."""
         self.close()
-        for engine in self.engines.values():
-            with safety.guard(f"{engine.name}.uninstall"):
-                engine.uninstall()
+        for adapter in self.adapters.values():
+            with safety.guard(f"{adapter.name}.uninstall"):
+                adapter.uninstall()
+        self.adapters.clear()
         self.engines.clear()
+        self.schedulers.clear()
 
     def before_fork(self) -> None:
         """Nothing of the agent itself is open."""
@@ -217,8 +232,11 @@ class Agent:
         if self._role == PRODUCER:
             return
         self._heartbeat.begin(self._name)
-        if any(engine.capabilities() for engine in self.engines.values()):
-            boot.poll(self.engines, self._allow, self.sealer, self.policies, self.problems, self._say_again)
+        if any(adapter.capabilities() for adapter in self.adapters.values()):
+            boot.poll(
+                self.engines, self.adapters, self._allow, self.sealer, self.policies, self.problems, self._say_again
+            )
+            boot.list_schedules(self.schedulers, self.problems, self._say_again, self._discover_schedulers)
 
     def _say_again(self) -> None:
         """Something about us is new: at home, where agent.online is said."""
@@ -231,7 +249,7 @@ class Agent:
         works = self._role != PRODUCER
         self.sealer.look()
         self.policies.tell(self.problems)
-        data = describe(self.config, self.engines, self._allow, self.policies, self.problems, works=works)
+        data = describe(self.config, self.adapters, self._allow, self.policies, self.problems, works=works)
         data |= {"role": self._role, "vault": boot.vault.id if works else ""}
         data |= self.sealer.describe() if works else {}
         data |= {"witness": boot.witness()} if works else {}

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 from celery import signals
-from z4j_core.engine import AGENT_GROUP, attach
+from z4j_core.adapter import AGENT_GROUP, attach
 from z4j_core.verbs import READS, VERBS
 
 import z4j_celery

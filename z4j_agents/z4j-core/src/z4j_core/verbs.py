@@ -1,6 +1,7 @@
 """What an adapter may be asked to do, what it may be asked to tell, and how it says how well it can.
 
-A verb or a read is a method of `z4j_core.engine.Engine`; an adapter that overrides it offers it.
+A verb or a read is a method of `z4j_core.engine.Engine`, or of `z4j_core.scheduler.Scheduler`; an adapter that
+overrides it offers it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ class Subject(StrEnum):
     TASK = "task"
     QUEUE = "queue"
     WORKER = "worker"
+    SCHEDULE = "schedule"
 
 
 class Support(StrEnum):
@@ -27,7 +29,7 @@ class Support(StrEnum):
     NONE = "none"
 
 
-#: Verbs change something. They travel as signed commands.
+#: Verbs of engines change something. They travel as signed commands.
 VERBS: Final[dict[str, Subject]] = {
     "retry": Subject.TASK,
     "retry_with": Subject.TASK,
@@ -48,11 +50,23 @@ VERBS: Final[dict[str, Subject]] = {
     "time_limit": Subject.WORKER,
     "hello": Subject.WORKER,
 }
+#: Verbs of schedulers. A schedule is known by its key, which is the name of a target.
+SCHEDULER_VERBS: Final[dict[str, Subject]] = {
+    "schedule_enable": Subject.SCHEDULE,
+    "schedule_disable": Subject.SCHEDULE,
+    "schedule_edit": Subject.SCHEDULE,
+    "schedule_create": Subject.SCHEDULE,
+    "schedule_delete": Subject.SCHEDULE,
+    "schedule_run": Subject.SCHEDULE,
+}
+#: All of them, by the subject of their targets.
+SUBJECTS: Final[dict[str, Subject]] = VERBS | SCHEDULER_VERBS
 #: Verbs that make a task, under `Target.new_task_id()`. Cut off in the act, they are repeated once the engine was asked
 #: whether that task is there.
 MAKES: Final = frozenset({"retry", "retry_with", "run"})
 #: Reads change nothing. The agent asks for them by itself; nobody sends a command.
 READS: Final = ("worker", "queues", "peek", "lookup", "advice")
+SCHEDULER_READS: Final = ("running", "schedules")
 
 #: What people call each of them, in the order in which they are listed.
 WORDS: Final[dict[str, str]] = {
@@ -79,6 +93,14 @@ WORDS: Final[dict[str, str]] = {
     "lookup": "Ask the engine's store about a task",
     "hello": "Send a hello through the engine",
     "advice": "Say what in the configuration will hurt",
+    "schedules": "List schedules",
+    "running": "Say that the scheduler is alive",
+    "schedule_enable": "Enable a schedule",
+    "schedule_disable": "Disable a schedule",
+    "schedule_edit": "Edit a schedule",
+    "schedule_create": "Create a schedule",
+    "schedule_delete": "Delete a schedule",
+    "schedule_run": "Run a schedule now",
 }
 
 F = TypeVar("F", bound=Callable[..., Any])
