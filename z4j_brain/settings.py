@@ -120,6 +120,7 @@ INSTALLED_APPS = [
     "z4j_brain.operations",
     "z4j_brain.fleet",
     "z4j_brain.tasks",
+    "z4j_brain.schedules",
     "z4j_brain.gateway",
     "z4j_brain.panel",
     "z4j_brain.housekeeping",
