@@ -1,0 +1,116 @@
+"""Cron expressions: what one says, and the moments it is about. A library reads them; the clocks' changes are ours.
+
+Five fields as in crontab(5), or six with the seconds first; names as MON or JAN, `L`, `LW`, `5L` and `MON#2`; @hourly,
+@daily, @weekly, @monthly and @yearly. Where neither day field begins with a star, either is enough.
+
+Clocks that are changed: an expression whose minute and hour are both fixed is about a time of day. It is due once a
+day: when the clocks are set forward over it, at that moment; when they are set back, the first time. Any other is
+about what clocks show: what they never show is not due, and what they show twice is due twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+from z4j_brain.lib import zones
+
+ALIASES: Final = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+#: The fields, with what each takes.
+FIELDS: Final = {
+    "second": "0 to 59",
+    "minute": "0 to 59",
+    "hour": "0 to 23",
+    "day of the month": "1 to 31, L or LW",
+    "month": "1 to 12, or JAN to DEC",
+    "day of the week": "0 to 7 (Sunday is 0 and 7), or SUN to SAT, 5L or MON#2",
+}
+LONGEST: Final = 200
+_NEVER: Final = "It would never be due: there is no such day."
+#: From here it is looked for the first time that an expression is due.
+_START: Final = datetime(2000, 1, 1)
+
+
+@lru_cache(maxsize=4096)
+def fields(text: str) -> tuple[str, ...]:
+    """The five or six fields of an expression that is due at some time; else ValueError, with a sentence for people."""
+    if len(text) > LONGEST:
+        raise ValueError(f"A cron expression has at most {LONGEST} characters.")
+    parts = _expand(text).upper().split()
+    if len(parts) not in (5, 6):
+        said = f"{len(parts)} field{'s' * (len(parts) != 1)}" if parts else "none"
+        raise ValueError(f"A cron expression has five fields, or six with the seconds first; this one has {said}.")
+    _check(parts)
+    return tuple(parts)
+
+
+def _expand(text: str) -> str:
+    short = text.strip().lower()
+    if not short.startswith("@"):
+        return text
+    if short == "@reboot":
+        raise ValueError("@reboot is about the start of one machine: there is no such time here.")
+    if short not in ALIASES:
+        raise ValueError(f"{text.strip()} is not known: {', '.join(ALIASES)} are.")
+    return ALIASES[short]
+
+
+def _check(parts: list[str]) -> None:
+    names = list(FIELDS)[-len(parts) :]
+    for at, (name, part) in enumerate(zip(names, parts, strict=True)):
+        try:
+            CronSim(" ".join(part if here == at else "*" for here in range(len(parts))), _START)
+        except (CronSimError, AssertionError, ValueError):
+            raise ValueError(f"The {name}, {part}, cannot be read: {FIELDS[name]}, with * , - and /.") from None
+    try:
+        next(CronSim(" ".join(parts), _START))
+    except (CronSimError, StopIteration):
+        raise ValueError(_NEVER) from None
+
+
+def is_fixed(text: str) -> bool:
+    """Whether it is about times of day."""
+    minute, hour = fields(text)[-5:-3]
+    return not minute.startswith("*") and not hour.startswith("*")
+
+
+def after(text: str, moment: datetime, where: ZoneInfo) -> Iterator[datetime]:
+    """The moments at which it is due, in UTC, each later than the one before, and the first than `moment`."""
+    last = moment.astimezone(UTC)
+    for due in _due(text, last, where):
+        if due > last:
+            yield due
+            last = due
+
+
+def shown(text: str, first: datetime, end: datetime) -> Iterator[datetime]:
+    """Of local time from `first` until `end`, what it is about, whether clocks show it or not."""
+    for local in CronSim(" ".join(fields(text)), first - timedelta(seconds=1)):
+        if local >= end:
+            return
+        yield local
+
+
+def _due(text: str, moment: datetime, where: ZoneInfo) -> Iterator[datetime]:
+    """The same from about then on; what is due twice by the clocks may come twice."""
+    expression = " ".join(fields(text))
+    here = moment.astimezone(where)
+    if is_fixed(text):
+        for local in CronSim(expression, here.replace(tzinfo=None)):
+            yield zones.place(local, where)
+    else:
+        for due in CronSim(expression, here):
+            yield due.astimezone(UTC)
