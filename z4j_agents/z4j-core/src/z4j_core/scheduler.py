@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
+from z4j_core import safety
 from z4j_core.adapter import Adapter, Answer, Host, Store, Target, attach
 from z4j_core.timetable import ScheduleFacts, Skip, Ticking
 from z4j_core.verbs import SCHEDULER_READS, SCHEDULER_VERBS, Support, emulated, verb
@@ -91,31 +92,23 @@ class Scheduler(Adapter):
         """It has sent a task. `due`: for when it was planned, microseconds. Tells of the task, too, so that it is known
         whose it is. From any thread; never raises.
         """
-        if self.host is None:
-            return
         data: dict[str, Any] = {"engine": self.engine}
         data |= {"due": due} if due is not None else {}
         data |= {"asked": True} if asked else {}
-        self.host.emit(
-            {"kind": Kind.SCHEDULE_FIRED, "engine": self.name, "schedule": key, "task_id": task_id, "data": data}
-        )
-        told = {"name": name, "queue": queue}
-        self.host.emit(
-            {
-                "kind": Kind.TASK_ENQUEUED,
-                "engine": self.engine,
-                "task_id": task_id,
-                "schedule": key,
-                "source": Source.LIVE,
-                **{part: value for part, value in told.items() if value},
-            }
-        )
+        told = {"name": name, "queue": queue, "schedule": key, "source": Source.LIVE}
+        task = {part: value for part, value in told.items() if value}
+        with safety.guard(f"{self.name}.fired"):
+            self._emit({"kind": Kind.SCHEDULE_FIRED, "schedule": key, "task_id": task_id, "data": data})
+            self._emit({"kind": Kind.TASK_ENQUEUED, "engine": self.engine, "task_id": task_id, **task})
 
     def skipped(self, key: str, due: int, why: Skip) -> None:
         """It was time, and the scheduler did not fire."""
+        with safety.guard(f"{self.name}.skipped"):
+            self._emit({"kind": Kind.SCHEDULE_SKIPPED, "schedule": key, "data": {"due": due, "why": why}})
+
+    def _emit(self, event: Mapping[str, Any]) -> None:
         if self.host is not None:
-            data = {"due": due, "why": why}
-            self.host.emit({"kind": Kind.SCHEDULE_SKIPPED, "engine": self.name, "schedule": key, "data": data})
+            self.host.emit({"engine": self.name, **event})
 
     def changed(self) -> None:
         """The schedules are not what they were: have the agent list them soon. From any thread."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, TypeVar
 
-from z4j_core.engine import Engine
+from z4j_core.adapter import Adapter
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,7 +42,7 @@ def needs(*lives: str) -> Callable[[F], F]:
 class Fitted:
     """Base of the suites. A subclass names its `engine_class` and what its engine `lacks`, each with the reason."""
 
-    engine_class: ClassVar[type[Engine]]
+    engine_class: ClassVar[type[Adapter]]
     lacks: ClassVar[dict[str, str]] = {}
 
     def __init_subclass__(cls, **given: Any) -> None:

@@ -18,7 +18,8 @@ from typing import Any, cast
 from urllib.parse import quote, unquote
 
 from z4j_core import policy, registered
-from z4j_core.engine import Answer, Engine, Target
+from z4j_core.adapter import Adapter, Answer, Target
+from z4j_core.engine import Engine
 from z4j_core.policy import Policy
 from z4j_core.redaction import Redactor
 from z4j_core.wire import Event, Outcome
@@ -59,9 +60,9 @@ class FolderStore:
 
 
 class RecordingHost:
-    """Fills `z4j_core.engine.Host`."""
+    """Fills `z4j_core.adapter.Host`. `engine`: the adapter that is asked to act, of an engine or a scheduler."""
 
-    def __init__(self, folder: Path, mode: str = "shapes", engine: Engine | None = None) -> None:
+    def __init__(self, folder: Path, mode: str = "shapes", engine: Adapter | None = None) -> None:
         self.folder = folder
         self.redactor = Redactor(mode, self._policy)
         self._read: tuple[int, Policy | None] = (0, None)
@@ -112,13 +113,14 @@ class RecordingHost:
         return self.lent.get(task_id) if found is None else found
 
     def role(self, role: str, name: str = "") -> None:
-        facts = self.engine.worker() if self.engine else None
-        if role == "worker" and facts is None:
+        engine = self.engine if isinstance(self.engine, Engine) else None
+        facts = engine.worker() if engine else None
+        if role == "worker" and engine is not None and facts is None:
             return  # it is still starting, and will say so again
-        if facts is not None and self.engine is not None:
-            facts["tasks"] = registered.fitted(dict(task) for task in self.engine.tasks())
+        if facts is not None and engine is not None:
+            facts["tasks"] = registered.fitted(dict(task) for task in engine.tasks())
         self.emit({"kind": f"{role}.online", "worker": name, "data": facts})
-        if role == "worker" and self._obeys != os.getpid():
+        if role != "producer" and self._obeys != os.getpid():
             self._obeys = os.getpid()
             threading.Thread(target=self._obey, daemon=True, name="z4j-recording").start()
 
@@ -158,8 +160,10 @@ class RecordingHost:
         assert self.engine is not None
         if "read" not in order:
             return asdict(self.engine.act(order["verb"], Target(**order["target"]), order["params"]))
-        if order["read"] == "worker_facts":
+        if order["read"] == "worker_facts" and isinstance(self.engine, Engine):
             return [self.engine.worker()]
+        if order["read"] == "running":
+            return [getattr(self.engine, "running")()]  # noqa: B009 - a read of schedulers alone
         given = [Target(**target) for target in order["targets"]]
         method = getattr(self.engine, order["read"])
         try:
