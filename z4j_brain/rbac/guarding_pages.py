@@ -31,6 +31,7 @@ _NUMBERS = {
     "worker.restart": ("Restart workers", "1: one at a time goes without, the whole crew does not."),
     "worker.restart_pool": ("Restart pools", ""),
     "worker.stop": ("Stop workers", ""),
+    "schedule.delete": ("Delete schedules", ""),
 }
 _SWITCHES = {
     "member.set_role": ("Give the roles Admin and Owner", "Here and in the whole project."),

@@ -26,6 +26,7 @@ PRODUCTION: Mapping[str, int] = {
     "worker.restart": 1,
     "worker.restart_pool": 1,
     "worker.stop": 1,
+    "schedule.delete": 0,
     "audit.erase": 0,
     ITSELF: 0,
     "member.set_role": 0,

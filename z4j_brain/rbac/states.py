@@ -18,6 +18,8 @@ class Permission(models.TextChoices):
     MANAGE_QUEUES = "manage_queues", "pause and resume queues, move tasks between them"
     PURGE = "purge_queue", "throw away what waits in a queue"
     MANAGE_WORKERS = "manage_workers", "restart, stop and resize workers, set limits"
+    MANAGE_SCHEDULES = "manage_schedules", "enable, disable and run schedules"
+    EDIT_SCHEDULES = "edit_schedules", "create, change and delete schedules"
     MANAGE_AGENTS = "manage_agents", "mint, rotate and revoke agent keys"
     MANAGE_MEMBERS = "manage_members", "invite, change and remove members"
     MANAGE_PROJECT = "manage_project", "create and change environments"
@@ -51,12 +53,14 @@ _OPERATE = _SEE | {
     Permission.RUN,
     Permission.MANAGE_OPERATIONS,
     Permission.MANAGE_QUEUES,
+    Permission.MANAGE_SCHEDULES,
     Permission.REQUEST,
 }
 _ADMINISTER = _OPERATE | {
     Permission.REVEAL,
     Permission.PURGE,
     Permission.MANAGE_WORKERS,
+    Permission.EDIT_SCHEDULES,
     Permission.MANAGE_AGENTS,
     Permission.MANAGE_MEMBERS,
     Permission.MANAGE_PROJECT,
