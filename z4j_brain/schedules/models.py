@@ -62,8 +62,9 @@ class Schedule(models.Model):
 
     `args` and `kwargs`: redacted text of a native one, JSON of our own. `told_at`: when its agent last told of it, by
     the agent's clock; null while it has only fired. `next_at`: as we work it out, or as it was told. `version` grows
-    with each change. `counts_from`: its plan and its being enabled are what they are since then, so that due times
-    before it are nobody's miss. `checked_to`: what became of due times up to here is known.
+    with each change. `plan_from`: since when its plan is what it is; `counts_from`: and since when it is enabled, so
+    that due times before it are nobody's miss. `checked_to`: what became of due times up to here is known; `check_at`:
+    when it is to be looked at for what came after.
     """
 
     #: Which of its columns grants look at.
@@ -103,8 +104,10 @@ class Schedule(models.Model):
     catch_up = models.CharField(max_length=8, choices=CatchUp.choices, default=CatchUp.SKIP)
     overlap = models.CharField(max_length=8, choices=Overlap.choices, default=Overlap.ALLOW)
     grace_us = models.BigIntegerField(null=True)
+    plan_from = models.DateTimeField(default=timezone.now)
     counts_from = models.DateTimeField(default=timezone.now)
     checked_to = models.DateTimeField(null=True)
+    check_at = models.DateTimeField(null=True)
 
     class Meta:
         default_permissions = ()
@@ -112,6 +115,7 @@ class Schedule(models.Model):
         indexes = [
             models.Index(fields=["environment", "-id"], name="schedule_list"),
             models.Index(fields=["environment", "next_at"], name="schedule_next"),
+            models.Index(fields=["check_at"], name="schedule_check", condition=models.Q(check_at__isnull=False)),
         ]
 
     @property
@@ -125,8 +129,9 @@ class Run(models.Model):
     """One due time of a schedule and what became of it, or a task that it sent out of turn (`asked`).
 
     `moment`: when it was due, or when it was sent where no due time is known. `due_told`: its scheduler said for when
-    it was; otherwise we worked it out. `times`: how many due times on end it stands for; more than one only where
-    nothing was sent. `overlapped`: an earlier run of the schedule had not finished when this one was sent.
+    it was; otherwise we worked it out. `times`: how many due times on end it stands for, from `due_at` until
+    `until_at`; more than one only where nothing was sent. `overlapped`: an earlier run of the schedule had not finished
+    when this one was sent.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -142,6 +147,7 @@ class Run(models.Model):
     state = models.CharField(max_length=16, choices=RunState.choices, default=RunState.PENDING)
     why = models.CharField(max_length=200, blank=True)
     times = models.PositiveIntegerField(default=1)
+    until_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     runtime_ms = models.FloatField(null=True)
