@@ -105,12 +105,24 @@ def shown(text: str, first: datetime, end: datetime) -> Iterator[datetime]:
 
 
 def _due(text: str, moment: datetime, where: ZoneInfo) -> Iterator[datetime]:
-    """The same from about then on; what is due twice by the clocks may come twice."""
+    """The same from about then on, in order; of what is fixed, some may come again, or be over already.
+
+    The library is asked for local times only: where clocks are changed by less than an hour, it gets others wrong.
+    """
     expression = " ".join(fields(text))
-    here = moment.astimezone(where)
     if is_fixed(text):
-        for local in CronSim(expression, here.replace(tzinfo=None)):
+        for local in CronSim(expression, moment.astimezone(where).replace(tzinfo=None)):
             yield zones.place(local, where)
-    else:
-        for due in CronSim(expression, here):
-            yield due.astimezone(UTC)
+        return
+    begun = here = moment
+    while True:
+        offset, shift = here.astimezone(where).utcoffset() or timedelta(0), None
+        for local in CronSim(expression, (begun + offset).replace(tzinfo=None)):
+            due = (local - offset).replace(tzinfo=UTC)
+            if shift := zones.next_shift(where, here, due):
+                begun, here = shift.at - timedelta(seconds=1), shift.at
+                break
+            yield due
+            here = due
+        if shift is None:
+            return

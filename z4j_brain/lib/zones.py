@@ -85,6 +85,20 @@ def shifts(where: ZoneInfo, since: datetime, until: datetime) -> Iterator[Shift]
         here = then
 
 
+def next_shift(where: ZoneInfo, after: datetime, until: datetime) -> Shift | None:
+    """The first change of the clocks later than `after` and not later than `until`."""
+    for year in range(after.year, until.year + 1):
+        for shift in _of_year(where, year):
+            if after < shift.at <= until:
+                return shift
+    return None
+
+
+@lru_cache(maxsize=8192)
+def _of_year(where: ZoneInfo, year: int) -> tuple[Shift, ...]:
+    return tuple(shifts(where, datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)))
+
+
 def _change(where: ZoneInfo, before: datetime, after: datetime) -> datetime:
     """The first moment with the later of two offsets, to the second."""
     low, high, offset = before.replace(microsecond=0), after.replace(microsecond=0), _offset(after, where)
