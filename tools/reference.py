@@ -13,15 +13,15 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from tree import Package, packages
 from z4j_bare.config import NAMES, Config
-from z4j_core import policy, registered, sealed, wire
-from z4j_core.verbs import WORDS, Support
+from z4j_core import policy, registered, sealed, timetable, wire
+from z4j_core.verbs import SCHEDULER_WORDS, WORDS, Support
 
 from z4j_brain.rbac.states import ROLE_PERMISSIONS, Permission, Role
 from z4j_brain.remote import arguments
@@ -38,6 +38,7 @@ def main() -> int:
         "settings.md": HEAD + settings(),
         "permissions.md": HEAD + permissions(),
         "engines.md": HEAD + engines(),
+        "schedulers.md": HEAD + schedulers(),
         "actions.md": HEAD + actions(),
         "command-line.md": HEAD + command_line(),
         "openapi.yaml": YAML_HEAD + openapi(),
@@ -70,7 +71,7 @@ def protocol() -> str:
 
 def _public() -> Iterator[Any]:
     """Everything z4j_core.wire defines, in the order of the file, and then its parts that stand elsewhere."""
-    for module in (wire, registered, sealed, policy):
+    for module in (wire, timetable, registered, sealed, policy):
         for name, value in vars(module).items():
             if not name.startswith("_") and getattr(value, "__module__", "") == module.__name__:
                 yield value
@@ -248,14 +249,6 @@ _SIGNS = {Support.NATIVE: "yes", Support.EMULATED: "by us", Support.NONE: "no"}
 
 def engines() -> str:
     """What each adapter of this tree can do: asked in its own environment, beside its own engine."""
-    found: dict[str, dict[str, Any]] = {}
-    for package in packages(ROOT):
-        if (package.folder / "requirements.txt").exists():
-            found |= _asked(package)
-    names = sorted(found)
-    rows = [
-        [WORDS[verb], *(_SIGNS[Support(found[name]["cells"][verb]["support"])] for name in names)] for verb in WORDS
-    ]
     text = """# What can be done with which engine
 
 `yes`: the engine's own API does it. `by us`: the engine has no API for it; the adapter does it through the engine's
@@ -263,19 +256,47 @@ storage, a subclass or what it keeps private. `no`: it cannot be done, and the r
 can do may be less (its broker, its pool, its owner's settings): the page *Capabilities* of the panel says so for yours.
 Each `yes` and each `by us` is shown to change the world by a test of the conformance suite or of the adapter.
 """
-    parts = [text, _table(["", *names], rows), *(_notes(name, found[name]) for name in names)]
+    return _matrix(text, WORDS, [_asked(package) for package in _adapters() if package.engines])
+
+
+def schedulers() -> str:
+    """The same of schedulers."""
+    text = """# What can be done with which scheduler
+
+`yes`: the scheduler's own API does it. `by us`: the scheduler has no API for it; the adapter does it in the scheduler's
+own process, through its storage, or by what it keeps of the owner's wishes and applies again after a restart. `no`: it
+cannot be done, and the reason is below. What a particular schedule allows may be less: its page says so. Schedules of
+z4j's own can all of this, for every engine whose workers allow `run`: [how](../how-to/schedules.md).
+"""
+    told = [_asked(package, "schedulers") for package in _adapters() if package.schedulers]
+    return _matrix(text, SCHEDULER_WORDS, told)
+
+
+def _adapters() -> list[Package]:
+    return [package for package in packages(ROOT) if (package.folder / "requirements.txt").exists()]
+
+
+def _matrix(text: str, words: Mapping[str, str], told: Sequence[Mapping[str, Any]]) -> str:
+    found = {name: facts for each in told for name, facts in each.items()}
+    names = sorted(found)
+    rows = [
+        [words[verb], *(_SIGNS[Support(found[name]["cells"][verb]["support"])] for name in names)] for verb in words
+    ]
+    parts = [text, _table(["", *names], rows), *(_notes(name, found[name], words) for name in names)]
     return "\n".join(part.rstrip() + "\n" for part in parts)
 
 
-def _asked(package: Package) -> dict[str, dict[str, Any]]:
-    command = [str(package.python), "-m", "z4j_core.matrix"]
+def _asked(package: Package, *kind: str) -> dict[str, dict[str, Any]]:
+    """Only of what the package itself registers: its environment may have adapters of others."""
+    command = [str(package.python), "-m", "z4j_core.matrix", *kind]
     told = json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    return {name: told[name] for name in package.engines}
+    own = set(package.schedulers.values() if kind else package.engines)
+    return {name: facts for name, facts in told.items() if (facts["by"] if kind else name) in own}
 
 
-def _notes(name: str, facts: dict[str, Any]) -> str:
-    cells = [(verb, facts["cells"][verb]) for verb in WORDS if facts["cells"][verb]["note"]]
-    rows = [[WORDS[verb], _SIGNS[Support(cell["support"])], cell["note"].replace("|", "\\|")] for verb, cell in cells]
+def _notes(name: str, facts: dict[str, Any], words: Mapping[str, str]) -> str:
+    cells = [(verb, facts["cells"][verb]) for verb in words if facts["cells"][verb]["note"]]
+    rows = [[words[verb], _SIGNS[Support(cell["support"])], cell["note"].replace("|", "\\|")] for verb, cell in cells]
     return (
         f"## {name}\n\nNeeds {', '.join(f'`{need}`' for need in facts['needs'])}.\n\n{_table(['', '', 'note'], rows)}"
     )

@@ -53,6 +53,12 @@ class Package:
         return sorted(project.get("entry-points", {}).get("z4j.engines", {}))
 
     @property
+    def schedulers(self) -> dict[str, str]:
+        """The adapters of schedulers that it registers, by the module that each is looked for by."""
+        project = tomllib.loads((self.folder / "pyproject.toml").read_text())["project"]
+        return dict(project.get("entry-points", {}).get("z4j.schedulers", {}))
+
+    @property
     def modules(self) -> list[Path]:
         return sorted(path.parent for path in self.folder.glob("src/*/__init__.py"))
 

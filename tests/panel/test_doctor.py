@@ -152,6 +152,21 @@ def test_capabilities_tell_for_each_engine_what_can_be_done_how_and_why_not(page
     assert "do not allow purge" in one
 
 
+def test_schedulers_stand_in_a_table_of_their_own(page, cast):
+    told = {
+        "schedules": {"note": "", "support": "native"},
+        "schedule_disable": {"note": "at once", "support": "native"},
+    }
+    beat = engine("nightcron", capabilities=told, missing={"schedule_edit": "Its plans stand in code."})
+    rows.agent(cast.production, role="scheduler", engines=[engine(), beat], allowed=["schedule_disable"])
+
+    both, one = page("capabilities"), page("capabilities", engine="nightcron")
+
+    assert "What can be done with each scheduler" in both and "nightcron: Native" in both
+    assert "Disable a schedule" in one and "Its plans stand in code." in one
+    assert "Purge a queue" not in one
+
+
 def test_workers_of_one_engine_that_differ_are_told_apart(page, cast):
     grows = engine(capabilities={"grow": {"note": "adds a process", "support": "native"}})
     rows.agent(cast.production, engines=[grows], allowed=["grow"])

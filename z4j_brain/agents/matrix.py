@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import models
-from z4j_core.verbs import READS, WORDS, Support
+from z4j_core.verbs import READS, SCHEDULER_READS, SCHEDULER_WORDS, WORDS, Support
 
 from z4j_brain.agents.queries import Reach, Voice
 
@@ -59,7 +59,9 @@ class Line:
 
 
 def lines(engines: Sequence[Reach]) -> list[Line]:
-    return [Line(verb, words, tuple(cell(engine, verb) for engine in engines)) for verb, words in WORDS.items()]
+    """Of engines, or of schedulers: not of both at once."""
+    told = SCHEDULER_WORDS if any(one.is_scheduler for one in engines) else WORDS
+    return [Line(verb, words, tuple(cell(engine, verb) for engine in engines)) for verb, words in told.items()]
 
 
 def cell(engine: Reach, verb: str) -> Cell:
@@ -68,7 +70,7 @@ def cell(engine: Reach, verb: str) -> Cell:
     if not able:
         reason = next((voice.missing[verb] for voice in engine.voices if voice.missing.get(verb)), "")
         return Cell(engine.engine, Ability.NONE, reason)
-    if verb not in READS and not any(verb in voice.allowed for voice in able):
+    if verb not in (*READS, *SCHEDULER_READS) and not any(verb in voice.allowed for voice in able):
         return Cell(engine.engine, Ability.REFUSED, next((v.refused[verb] for v in able if verb in v.refused), ""))
     told = able[0].capabilities[verb]
     text = str(told.get("note") or "")

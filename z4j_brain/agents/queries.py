@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db.models import Max, QuerySet
 from django.http import Http404
 from django.utils import timezone
+from z4j_core.verbs import SCHEDULER_READS, SCHEDULER_VERBS
 
 from z4j_brain.agents.models import Agent, AgentKey
 from z4j_brain.agents.states import SILENT_AFTER, AgentRole, Presence
@@ -26,6 +27,10 @@ ASKED = 200
 SEALED_FOR = timedelta(days=1)
 #: Engines of one environment that a page tells of.
 ENGINES = 32
+#: What only schedulers offer: agents tell of them as they tell of engines.
+SCHEDULING = frozenset({*SCHEDULER_VERBS, *SCHEDULER_READS})
+#: Agents that are asked to do something; a producer is not.
+ASKABLE = (AgentRole.WORKER, AgentRole.SCHEDULER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,11 @@ class Reach:
     vaults: frozenset[str]
     voices: tuple[Voice, ...]
     answers: bool = True
+
+    @property
+    def is_scheduler(self) -> bool:
+        """Does it tell of schedules, and not of tasks?"""
+        return any(not SCHEDULING.isdisjoint(voice.capabilities) for voice in self.voices)
 
     def offer(self, verb: str) -> Offer:
         offering = [voice for voice in self.voices if verb in voice.capabilities]
@@ -159,12 +169,21 @@ def offer_of(agent: Agent, engine: str, verb: str) -> Offer:
 
 def engines(actor: Actor, environment: Environment) -> list[Reach]:
     """What can be done with each engine, by name, as its worker agents say: those that answer, else the last one."""
-    rows = rbac.within(Agent.objects.filter(role=AgentRole.WORKER), actor, environment).order_by("-seen_at")
+    return [reach for reach in _reaches(actor, environment, (AgentRole.WORKER,)) if not reach.is_scheduler][:ENGINES]
+
+
+def schedulers(actor: Actor, environment: Environment) -> list[Reach]:
+    """The same of schedulers, as those say in whose processes they run, or who can reach their stores."""
+    return [reach for reach in _reaches(actor, environment, ASKABLE) if reach.is_scheduler][:ENGINES]
+
+
+def _reaches(actor: Actor, environment: Environment, roles: Collection[AgentRole]) -> list[Reach]:
+    rows = rbac.within(Agent.objects.filter(role__in=roles), actor, environment).order_by("-seen_at")
     found: dict[str, list[tuple[Agent, dict[str, Any]]]] = defaultdict(list)
     for agent in rows.only("engines", "allowed", "refused", "vault", "seen_at", "left_at")[:ASKED]:
         for entry in agent.engines:
             found[entry.get("name", "")].append((agent, entry))
-    return [_reach(engine, told) for engine, told in sorted(found.items()) if engine][:ENGINES]
+    return [_reach(engine, told) for engine, told in sorted(found.items()) if engine]
 
 
 def reach_of(agent: Agent, engine: str) -> Reach | None:

@@ -72,14 +72,16 @@ def capabilities(request: HttpRequest, project: str, environment: str) -> HttpRe
     """What can be done with which engine, as the agents here say it."""
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
-    engines = agents.engines(actor, place)
-    chosen = next((engine for engine in engines if engine.engine == request.GET.get("engine")), None)
+    engines, schedulers = agents.engines(actor, place), agents.schedulers(actor, place)
+    chosen = next((one for one in (*engines, *schedulers) if one.engine == request.GET.get("engine")), None)
+    tables = [("engine", engines, matrix.lines(engines)), ("scheduler", schedulers, matrix.lines(schedulers))]
     context = {
         "title": "Capabilities",
         "environment": place,
-        "engines": engines,
+        "engines": [*engines, *schedulers],
         "chosen": chosen,
-        "lines": matrix.lines([chosen] if chosen else engines),
+        "lines": matrix.lines([chosen]) if chosen else [],
+        "tables": [table for table in tables if table[1]],
         "abilities": matrix.Ability,
     }
     return render(request, "panel/capabilities.html", context)

@@ -93,6 +93,8 @@ WORDS: Final[dict[str, str]] = {
     "lookup": "Ask the engine's store about a task",
     "hello": "Send a hello through the engine",
     "advice": "Say what in the configuration will hurt",
+}
+SCHEDULER_WORDS: Final[dict[str, str]] = {
     "schedules": "List schedules",
     "running": "Say that the scheduler is alive",
     "schedule_enable": "Enable a schedule",
