@@ -1,4 +1,4 @@
-"""The adapter in the guide works as it is printed there."""
+"""The adapters in the guide work as they are printed there."""
 
 from __future__ import annotations
 
@@ -67,13 +67,19 @@ class MyQueue:
             listener(moment, job)
 
 
+def printed(name):
+    """The class of this name, as the guide prints it."""
+    namespace: dict[str, object] = {}
+    sources = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    (source,) = [source for source in sources if f"class {name}" in source]
+    exec(compile(source, str(GUIDE), "exec"), namespace)
+    return namespace[name]
+
+
 @pytest.fixture
 def shop(tmp_path):
-    namespace: dict[str, object] = {}
-    (source,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-    exec(compile(source, str(GUIDE), "exec"), namespace)
     queue = MyQueue()
-    engine = namespace["MyQueueEngine"](queue)
+    engine = printed("MyQueueEngine")(queue)
     engine.install(RecordingHost(tmp_path))
     yield SimpleNamespace(queue=queue, engine=engine, records=Records(tmp_path))
     engine.uninstall()
@@ -110,3 +116,46 @@ def test_it_cancels_what_waits_and_is_honest_about_what_runs(shop):
     assert shop.engine.act("cancel", Target("t1", "c1", 1), {}).outcome == Outcome.DONE
     assert row(shop, "t1")["state"] == "cancelled"
     assert shop.engine.act("cancel", Target("t1", "c2", 1), {}).outcome == Outcome.UNSUPPORTED
+
+
+class MyCron:
+    """The smallest scheduler there is: whoever calls `turn` is its clock."""
+
+    host, is_running, turned_at = "h", True, 0.0
+
+    def __init__(self):
+        self.on_sent = []
+        job = {"task": "charge", "cron": "0 3 * * *", "enabled": True, "kwargs": {"password": "hunter2-and-more"}}
+        self.jobs = {"nightly": SimpleNamespace(**job)}
+
+    def turn(self, moment):
+        self.turned_at = moment
+        for key, job in self.jobs.items():
+            for listener in list(self.on_sent) if job.enabled else []:
+                listener(key, job, f"{key}-{moment}", moment)
+
+
+def test_the_scheduler_in_the_guide_lists_fires_and_obeys(tmp_path):
+    cron = MyCron()
+    scheduler = printed("MyCronScheduler")(cron)
+    scheduler.install(RecordingHost(tmp_path, "redact"))
+
+    [(key, facts)] = scheduler.schedules()
+    assert (key, facts["cron"], facts["enabled"]) == ("nightly", "0 3 * * *", True)
+    assert "hunter2" not in facts["kwargs"]
+    cron.turn(5)
+    assert scheduler.running() == {"tick": 5_000_000}
+    assert scheduler.act("schedule_disable", Target(name="nightly"), {}).outcome == Outcome.DONE
+    cron.turn(6)
+    assert scheduler.act("schedule_enable", Target(name="nightly"), {}).outcome == Outcome.DONE
+    cron.turn(7)
+    assert scheduler.act("schedule_enable", Target(name="weekly"), {}).outcome == Outcome.NOT_FOUND
+    assert scheduler.act("schedule_create", Target(name="weekly"), {}).detail.endswith("add one there.")
+
+    events = Records(tmp_path).events(kind="schedule.fired")
+    assert [(event["task_id"], event["data"]["due"]) for event in events] == [
+        ("nightly-5", 5_000_000),
+        ("nightly-7", 7_000_000),
+    ]
+    scheduler.uninstall()
+    assert cron.on_sent == []
