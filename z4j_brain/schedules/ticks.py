@@ -1,0 +1,114 @@
+"""The last runs of schedules as marks side by side: height, shape and word tell what became of each, colour repeats it.
+
+Only numbers of places in an SVG and words: the template draws.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import OuterRef, Q, Subquery
+
+from z4j_brain.lib.words import duration, plural
+from z4j_brain.schedules.models import Run, Schedule
+from z4j_brain.schedules.states import RunState
+
+#: How many runs of a schedule are shown, the width of a mark and the distance between two.
+SHOWN, WIDTH, STEP = 30, 4, 6
+#: A run that was sent so much later than it was due is late.
+LATE = timedelta(seconds=60)
+#: How a sentence over all marks puts it.
+_TOLD = {
+    RunState.OK: "succeeded",
+    RunState.FAILED: "failed",
+    RunState.MISSED: "missed",
+    RunState.UNKNOWN: "unknown",
+    RunState.SKIPPED: "skipped",
+    RunState.REPORTED: "not sent",
+    RunState.PENDING: "not finished",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One run. `x`: where its mark begins."""
+
+    x: int
+    run: Run
+
+    @property
+    def words(self) -> str:
+        return words(self.run)
+
+    @property
+    def is_late(self) -> bool:
+        return is_late(self.run)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """The newest runs of one schedule, the newest to the right."""
+
+    ticks: tuple[Tick, ...]
+
+    @property
+    def width(self) -> int:
+        return SHOWN * STEP
+
+    @property
+    def words(self) -> str:
+        """`27 succeeded, 1 failed, 2 missed, 1 overlapped`."""
+        counts = Counter(tick.run.state for tick in self.ticks)
+        told = [f"{counts[state]} {word}" for state, word in _TOLD.items() if counts[state]]
+        overlapped = sum(tick.run.overlapped for tick in self.ticks)
+        late = sum(tick.is_late for tick in self.ticks)
+        told += [f"{overlapped} overlapped"] * bool(overlapped) + [f"{late} late"] * bool(late)
+        return ", ".join(told) or "none yet"
+
+
+def of(schedules: Iterable[Schedule]) -> dict[int, Ticks]:
+    """By the keys of the schedules."""
+    found: dict[int, list[Run]] = defaultdict(list)
+    keys = [schedule.pk for schedule in schedules]
+    for run in _newest(keys):
+        found[run.schedule_id].append(run)
+    return {key: row(found[key]) for key in keys}
+
+
+def row(runs: Sequence[Run]) -> Ticks:
+    """The marks of these runs, the newest of which comes first."""
+    some = list(reversed(runs[:SHOWN]))
+    first = SHOWN - len(some)
+    return Ticks(tuple(Tick((first + at) * STEP, run) for at, run in enumerate(some)))
+
+
+def _newest(keys: Sequence[int]) -> list[Run]:
+    """In two queries whatever their number: where the last ones of each begin, and those."""
+    if not keys:
+        return []
+    last = Run.objects.filter(schedule=OuterRef("pk")).order_by("-moment").values("moment")[SHOWN - 1 : SHOWN]
+    begins = Schedule.objects.filter(pk__in=keys).annotate(since=Subquery(last)).values_list("pk", "since")
+    wanted = Q()
+    for pk, since in begins:
+        wanted |= Q(schedule=pk, moment__gte=since) if since else Q(schedule=pk)
+    rows = Run.objects.filter(wanted) if wanted else Run.objects.none()
+    return list(rows.order_by("-moment", "-pk")[: len(keys) * (SHOWN + 10)])
+
+
+def is_late(run: Run) -> bool:
+    return run.late_ms is not None and run.late_ms >= LATE.total_seconds() * 1000
+
+
+def words(run: Run) -> str:
+    """`Fri 27 Nov 14:30 UTC: succeeded in 812 ms, 2 min 05 s late, overlapped the run before it`."""
+    told = [_TOLD[RunState(run.state)] + (f" in {duration(run.runtime_ms)}" if run.runtime_ms is not None else "")]
+    if run.times > 1:
+        told.append(plural(run.times, "due time") + " on end")
+    if is_late(run):
+        told.append(f"{duration(run.late_ms)} late")
+    told += ["overlapped the run before it"] * run.overlapped + ["asked for by somebody"] * run.asked
+    told += [run.why] if run.why else []
+    return f"{run.moment:%a %d %b %H:%M} UTC: {', '.join(told)}"
