@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from z4j_brain.ledger.states import Phase
@@ -186,7 +186,8 @@ def _withdraw(operation: Operation, actor: Actor) -> Operation:
     Command.objects.filter(pk__in=waiting).update(state=CommandState.WITHDRAWN, settled_at=timezone.now())
     for command in Command.objects.filter(pk__in=waiting, fence__gt=0).order_by("id"):
         outcomes.doubt(command, "An agent took it and had not answered when the rest was taken back.")
-    Item.objects.filter(command__in=waiting, outcome=None).update(
+    own = Q(command=None)  # what the brain was to do itself
+    Item.objects.filter(own | Q(command__in=waiting), operation=operation, outcome=None).update(
         progress=ItemProgress.SETTLED,
         outcome=ItemOutcome.CANCELLED,
         detail=f"Taken back by {actor.name} before an agent took it."[:500],

@@ -296,7 +296,7 @@ def _release(operation: Operation, record: Record) -> Operation:
     operation.save(update_fields=["state", "next_at"])
     take_effect(operation)
     _tell(operation)
-    return outcomes.sum_up(operation.pk) if operation.settled == operation.total else operation
+    return outcomes.sum_up(operation.pk)  # what the brain does itself is done by now
 
 
 def _end(operation: Operation, state: ApprovalState, actor: Actor, why: str) -> Operation:

@@ -298,6 +298,7 @@ def _apply(command: Command, agent: Agent, results: list[wire.Result]) -> None:
     if command.verb == revealed.VERB:
         _keep_revealed(command, [answers[item.pk] for item in items if item.outcome == ItemOutcome.DONE])
     operation = outcomes.sum_up(command.operation_id)
+    outcomes.follow(operation, items)
     became = {item.target_id: item.outcome or item.progress for item in items}
     actor = Actor("agent", str(agent.pk), agent.name, auth={"method": "agent_key", "key": str(agent.key_id)})
     good = all(item.outcome in (None, ItemOutcome.DONE) for item in items)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -26,6 +26,22 @@ _LEFT_ALONE = _CLOSED | {OperationState.AWAITING_APPROVAL}
 _NAMED = 500
 #: Rows of one UPDATE.
 _STEP = 1_000
+
+#: What the brain writes down once an agent has carried out an action, by the action's name.
+_FOLLOWING: dict[str, Callable[[Operation, Sequence[Item]], None]] = {}
+
+
+def on_done(action: str, following: Callable[[Operation, Sequence[Item]], None]) -> None:
+    """Called in the `ready()` of the app that owns the action: it is told of the targets on which it took effect."""
+    _FOLLOWING[action] = following
+
+
+def follow(operation: Operation, items: Sequence[Item]) -> None:
+    """An agent has answered for these, in the transaction in which that is written down."""
+    following = _FOLLOWING.get(operation.action)
+    done = [item for item in items if item.outcome == ItemOutcome.DONE] if following else []
+    if following and done:
+        following(operation, done)
 
 
 def end(item: Item, outcome: ItemOutcome, detail: str = "") -> None:

@@ -6,6 +6,7 @@ world has changed in between: then the run says so, target by target.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -139,14 +140,16 @@ class Plan:
         return {"matching": self.matching, "able": len(self.able), "excluded": excluded, "by": by}
 
     def chunks(self) -> Iterable[list[Candidate]]:
-        """Those that are left, as they are to travel: each chunk for one engine and one agent."""
+        """Those that agents are asked for, as they are to travel: each chunk for one engine and one agent."""
         size = chunk_size(self.options, self.total)
 
-        def way(one: Candidate) -> tuple[str, str]:
-            return one.engine, str(one.audience or "")
+        def way(one: Candidate) -> tuple[str, str, str, str]:
+            own = "" if one.params is None else json.dumps(one.params, sort_keys=True, default=str)
+            return one.engine, str(one.audience or ""), one.asks, own
 
+        going = [one for one in self.able if not one.within]
         # A pace counts targets in their order; without one, whoever can take a full command may have it.
-        able = self.able if paced(self.options) else sorted(self.able, key=way)
+        able = going if paced(self.options) else sorted(going, key=way)
         for _, group in groupby(able, key=way):
             rows = list(group)
             yield from (rows[start : start + size] for start in range(0, len(rows), size))

@@ -113,6 +113,7 @@ class LeftOut(models.TextChoices):
     AGENT_OFFLINE = "agent_offline", "no agent answers"
     REFUSED = "refused", "refused by the worker's owner"
     NOBODY_TAKES = "nobody_takes", "no worker takes from it"
+    VANISHED = "vanished", "no longer in its scheduler"
     GONE = "gone", "no longer here"
 
 

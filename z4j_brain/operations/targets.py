@@ -38,7 +38,8 @@ class Candidate:
     """One target that was chosen, and what is to be done about it: asked of `audience`, None for whoever can, or left
     out and why. `part`: which worker, when one target is asked of several. `facets`: what people sort it by. `size`:
     how much it is, where a target is more than one. `identity`: its task id, name, queue and worker, as the agent will
-    know it.
+    know it. `asks` and `params`: the verb of agents and what it takes, where those are this one's own. `within`: no
+    agent is asked, the brain does it itself when the action takes effect.
     """
 
     id: str
@@ -53,6 +54,9 @@ class Candidate:
     size: int = 1
     waits: bool = False
     identity: tuple[str, str, str, str] = ("", "", "", "")
+    asks: str = ""
+    params: Mapping[str, Any] | None = None
+    within: bool = False
 
 
 class Kind(Protocol):
