@@ -11,6 +11,7 @@ from z4j_brain.agents import redaction_api
 from z4j_brain.audit import api as audit
 from z4j_brain.fleet import api as fleet
 from z4j_brain.operations import api as operations
+from z4j_brain.panel.scrape import Metrics
 from z4j_brain.panel.urls import websocket_urlpatterns
 from z4j_brain.rbac import api as rbac
 from z4j_brain.rbac import guarding_api, members_api
@@ -37,6 +38,7 @@ api: list[URLPattern | URLResolver] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", Metrics.as_view(), name="metrics"),
     path("", include("z4j_brain.gateway.urls")),
     path("api/v1/", include(api)),
     path("", include("z4j_brain.panel.urls")),

@@ -15,7 +15,7 @@ from z4j_brain.rbac.models import Token
 pytestmark = pytest.mark.django_db
 
 #: Pages for nobody in particular, or that change what is signed in; others' tests look at them.
-APART = {"account_logout", "source", "set-up", "invitation", "healthz", "readyz", "agent-keys"}
+APART = {"account_logout", "source", "set-up", "invitation", "healthz", "readyz", "metrics", "agent-keys"}
 
 
 def pages() -> list[str]:

@@ -14,7 +14,7 @@ from django.http import Http404
 
 from z4j_brain.lib.sheet import harmless
 from z4j_brain.operations.models import IdempotencyKey, Item, Operation
-from z4j_brain.operations.states import CommandState, ItemOutcome
+from z4j_brain.operations.states import TERMINAL, CommandState, ItemOutcome
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
@@ -51,6 +51,12 @@ def detail(actor: Actor, environment: Environment, pk: UUID) -> Operation:
 def among(environment: Environment, pks: Collection[UUID]) -> dict[UUID, Operation]:
     """These operations of an environment. For use behind a decision: it asks for no actor."""
     return Operation.objects.filter(environment=environment).in_bulk(list(pks))
+
+
+def going(environment: Environment) -> dict[str, int]:
+    """How many have not ended, by state. For use behind a decision: it asks for no actor."""
+    rows = Operation.objects.filter(environment=environment).exclude(state__in=TERMINAL)
+    return dict(rows.order_by().values_list("state").annotate(Count("pk")))
 
 
 def items(operation: Operation) -> QuerySet[Item]:
