@@ -20,7 +20,7 @@ from z4j_core import wire
 from z4j_core.revealed import MAX_REVEALED
 from z4j_core.sealed import is_sealed
 
-from z4j_brain.gateway import plain, strictjson
+from z4j_brain.gateway import plain, schedules, strictjson
 from z4j_brain.gateway.strictjson import Flaw
 from z4j_brain.lib.batch import ParsedBatch, ParsedEvent, RejectedEvent, Sender
 from z4j_brain.lib.bulk import MAX_TIME
@@ -310,6 +310,8 @@ def _check_kind(event: dict[str, Any]) -> None:
     if kind.startswith("worker.") and not (event.get("engine") and event.get("worker")):
         raise Flaw("field")
     if kind == wire.Kind.QUEUE_SNAPSHOT and not (event.get("engine") and event.get("queue")):
+        raise Flaw("field")
+    if kind.startswith("schedule") and not schedules.is_whole(event):
         raise Flaw("field")
 
 

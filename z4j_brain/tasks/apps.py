@@ -8,8 +8,9 @@ class TasksConfig(AppConfig):
     label = "tasks"
 
     def ready(self) -> None:
+        from z4j_brain.agents import handover
         from z4j_brain.operations import targets, verbs
-        from z4j_brain.tasks import actions, originals  # noqa: F401 - actions are known by their names from now on
+        from z4j_brain.tasks import actions, originals, rows  # noqa: F401 - actions are known by their names from now on
         from z4j_brain.tasks.targets import Engines, Runs, Tasks
         from z4j_brain.tasks.verbs import ALL, KIND
 
@@ -18,3 +19,4 @@ class TasksConfig(AppConfig):
         targets.register(Runs())
         targets.seals(KIND, originals.told)
         verbs.register(*ALL)
+        handover.answers(rows.look)

@@ -22,8 +22,8 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError, transaction
 from z4j_core import wire
 
+from z4j_brain.agents import handover, redaction
 from z4j_brain.agents import ingest as agents
-from z4j_brain.agents import redaction
 from z4j_brain.agents.models import Agent, AgentKey, Batch, Quarantined, Suspect
 from z4j_brain.fleet import ingest as fleet
 from z4j_brain.lib import intervals
@@ -165,14 +165,28 @@ def _together(works: Sequence[Work]) -> dict[Work, wire.Answer | Problem]:
 
 
 def _store(environment_id: int, told: late.Told) -> None:
-    """Store what the agents told of tasks, after a second look for what they should have hidden."""
+    """Store what the agents told of tasks and schedules, after a second look for what they should have hidden."""
     looked = late.look(redaction.believed(environment_id), told)
-    rows.store(environment_id, looked.told)
+    tasks, scheduled = _parted(looked.told)
+    rows.store(environment_id, tasks, scheduled)
     agents.count_hidden(environment_id, looked.hidden, looked.late)
 
 
+def _parted(told: late.Told) -> tuple[late.Told, late.Told]:
+    """What is about tasks, and what is about schedules."""
+    of_schedules = [
+        (agent, [parsed for parsed in events if parsed.event["kind"] in handover.KINDS]) for agent, events in told
+    ]
+    if not any(events for _, events in of_schedules):
+        return told, []
+    of_tasks = [
+        (agent, [parsed for parsed in events if parsed.event["kind"] not in handover.KINDS]) for agent, events in told
+    ]
+    return of_tasks, of_schedules
+
+
 def _sort(taking: Taking) -> list[ParsedEvent]:
-    """Bring agent and fleet up to date; what is left is about tasks."""
+    """Bring agent and fleet up to date; what is left is about tasks and schedules."""
     tasks, agent_events, fleet_events = _sorted_out(taking.agent, taking.work.batch.events, taking.tally)
     if agent_events:
         agents.apply(taking.agent, agent_events)
@@ -287,7 +301,7 @@ def _set_aside(key: AgentKey, batch: ParsedBatch, parsed: ParsedEvent, tally: Ta
 def _sorted_out(
     agent: Agent, events: list[ParsedEvent], tally: Tally
 ) -> tuple[list[ParsedEvent], list[ParsedEvent], list[ParsedEvent]]:
-    """The events that are new: about tasks, about the agent, about workers and queues."""
+    """The events that are new: about tasks and schedules, about the agent, about workers and queues."""
     tasks, agent_events, fleet_events = [], [], []
     for parsed in _new(agent, events, tally):
         kind = parsed.event["kind"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from operator import itemgetter
@@ -19,6 +19,7 @@ from django.db import connection
 from z4j_core import fold as folding
 from z4j_core import wire
 
+from z4j_brain.agents import handover
 from z4j_brain.agents.models import Agent
 from z4j_brain.lib import bulk, nudge
 from z4j_brain.lib.batch import ParsedEvent
@@ -66,14 +67,38 @@ class Known:
     cancelling: bool
 
 
-def store(environment_id: int, told: Sequence[tuple[Agent, list[ParsedEvent]]]) -> None:
-    """Bring the tasks of these events up to date, and keep the events. Within the caller's transaction."""
+def store(
+    environment_id: int, told: Sequence[tuple[Agent, list[ParsedEvent]]], scheduled: handover.Told = ()
+) -> None:
+    """Bring the tasks of these events up to date, and keep the events. Within the caller's transaction.
+
+    What the same agents told of schedules is handed on, with the tasks that schedules have sent.
+    """
     change = _fold_in(environment_id, grouped((str(agent.boot), events) for agent, events in told))
     _append(environment_id, told, change.ids)
     originals.keep((parsed for _, events in told for parsed in events if parsed.sealed), change.ids)
     textindex.keep(environment_id, change.new, change.changed)
     nudge.on_commit(environment_id, "task", [str(pk) for pk in change.ids.values()])
+    handover.hand_on(environment_id, scheduled, list(_sent(change)))
     stats.apply(environment_id, change.before, change.after)  # last: everybody writes the rollups of now
+
+
+def look(environment_id: int, tasks: Collection[Identity]) -> list[handover.Sent]:
+    """How these tasks stand, kept from changing until the transaction ends."""
+    return [_standing(identity, found.row) for identity, found in _read(environment_id, list(tasks)).items()]
+
+
+def _sent(change: Change) -> Iterator[handover.Sent]:
+    """Of the tasks that a batch is about, those that a schedule has sent."""
+    for identity, pk in change.ids.items():
+        row = change.new[pk] if pk in change.new else change.changed[pk][0]
+        if row["schedule"]:
+            yield _standing(identity, row)
+
+
+def _standing(identity: Identity, row: folding.Row) -> handover.Sent:
+    told = ("state", "started_at", "finished_at", "runtime_ms", "error_type")
+    return handover.Sent(*identity, *(row[name] for name in told))
 
 
 def grouped(told: Iterable[tuple[str, Iterable[ParsedEvent]]]) -> dict[Identity, list[Keyed]]:
