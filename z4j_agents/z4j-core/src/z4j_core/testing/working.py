@@ -25,6 +25,8 @@ class Working:
     #: The adapter of this process, as a producer has it.
     producer: Engine
     process: subprocess.Popen[bytes] | None = None
+    #: What the process comes online as.
+    role: ClassVar[str] = "worker"
     #: Where the worker starts.
     here: ClassVar[Path]
     #: How its owner stops it, and how many seconds it may take to end and to begin.
@@ -48,7 +50,7 @@ class Working:
         return 1
 
     def start(self, mode: str = Mode.REDACT) -> None:
-        online = len(self.records.events(kind="worker.online"))
+        online = len(self.records.events(kind=f"{self.role}.online"))
         with (self.folder / "worker.log").open("ab") as log:
             self.process = subprocess.Popen(
                 self.command(),
@@ -59,7 +61,7 @@ class Working:
                 start_new_session=True,
             )
         wanted = online + self.count()
-        wait_for(lambda: len(self.records.events(kind="worker.online")) >= wanted, self.begins, "the worker")
+        wait_for(lambda: len(self.records.events(kind=f"{self.role}.online")) >= wanted, self.begins, "the worker")
 
     def stop(self, with_signal: int | None = None) -> None:
         """Nothing of it is left afterwards, however it ended."""
