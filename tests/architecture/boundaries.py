@@ -107,7 +107,8 @@ def _versioned(source: Source, node: ast.Constant) -> bool:
 @rule
 def only_its_adapter_names_an_engine(root: Path) -> Iterator[str]:
     """Adding an engine touches no existing file: no code, template or setting outside an adapter's folder names its
-    engine. The names are those that the adapters register; prose may use them, and tests, whose tasks need some engine.
+    engine. The names are those that the adapters register; prose may use them, and tests, whose tasks need some engine,
+    and the adapter of a scheduler those of the engines that it depends on, whose tasks it sends.
     """
     owners = dict(_registered(root))
     if not owners:
@@ -117,7 +118,7 @@ def only_its_adapter_names_an_engine(root: Path) -> Iterator[str]:
         if _PROSE.fullmatch(name) or not _is_text(path):
             continue
         for number, engine, said in _naming(path, word):
-            if not path.is_relative_to(owners[engine]):
+            if not path.is_relative_to(owners[engine]) and engine not in _sends(root, name):
                 yield f"{name}:{number}: {said[:60]!r} names an engine: ask the adapters, or glob z4j_agents/*/"
 
 
@@ -125,6 +126,16 @@ def _registered(root: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted(root.glob("z4j_agents/*/pyproject.toml")):
         registered = tomllib.loads(text_of(path)).get("project", {}).get("entry-points", {}).get("z4j.engines", {})
         yield from ((engine, path.parent) for engine in registered)
+
+
+def _sends(root: Path, name: str) -> list[str]:
+    """The libraries that the adapter of a scheduler needs, to whose folder a file belongs; of any other file none."""
+    folder = re.match(r"z4j_agents/[^/]+/", name)
+    pyproject = root / folder[0] / "pyproject.toml" if folder else None
+    if pyproject is None or not pyproject.exists():
+        return []
+    registers = tomllib.loads(text_of(pyproject))["project"].get("entry-points", {})
+    return _dependencies(pyproject) if "z4j.schedulers" in registers else []
 
 
 _PROSE = re.compile(r"docs/.*|.*\.md|templates/connect/.*|(.*/)?tests/.*|static/vendor/.*|LICENSES/.*|.*requirements.*")

@@ -32,6 +32,8 @@ class CeleryEngine(Actions):
         self.paused = set()
         self._starts: Any = None
         self._started = 0
+        #: The process in which a worker is starting, or works.
+        self._works = 0
 
     def version(self) -> str:
         return str(celery.__version__)
@@ -87,6 +89,7 @@ class CeleryEngine(Actions):
         """Nothing has been forked yet: the children will write to the spool of this process, which sends."""
         assert self.host is not None
         self.starting = True
+        self._works = os.getpid()
         self.host.role("worker", sender.hostname)
         self._starts = sender.app
         self.restore_pauses(sender.app, sender.hostname)
@@ -116,8 +119,10 @@ class CeleryEngine(Actions):
 
     @guarded("celery.beat")
     def on_beat(self, sender: Any = None, **_: Any) -> None:
+        """A worker may have a beat in a thread, and is a worker; or in a child, which is a beat."""
         assert self.host is not None
-        self.host.role("scheduler", f"beat@{platform.node()}")
+        if self._works != os.getpid():
+            self.host.role("scheduler", f"beat@{platform.node()}")
 
     def _warm_up(self) -> None:
         """Make here what verbs and reads need, so that the agent's thread imports nothing while this process forks."""

@@ -14,8 +14,8 @@ from z4j_core.wire import Error, Reason
 ENGINE: Final = "celery"
 #: A retried task carries the id of the task it repeats in this message header.
 RETRY_OF: Final = "z4j_retry_of"
-#: django-celery-beat's name for the schedule that fired.
-SCHEDULE: Final = "periodic_task_name"
+#: The schedule that sent a task, as our own adapters of beat name it, and django-celery-beat.
+SCHEDULES: Final = ("z4j_schedule", "periodic_task_name")
 
 
 def now() -> int:
@@ -45,7 +45,7 @@ def identity(facts: Mapping[str, Any]) -> dict[str, Any]:
         "parent_id": facts.get("parent_id") if facts.get("parent_id") != task_id else None,
         "group_id": facts.get("group"),
         "retry_of": facts.get(RETRY_OF),
-        "schedule": facts.get(SCHEDULE),
+        "schedule": next((facts[name] for name in SCHEDULES if facts.get(name)), None),
         "eta": micros(facts.get("eta")),
         "expires": micros(facts.get("expires")),
     }
