@@ -5,8 +5,23 @@ const words = (seconds) => {
   return seconds < 86400 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86400)} d`;
 };
 
+// <time data-local datetime="..."> says the moment in the reader's own zone, [data-zone] names that zone.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const local = new Intl.DateTimeFormat("en-GB", {
+  weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+});
+
+const place = () => {
+  for (const time of document.querySelectorAll("time[data-local]")) {
+    const shown = local.format(new Date(time.dateTime)).replaceAll(",", "");
+    if (time.textContent !== shown) time.textContent = shown;
+  }
+  for (const name of document.querySelectorAll("[data-zone]")) if (name.textContent !== zone) name.textContent = zone;
+};
+
 const tick = () => {
   if (document.hidden) return;
+  place();
   for (const time of document.querySelectorAll("time[data-since]")) {
     const seconds = Math.trunc((Date.now() - Date.parse(time.dateTime)) / 1000);
     const text = words(Math.abs(seconds));
@@ -17,4 +32,5 @@ const tick = () => {
   }
 };
 
+place();
 setInterval(tick, 1000);

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.contrib.sessions.backends.base import SessionBase
 
-#: How long the values of a task are shown to whoever asked.
+#: How long the values of a task, or of anything else that has a key, are shown to whoever asked.
 SHOWN_FOR = timedelta(minutes=15)
 #: Tasks that one session has on show; with more, the one that was asked for first is hidden again.
 MOST = 20
@@ -20,18 +20,18 @@ MOST = 20
 _SHOWN, _PRESENTING = "on_show", "presenting"
 
 
-def show(session: SessionBase, task: int) -> None:
+def show(session: SessionBase, task: int | str) -> None:
     """From now on, for a while, unless others look on."""
     kept = {**_kept(session), str(task): int(time.time() + SHOWN_FOR.total_seconds())}
     newest = sorted(kept, key=kept.__getitem__)[-MOST:]
     session[_SHOWN] = {task: kept[task] for task in newest}
 
 
-def hide(session: SessionBase, task: int) -> None:
+def hide(session: SessionBase, task: int | str) -> None:
     session[_SHOWN] = {name: end for name, end in _kept(session).items() if name != str(task)}
 
 
-def until(session: SessionBase, task: int) -> datetime | None:
+def until(session: SessionBase, task: int | str) -> datetime | None:
     """When what is shown of this task is hidden again; None while it is hidden."""
     if is_presenting(session):
         return None

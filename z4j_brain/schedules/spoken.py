@@ -12,6 +12,7 @@ from itertools import islice
 
 from z4j_brain.lib import timing
 from z4j_brain.lib.timing import Change, Kind, Plan
+from z4j_brain.schedules import due
 from z4j_brain.schedules.models import Schedule
 from z4j_brain.schedules.states import OWN
 
@@ -33,18 +34,9 @@ class Notice:
         return f"What {self.schedule.source} does then is its own rule: look at its first run after that."
 
 
-def plan(schedule: Schedule) -> Plan | None:
-    """None: it is not one that can be worked out here."""
-    told = Plan(schedule.plan, schedule.cron, schedule.every_us, schedule.at, schedule.zone)
-    try:
-        return timing.parse(told)
-    except ValueError:
-        return None
-
-
 def words(schedule: Schedule) -> str:
     """`Every weekday at 07:30`; what its scheduler says where that is all there is."""
-    found = plan(schedule)
+    found = due.plan(schedule)
     return (timing.words(found) if found else "") or schedule.text or schedule.cron or schedule.get_plan_display()
 
 
@@ -66,9 +58,9 @@ def upcoming(schedule: Schedule, now: datetime, most: int = AHEAD, until: dateti
     """The next times, and not later than `until`; none where it is gone or disabled."""
     if schedule.gone_at is not None or not schedule.enabled:
         return []
-    found = plan(schedule)
+    found = due.plan(schedule)
     times = timing.between(_counted(schedule, found), now, until or now + FAR, most) if found else []
-    if not times and schedule.next_at and (found is None or found.kind == Kind.OTHER):
+    if found is None and schedule.next_at:
         times = [schedule.next_at] if until is None or schedule.next_at <= until else []
     return times
 
@@ -85,7 +77,7 @@ def changes(schedules: Iterable[Schedule], now: datetime, most: int = 50) -> lis
     known: dict[Plan, list[Change]] = {}
     notices = []
     for schedule in islice(schedules, most):
-        found = plan(schedule) if schedule.gone_at is None and schedule.enabled else None
+        found = due.plan(schedule) if schedule.gone_at is None and schedule.enabled else None
         if found is not None:
             if found not in known:
                 known[found] = timing.changes(found, now)

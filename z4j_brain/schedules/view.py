@@ -177,6 +177,16 @@ def troubled(actor: Actor, environment: Environment, most: int) -> list[Schedule
     return list(here.order_by("-last_moment")[:most])
 
 
+def silent(actor: Actor, environment: Environment) -> list[str]:
+    """The sources with enabled schedules here, of which no scheduler is alive any more."""
+    heard = schedulers(environment)
+    dead = {one.source for one in heard} - {one.source for one in heard if one.is_alive}
+    if not dead:
+        return []
+    here = schedules(actor, environment).filter(source__in=dead, enabled=True, gone_at=None)
+    return choices(here, "source")
+
+
 def _judged(here: QuerySet[Schedule]) -> QuerySet[Any]:
     """With what became of its last run that is over, and when that was due."""
     over = Run.objects.filter(schedule=OuterRef("pk")).exclude(state=RunState.PENDING).order_by("-moment", "-pk")
