@@ -11,7 +11,11 @@ from z4j_core.policy import Rule
 
 from tests import rows
 from tests.cast import PASSWORD, Cast
-from tests.rbac import invocations_of_members  # noqa: F401 (registers its own)
+from tests.rbac import (
+    invocations_of_members,  # noqa: F401 (registers its own)
+    invocations_of_own,
+    invocations_of_schedules,
+)
 from tests.rbac.invoking import INVOCATIONS, Invocation, invocation
 from z4j_brain.agents import actions as agents
 from z4j_brain.agents.models import RedactionRule
@@ -44,6 +48,8 @@ def prepare(cast: Cast) -> None:
     an operation in each of two.
     """
     prepare_members(cast)
+    invocations_of_own.prepare(cast)
+    invocations_of_schedules.prepare(cast)
     Setup.objects.update(done_at=None)
     now = timezone.now()
     for state in (TaskState.FAILED, TaskState.QUEUED):

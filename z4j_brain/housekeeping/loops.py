@@ -21,6 +21,8 @@ from z4j_brain.fleet import ingest as fleet
 from z4j_brain.housekeeping import retention
 from z4j_brain.lib import disk, drain, nudge
 from z4j_brain.operations import adoption, expiry
+from z4j_brain.schedules import detection, dispatch_turn
+from z4j_brain.schedules import ingest as schedules
 from z4j_brain.tasks import partitions
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,8 @@ DUTIES: tuple[tuple[Callable[[], None], float], ...] = (
     (agents.prune, 60.0),
     (fleet.prune, 60.0),
     (holds.keep, 15.0),
+    (detection.turn, 10.0),
+    (schedules.prune, 60.0),
     (partitions.ensure, 3600.0),
     (disk.keep_reserve, 5.0),
     (retention.prepare, 60.0),
@@ -44,7 +48,12 @@ OUTSIDE: tuple[tuple[Callable[[], None], float], ...] = (
     (anchors_turn.turn, 1.0),
     (streams.turn, 1.0),
 )
-TICK = 0.5
+#: What is due to the second: in a thread of its own as well.
+PUNCTUAL: tuple[tuple[Callable[[], None], float], ...] = (
+    (dispatch_turn.turn, 0.0),
+    (dispatch_turn.reports, 1.0),
+)
+TICK, SHORT_TICK = 0.5, 0.2
 #: How long a duty that runs may go on when the process is told to stop. What it then loses is rolled back, and is
 #: another process's or the next start's.
 PATIENCE = 8.0
@@ -52,13 +61,14 @@ PATIENCE = 8.0
 
 def run_once() -> None:
     """Every duty, now."""
-    for duty, _ in DUTIES:
+    for duty, _ in (*DUTIES, *PUNCTUAL):
         duty()
 
 
 def start() -> threading.Thread:
     """Run the duties in a thread of this process until it drains."""
     threading.Thread(target=_run, args=(OUTSIDE,), name="outside", daemon=True).start()
+    threading.Thread(target=_run, args=(PUNCTUAL, SHORT_TICK), name="schedules", daemon=True).start()
     thread = threading.Thread(target=_run, args=(DUTIES,), name="housekeeping", daemon=True)
     thread.start()
     return thread
@@ -75,19 +85,19 @@ async def _run_alone() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, drain.begin)
     thread = start()
-    logger.info("housekeeping duties=%s", len(DUTIES))
+    logger.info("housekeeping duties=%s", len(DUTIES) + len(PUNCTUAL))
     await drain.wait()
     await asyncio.to_thread(thread.join, PATIENCE)
 
 
-def _run(duties: Sequence[tuple[Callable[[], None], float]]) -> None:
+def _run(duties: Sequence[tuple[Callable[[], None], float]], tick: float = TICK) -> None:
     due = {duty: 0.0 for duty, _ in duties}
     while not drain.begun():
         for duty, every in duties:
             if time.monotonic() >= due[duty]:
                 due[duty] = time.monotonic() + every
                 _try(duty)
-        time.sleep(TICK)
+        time.sleep(tick)
     connection.close()
 
 

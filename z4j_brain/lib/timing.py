@@ -20,6 +20,8 @@ __all__ = ["Change", "Kind", "Plan", "Wrong", "between", "changes", "next_after"
 zone = zones.zone
 #: Bounds of an interval, in microseconds.
 SHORTEST, LONGEST = 1_000_000, 10 * 366 * 86_400 * 1_000_000
+#: Times are told apart by it.
+RESOLUTION: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR: Final = timedelta(days=366)
 #: Times that a notice tells one by one.

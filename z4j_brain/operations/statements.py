@@ -35,7 +35,7 @@ PATIENCE = timedelta(seconds=3)
 
 
 @dataclass(slots=True)
-class _Own:
+class Own:
     """The entry that commits to commands where no action does."""
 
     entry_id: UUID = field(default_factory=uuid7)
@@ -45,7 +45,7 @@ class _Own:
         self.said.update(facts)
 
 
-def seal(operation: Operation, commands: Sequence[tuple[Command, Sequence[Candidate]]], record: Record) -> None:
+def seal(operation: Operation, commands: Sequence[tuple[Command, Sequence[Candidate]]], record: Record | Own) -> None:
     """Say what each of these may do, before they are stored, and have the entry of the action commit to it."""
     for command, chunk in commands:
         command.statement = _say(operation, command, [_identity(one, command) for one in chunk])
@@ -58,7 +58,7 @@ def adopt(
     """The same of commands that are stored already, with what is left of their targets: for an entry of their own, its
     id and what its body has to say.
     """
-    own = _Own()
+    own = Own()
     for command, left in commands:
         command.statement = _say(operation, command, [statement.identity(one) for one in left])
     kept = [command for command, _ in commands]
@@ -148,7 +148,7 @@ def _say(operation: Operation, command: Command, targets: list[list[str]]) -> by
     return statement.encode(said)
 
 
-def _commit(commands: Sequence[Command], record: Record | _Own) -> None:
+def _commit(commands: Sequence[Command], record: Record | Own) -> None:
     if not commands:
         return
     root, ways = statement.tree(bytes(command.statement) for command in commands)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from z4j_brain.lib import timing
 from z4j_brain.lib.timing import Plan
 from z4j_brain.schedules.models import Schedule
+from z4j_brain.schedules.states import OWN
 from z4j_brain.schedules.states import Plan as Kind
 
 #: A scheduler's clock, and its sense of being due, may be so far ahead of the time it fires for.
@@ -41,6 +42,14 @@ def last_before(schedule: Schedule, moment: datetime) -> datetime | None:
     return found[-1] if found and found[-1] >= schedule.plan_from - EARLY else None
 
 
+def following(schedule: Schedule, moment: datetime) -> datetime | None:
+    """What comes after one of its due times."""
+    known = plan(schedule)
+    if known is None or known.kind != Kind.INTERVAL:
+        return None if known is None else timing.next_after(known, moment)
+    return moment + timedelta(microseconds=known.every or 0)
+
+
 def next_after(schedule: Schedule, moment: datetime) -> datetime | None:
     """Its next due time, later than `moment`; what its scheduler told where nobody else can know."""
     if not schedule.enabled or schedule.gone_at is not None:
@@ -48,7 +57,7 @@ def next_after(schedule: Schedule, moment: datetime) -> datetime | None:
     known = plan(schedule)
     if known is None:
         return schedule.next_at
-    if known.kind != Kind.INTERVAL:
+    if known.kind != Kind.INTERVAL or schedule.source == OWN:
         return timing.next_after(known, moment)
     every = timedelta(microseconds=known.every or 0)
     begun = schedule.last_at or schedule.next_at or schedule.counts_from

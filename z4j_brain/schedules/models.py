@@ -116,6 +116,7 @@ class Schedule(models.Model):
             models.Index(fields=["environment", "-id"], name="schedule_list"),
             models.Index(fields=["environment", "next_at"], name="schedule_next"),
             models.Index(fields=["check_at"], name="schedule_check", condition=models.Q(check_at__isnull=False)),
+            models.Index(fields=["next_at"], name="schedule_own_due", condition=models.Q(source="z4j", enabled=True)),
         ]
 
     @property
@@ -171,6 +172,7 @@ class Run(models.Model):
             models.Index(fields=["schedule", "-moment"], name="run_list"),
             models.Index(fields=["environment", "moment"], name="run_moment"),
             models.Index(fields=["environment", "task_id"], name="run_task", condition=~models.Q(task_id="")),
+            models.Index(fields=["schedule", "operation"], name="run_open", condition=models.Q(state="pending")),
         ]
 
     @property
