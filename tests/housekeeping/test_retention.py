@@ -24,13 +24,15 @@ from z4j_brain.rbac import queries
 from z4j_brain.rbac.actions import configure_environment
 from z4j_brain.rbac.models import Environment, Sweep
 from z4j_brain.rbac.retention import KINDS, due, stock
+from z4j_brain.schedules import ingest as schedules
+from z4j_brain.schedules.models import Run, Schedule
 from z4j_brain.stats.models import ByName, ByQueue
 from z4j_brain.tasks import partitions, textindex
 from z4j_brain.tasks.ingest import ingest
 from z4j_brain.tasks.models import Event, Task
 
 DAYS = {"tasks_days": 6, "events_days": 3, "rollups_days": 8, "operations_days": 5}
-KEPT: list[type[Model]] = [Task, Event, Quarantined, ByQueue, ByName, Operation]
+KEPT: list[type[Model]] = [Task, Event, Quarantined, ByQueue, ByName, Operation, Run]
 
 
 def ago(days: int) -> datetime:
@@ -48,7 +50,9 @@ def furnish(environment: Environment, days: int, agent: Any) -> None:
     start = int(at.timestamp()) // 300 * 300
     for model, label in ((ByQueue, "queue"), (ByName, "name")):
         model.objects.create(environment=environment, grain=300, start=start, engine="e", **{label: "l"}, arrived=1)
-    rows.operation(environment, [task], state="succeeded", created_at=at)
+    operation = rows.operation(environment, [task], state="succeeded", created_at=at)
+    schedule, _ = Schedule.objects.get_or_create(environment=environment, source="beat", key="nightly")
+    Run.objects.create(environment=environment, schedule=schedule, moment=at, due_at=at, operation=operation)
 
 
 def make_days() -> None:
@@ -104,10 +108,21 @@ def test_exactly_what_is_past_its_days_goes_as_the_dry_run_said(cast):
         "ByQueue": 9,
         "ByName": 9,
         "Operation": 6,
+        "Run": 7,
     }
     assert set(left(cast.island).values()) == {12}
     assert Item.objects.filter(operation__environment=production).count() == 6
     assert due(production) == {} == sweep(production)
+
+
+def test_a_schedule_that_is_gone_for_thirty_days_is_forgotten_with_its_runs(cast):
+    Schedule.objects.filter(environment=cast.production).update(gone_at=ago(31))
+    Schedule.objects.filter(environment=cast.island).update(gone_at=ago(29))
+
+    schedules.prune()
+
+    assert [schedule.environment for schedule in Schedule.objects.all()] == [cast.island]
+    assert (left(cast.production)["Run"], left(cast.island)["Run"]) == (0, 12)
 
 
 def test_the_environments_of_one_table_do_not_mind_each_others_days(cast):
@@ -231,6 +246,7 @@ def test_a_page_of_settings_knows_what_is_stored_and_what_is_due(cast):
     assert {name: (one.stored.number, one.due.number) for name, one in stocked.items()} == {
         "events": (12, 8),
         "tasks": (12, 5),
+        "runs": (12, 5),
         "quarantined": (12, 8),
         "rollups_by_queue": (12, 3),
         "rollups_by_name": (12, 3),

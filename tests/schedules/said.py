@@ -16,7 +16,7 @@ SOURCE, KEY = "celerybeat", "nightly"
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 #: A Monday at noon, UTC, long ago: microseconds.
-NOON = 1_790_596_800 * SECOND
+NOON = 1_736_164_800 * SECOND
 _firsts = itertools.count(1, 1_000)
 
 

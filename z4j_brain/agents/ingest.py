@@ -151,12 +151,13 @@ def prune(now: datetime | None = None) -> None:
 
 
 def _forget_agents(environment_id: int, since: datetime) -> None:
-    """Those not heard since, of which no event can be left, unless a command or a worker still names them.
+    """Those not heard since, of which no event can be left, unless a command, a worker or a schedule still names
+    them.
 
     Events are neither asked nor told: no index would find those of an agent.
     """
     silent = Agent.objects.filter(environment=environment_id, seen_at__lt=since)
-    idle = silent.filter(addressed=None, leased=None, late=None, workers=None)
+    idle = silent.filter(addressed=None, leased=None, late=None, workers=None, schedules=None, schedulers=None)
     gone = list(idle.values_list("pk", flat=True)[:ROUND])
     if not gone:
         return

@@ -21,6 +21,7 @@ from z4j_brain.operations.models import Command, IdempotencyKey, Item, LateResul
 from z4j_brain.operations.states import TERMINAL
 from z4j_brain.rbac import retention
 from z4j_brain.rbac.retention import Piece
+from z4j_brain.schedules.models import Run
 from z4j_brain.stats.models import ByName, ByQueue
 from z4j_brain.tasks import textindex
 from z4j_brain.tasks.models import Event, Sealed, Task
@@ -132,6 +133,13 @@ class Tasks(Rows):
         return super().forget(keys)
 
 
+class Runs(Rows):
+    """What became of due times, as long as of tasks."""
+
+    name, title, days = "runs", "Runs of schedules", "tasks_days"
+    model, since = Run, "moment"
+
+
 class Quarantine(Rows):
     name, title, days = "quarantined", "Events that were set aside", "events_days"
     model, since, environment = Quarantined, "received_at", "agent__environment_id"
@@ -147,6 +155,7 @@ class Operations(Rows):
         return super().due(part, before) & Q(state__in=TERMINAL)
 
     def forget(self, keys: Keys) -> int:
+        Run.objects.filter(operation__in=keys).update(operation=None)
         _delete(LateResult, command_id__in=Command.objects.filter(operation__in=keys).values("pk"))
         for model in (IdempotencyKey, Item, Command):
             _delete(model, operation_id__in=keys)
@@ -174,7 +183,7 @@ class OfNames(_Rollups):
 def register() -> None:
     """Events before tasks: a task takes along those that are left of it."""
     events = EventBlocks() if bulk.on_postgres() else Events()
-    for kind in (events, Tasks(), Quarantine(), OfQueues(), OfNames(), Operations()):
+    for kind in (events, Tasks(), Runs(), Quarantine(), OfQueues(), OfNames(), Operations()):
         retention.register(kind)
 
 

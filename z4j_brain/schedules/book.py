@@ -56,6 +56,7 @@ class Book:
         self.environment_id = environment_id
         self._by_task: dict[tuple[int, str], Run] = {}
         self._by_due: dict[tuple[int, datetime], Run | None] = {}
+        self._stored: dict[int, Run] = {}
         self._stood: dict[int, datetime | None] = {}
         self._noted: dict[int, Run] = {}
         self._dropped: set[int] = set()
@@ -139,7 +140,7 @@ class Book:
         for row in rows:
             if row.pk in self._stood:
                 continue
-            self._stood[row.pk] = row.due_at
+            self._stored[row.pk], self._stood[row.pk] = row, row.due_at
             if row.task_id:
                 self._by_task[row.schedule_id, row.task_id] = row
             if row.due_at and not row.asked:
@@ -167,7 +168,9 @@ class Book:
             self._release(holder)
             self._note(holder)
         elif holder is not None:
-            self._drop(holder)
+            self._yield(holder, dues.following(run.schedule, due))
+        elif run.pk is None:
+            self._stands_for(run.schedule_id, due, due)
         self._release(run)
         run.due_at, run.due_told = due, is_told
         self._by_due[run.schedule_id, due] = run
@@ -178,22 +181,30 @@ class Book:
         if due := dues.last_before(schedule, run.fired_at):
             self._claim(run, due, is_told=False)
         elif run.pk is None and schedule.every_us:
-            self._stands_for(schedule, run.fired_at)
+            near = timedelta(microseconds=schedule.every_us) / 2
+            self._stands_for(schedule.pk, run.fired_at - near, run.fired_at + dues.EARLY)
 
-    def _stands_for(self, schedule: Schedule, at: datetime) -> None:
-        """It was sent after all: what we took for missed of an interval, one time less of it."""
-        since = at - timedelta(microseconds=schedule.every_us or 0)
-        rows = Run.objects.filter(schedule=schedule, state__in=GUESSED, task_id="", moment__lte=at + dues.EARLY)
-        guess = rows.filter(Q(moment__gt=since) | Q(until_at__gt=since)).order_by("-moment").first()
-        if guess is None or guess.pk in self._dropped:
+    def _stands_for(self, schedule: int, since: datetime, until: datetime) -> None:
+        """It was sent after all: one of the due times that nothing was told of is one less."""
+        rows = Run.objects.filter(schedule=schedule, moment__lte=until).order_by("-moment")
+        self._learn(rows[:1])
+        last = next((self._stored[pk] for pk in rows.values_list("pk", flat=True)[:1]), None)
+        if last is None or last.state not in GUESSED or last.task_id or last.pk in self._dropped:
             return
-        self._learn(Run.objects.filter(pk=guess.pk))
-        guess = self._holder(schedule.pk, guess.due_at) if guess.due_at else None
-        if guess is not None and guess.times > 1:
-            guess.times -= 1
-            self._note(guess)
-        elif guess is not None:
+        if (last.until_at or last.moment) >= since:
+            self._yield(last, last.due_at)
+
+    def _yield(self, guess: Run, begins: datetime | None) -> None:
+        """One due time less that nothing was told of; of several on end only where they begin is written down."""
+        if guess.times == 1 or guess.until_at is None:
             self._drop(guess)
+            return
+        guess.times -= 1
+        begins = guess.until_at if guess.times == 1 or begins is None else min(begins, guess.until_at)
+        self._release(guess)
+        guess.due_at, guess.until_at = begins, guess.until_at if guess.times > 1 else None
+        self._by_due[guess.schedule_id, begins] = guess
+        self._note(guess)
 
     def _release(self, run: Run) -> None:
         if run.due_at is not None and self._by_due.get((run.schedule_id, run.due_at)) is run:
