@@ -42,7 +42,8 @@ class Actions(Queues):
         if verb == "lookup" and self.store is None and not self.has_results:
             return "This broker has no result backend."
         if verb in READS:
-            return ""
+            is_sender = self.broker.is_scheduler_process and self.loop is None
+            return "Only a worker looks into its queues; this process sends what is due." if is_sender else ""
         if self.loop is None:
             return "Only a worker can do this; this process sends tasks."
         if verb in ("grow", "shrink") and self.slots is None:
