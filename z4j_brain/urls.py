@@ -15,6 +15,7 @@ from z4j_brain.panel.scrape import Metrics
 from z4j_brain.panel.urls import websocket_urlpatterns
 from z4j_brain.rbac import api as rbac
 from z4j_brain.rbac import guarding_api, members_api
+from z4j_brain.schedules import urls as schedules
 from z4j_brain.stats import api as stats
 from z4j_brain.tasks import api as tasks
 
@@ -31,6 +32,7 @@ api: list[URLPattern | URLResolver] = [
     *redaction_api.routes,
     *fleet.routes,
     *operations.routes,
+    *schedules.routes,
     *stats.routes,
     *tasks.routes,
 ]

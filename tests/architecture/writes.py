@@ -51,6 +51,7 @@ _NAMED_WRITERS = {
     "z4j_brain/rbac/servicetokens.py": "actions of tokens that belong to a project",
     "z4j_brain/schedules/own.py": "actions of z4j's own schedules",
     "z4j_brain/schedules/dispatch.py": "due times of z4j's own schedules: their runs and commands, in one transaction",
+    "z4j_brain/schedules/importing.py": "the action that takes in a crontab",
     "z4j_brain/rbac/authentication.py": "when a token was last used: a fact about a request, not an action",
 }
 

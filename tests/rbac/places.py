@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from tests import rows
 from tests.rbac import folk
+from tests.schedules import stage
 from z4j_brain.agents.models import RedactionRule
 from z4j_brain.operations.models import Item
 from z4j_brain.rbac.models import Environment, Token
@@ -64,6 +65,7 @@ class Furnished:
         paused = rows.operation(environment, [task], reason=mark, actor_name=mark, state="paused")
         awaiting = rows.awaiting(environment, [task], reason=mark, actor_name=mark)
         freeze = rows.freeze(environment, reason=mark, set_by_name=mark)
+        schedule = stage.furnished(environment, mark)
         rule, _ = RedactionRule.objects.get_or_create(
             project=environment.project, slug=f"{environment.slug}-rule", kind="text", match=mark, set_by_name=mark
         )
@@ -85,6 +87,8 @@ class Furnished:
             "api-approval": awaiting.approval.pk,
             "api-freeze": freeze.pk,
             "api-redaction-rule": rule.slug,
+            **dict.fromkeys(("api-schedule", "api-schedule-runs"), schedule.pk),
+            **{f"api-schedule-{verb}": schedule.pk for verb in ("enable", "disable", "run")},
             "api-token": token.pk,
             "api-entry": entry.pk,
             "api-log-entry": entry.pk,
@@ -101,6 +105,9 @@ class Furnished:
             "api-redaction-rule": {"kind": "name", "match": "customer ref"},
             "api-freezes": {"ends_at": "2099-01-01T00:00:00Z", "starts_at": "2098-12-31T00:00:00Z", "reason": "x"},
             "api-tokens": {"name": "script", "scopes": ["view_metadata"]},
+            "api-schedules": {"key": "new", "engine": "celery", "task": "shop.tidy", "cron": "0 3 * * *"},
+            "api-schedule": {"queue": "slow"},
+            "api-schedule-import": {"text": "0 3 * * * shop.tidy", "engine": "celery", "dry_run": True},
         }
         more, asked = folk.furnish(environment, mark)
         return cls(environment, mark, keys | more, bodies | asked)
