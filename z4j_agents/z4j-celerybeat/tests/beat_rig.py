@@ -7,6 +7,7 @@ import contextlib
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,7 @@ class BeatRig(Working):
     here = HERE
     often, rarely = "often", "rarely"
     period, settles = 1.0, 1.2
+    queue, zone = "orders", "Europe/Berlin"
     #: As `celery beat --scheduler` takes it.
     kind = "celery.beat:PersistentScheduler"
     environ: dict[str, str]
@@ -94,6 +96,11 @@ class BeatRig(Working):
     def start(self, mode: str = "redact") -> None:
         """A beat is online before its loop first turns."""
         online = len(self.records.events(kind="scheduler.online"))
+        self.launch(mode)
+        wait_for(lambda: len(self.records.events(kind="scheduler.online")) > online, self.begins, "beat")
+        wait_for(lambda: self.records.read("running") != [None], self.begins, "the first turn of beat's loop")
+
+    def launch(self, mode: str) -> None:
         with (self.folder / "beat.log").open("ab") as log:
             self.process = subprocess.Popen(
                 self.command(),
@@ -103,8 +110,6 @@ class BeatRig(Working):
                 stderr=log,
                 start_new_session=True,
             )
-        wait_for(lambda: len(self.records.events(kind="scheduler.online")) > online, self.begins, "beat")
-        wait_for(lambda: self.records.read("running") != [None], self.begins, "the first turn of beat's loop")
 
     def sent(self):
         """What was sent, oldest first: nobody takes it out of the queue."""
@@ -144,3 +149,16 @@ class DatabaseRig(BeatRig):
 
 class RedBeatRig(BeatRig):
     kind = "redbeat.schedulers:RedBeatScheduler"
+
+    @classmethod
+    @contextlib.contextmanager
+    def beside(cls, first, folder):
+        """A second beat over the same broker, on another machine as far as it knows. It may never begin to turn."""
+        rig = cls(folder)
+        rig.environ = {**first.environ, "SHOP_FOLDER": str(folder)}
+        rig.redis = first.redis
+        try:
+            rig.launch("redact")
+            yield rig
+        finally:
+            rig.stop(signal.SIGKILL)

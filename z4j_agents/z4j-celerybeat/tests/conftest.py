@@ -9,4 +9,4 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-pytest.register_assert_rewrite("z4j_core.testing")
+pytest.register_assert_rewrite("z4j_core.testing", "beat_suite")

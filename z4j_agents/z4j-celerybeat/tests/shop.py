@@ -20,7 +20,9 @@ app = Celery("shop", broker=os.environ["SHOP_BROKER"])
 app.conf.update(
     task_default_queue="orders",
     broker_connection_retry_on_startup=True,
+    timezone="Europe/Berlin",
     beat_max_loop_interval=0.2,
+    beat_sync_every=1,
     beat_enable_remote_control=False,
     beat_schedule={
         "often": {"task": "shop.note", "schedule": 1.0, "args": ("often",), "kwargs": {"password": PASSWORD}},

@@ -23,6 +23,7 @@ def on_worker(**_: Any) -> None:
 
 
 def on_beat(sender: Any = None, **_: Any) -> None:
+    CeleryEngine.of_beat = sender.app
     engine = CeleryEngine()
     if attach(engine) and engine.host is not None:
         # Connected while this very signal is being sent, so it would not hear of it.

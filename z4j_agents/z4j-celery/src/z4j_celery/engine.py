@@ -32,8 +32,6 @@ class CeleryEngine(Actions):
         self.paused = set()
         self._starts: Any = None
         self._started = 0
-        #: The process in which a worker is starting, or works.
-        self._works = 0
 
     def version(self) -> str:
         return str(celery.__version__)
@@ -89,7 +87,6 @@ class CeleryEngine(Actions):
         """Nothing has been forked yet: the children will write to the spool of this process, which sends."""
         assert self.host is not None
         self.starting = True
-        self._works = os.getpid()
         self.host.role("worker", sender.hostname)
         self._starts = sender.app
         self.restore_pauses(sender.app, sender.hostname)
@@ -119,10 +116,8 @@ class CeleryEngine(Actions):
 
     @guarded("celery.beat")
     def on_beat(self, sender: Any = None, **_: Any) -> None:
-        """A worker may have a beat in a thread, and is a worker; or in a child, which is a beat."""
         assert self.host is not None
-        if self._works != os.getpid():
-            self.host.role("scheduler", f"beat@{platform.node()}")
+        self.host.role("scheduler", f"beat@{platform.node()}")
 
     def _warm_up(self) -> None:
         """Make here what verbs and reads need, so that the agent's thread imports nothing while this process forks."""

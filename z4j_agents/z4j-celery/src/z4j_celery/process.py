@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from celery import current_app
 from celery.concurrency.base import BasePool
@@ -40,12 +40,16 @@ class Process(Engine):
     hooks: Hooks | None = None
     consumer: Any = None
     starting: bool = False
+    #: The app of the beat of this process. Beat's own thread alone has it as its current one.
+    of_beat: ClassVar[Any] = None
     ready: threading.Event
     _driver: str | None = None
 
     @property
     def app(self) -> Any:
-        return self.consumer.app if self.consumer is not None else current_app._get_current_object()
+        if self.consumer is not None:
+            return self.consumer.app
+        return self.of_beat or current_app._get_current_object()
 
     @property
     def pool(self) -> Any:

@@ -72,10 +72,7 @@ class Beat(OfApp):
         live, disabled = dict(self._live), dict(self._disabled)
         for key, entry in {**disabled, **live}.items():
             told = self.facts(entry, enabled=key in live, code=key not in self._created)
-            code = self._code.get(key)
-            if code is not None and plans.words(code.schedule) != plans.words(entry.schedule):
-                told["code"] = plans.words(code.schedule)
-            yield key, told
+            yield key, self.differs(told, self._code.get(key))
 
     def entry(self, key: str) -> Any:
         return self._live.get(key) or self._disabled.get(key)
@@ -107,9 +104,7 @@ class Beat(OfApp):
 
     def on_sent(self, key: str, task_id: str, entry: Any, due: int | None) -> None:
         super().on_sent(key, task_id, entry, due)
-        if key in self._created:
-            # Beat keeps no entry that is not in the code: after a restart it would count from there anew.
-            self._overrides.put(key, {**self._overrides.get(key), "last": self.sent[key]})
+        self._remember(key, self.sent[key])
 
     # In beat's thread.
 
@@ -118,7 +113,8 @@ class Beat(OfApp):
         if entry is None:
             return Answer(Outcome.DONE, "It was not disabled.") if key in self.scheduler.schedule else missing()
         self._overrides.enable(key, enabled=True)
-        self.scheduler.schedule[key] = self._fresh(entry)
+        self.scheduler.schedule[key] = entry = self._fresh(entry)
+        self._remember(key, entry.last_run_at.timestamp())
         return self._renewed()
 
     def _disable(self, key: str) -> Answer:
@@ -140,6 +136,7 @@ class Beat(OfApp):
             self._code.setdefault(key, place[key])
         place[key] = edited
         self._overrides.edit(key, given)
+        self._remember(key, edited.last_run_at.timestamp())
         return self._renewed()
 
     def _create(self, target: Target, kept: Kept) -> Answer:
@@ -147,8 +144,9 @@ class Beat(OfApp):
         if key in self.scheduler.schedule or key in self._disabled:
             same = target.again and key in self._created
             return Answer(Outcome.DONE) if same else exists()
-        self.scheduler.schedule[key] = self._made_again(key, kept)
+        self.scheduler.schedule[key] = entry = self._made_again(key, kept)
         self._overrides.put(key, kept)
+        self._remember(key, entry.last_run_at.timestamp())
         return self._renewed()
 
     def _delete(self, target: Target) -> Answer:
@@ -162,6 +160,11 @@ class Beat(OfApp):
         self._created.discard(key)
         self._overrides.put(key, {})
         return self._renewed()
+
+    def _remember(self, key: str, last: float) -> None:
+        """Beat keeps no entry that is not in the code: after a restart it would count from there anew."""
+        if key in self._created:
+            self._overrides.put(key, {**self._overrides.get(key), "last": last})
 
     def _renewed(self) -> Answer:
         self._renew()

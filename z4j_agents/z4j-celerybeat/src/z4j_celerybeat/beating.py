@@ -6,13 +6,13 @@ import os
 import platform
 import socket
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, ClassVar, Final, Self, cast
 
 import celery
+from celery import schedules
 from celery.beat import BeatLazyFunc
 from z4j_core.redaction import Parameters
 from z4j_core.safety import guard
@@ -30,6 +30,8 @@ TURN: Final = 5.0
 PATIENCE: Final = 8.0
 #: By this header a task knows its schedule.
 HEADER: Final = "z4j_schedule"
+#: Beat makes this one by itself with each start.
+CLEANUP: Final = "celery.backend_cleanup"
 _RETRIES: Final = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 1}
 
 
@@ -51,6 +53,8 @@ class Beating(Scheduler):
     """One per beat. Subclasses say which schedulers they serve, list, and carry out verbs."""
 
     engine: ClassVar[str] = "celery"
+    #: Whether this beat may have to wait for another one to end before its loop turns.
+    waits: ClassVar[bool] = False
     _made: ClassVar[Self | None] = None
 
     def __init__(self, service: Any) -> None:
@@ -95,12 +99,13 @@ class Beating(Scheduler):
         super().uninstall()
 
     def begin(self) -> None:
-        """Beat starts, in this thread. One that a worker has in a thread of its own is that worker's."""
+        """Beat starts, in this thread. That of a `worker --beat` starts in a child, which is a beat and no worker."""
         assert self.host is not None
         with guard(f"{self.name}.restore"):
             self.restore()
-        if threading.current_thread() is threading.main_thread():
-            self.host.role("scheduler", f"beat@{platform.node()}")
+        if not self.waits:
+            self._turned = micros()
+        self.host.role("scheduler", f"beat@{platform.node()}")
 
     def restore(self) -> None:
         """Apply what beat has forgotten since it last ran. In beat's thread, before its first turn."""
@@ -114,7 +119,7 @@ class Beating(Scheduler):
                 self._calls.get_nowait()()
 
     def running(self) -> Ticking | None:
-        """One that waits for another beat to end, as redbeat's may, has not turned yet."""
+        """One that waits for another beat to end has not turned yet."""
         if not self._turned:
             return None
         every = micros(self.scheduler.max_interval)
@@ -210,6 +215,9 @@ class Beating(Scheduler):
 
     def facts(self, entry: Any, *, enabled: bool, code: bool) -> ScheduleFacts:
         """Of one entry of beat's."""
+        if entry.schedule._app is None:
+            # Read from a file or a row: it would take the app of this thread, which is not that of beat's.
+            entry.schedule.app = self.app
         args, kwargs = self.redacted(entry.task, entry.args, entry.kwargs)
         definition = Definition.CODE if code else Definition.STORE
         told: dict[str, Any] = {"task": entry.task, "engine": self.engine, "enabled": enabled, "definition": definition}
@@ -226,6 +234,15 @@ class Beating(Scheduler):
         if code:
             told["cannot"] = {"schedule_delete": IN_CODE}
         return cast(ScheduleFacts, told)
+
+    def differs(self, told: ScheduleFacts, code: Any) -> ScheduleFacts:
+        """With the plan that the code has (None: it has none, or nobody knows), where that is another."""
+        if code is not None:
+            plan = code["schedule"] if isinstance(code, Mapping) else code.schedule
+            words = plans.words(schedules.maybe_schedule(plan, app=self.app))
+            if words != told["text"]:
+                told["code"] = words
+        return told
 
     def redacted(self, name: str, args: Any, kwargs: Any) -> tuple[str, str]:
         assert self.host is not None

@@ -14,14 +14,13 @@ from importlib.metadata import version
 from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
-from celery.schedules import maybe_schedule
 from z4j_core.scheduler import Answer, Host, Target, verb
 from z4j_core.timetable import Definition, Plan, ScheduleFacts
 from z4j_core.wire import Outcome
 
 from z4j_celerybeat import plans
 from z4j_celerybeat.asking import arguments, exists, in_code, missing, task_of
-from z4j_celerybeat.beating import Beating, loaded
+from z4j_celerybeat.beating import CLEANUP, Beating, loaded
 from z4j_celerybeat.overrides import Kept, Overrides
 from z4j_celerybeat.plans import Refused, Wish
 
@@ -34,8 +33,6 @@ _PERIODS: Final = {
     "seconds": 1_000_000,
     "microseconds": 1,
 }
-#: Beat writes this row by itself with each start.
-_CLEANUP: Final = "celery.backend_cleanup"
 
 
 class DjangoCeleryBeat(Beating):
@@ -209,7 +206,7 @@ class DjangoCeleryBeat(Beating):
     # What is told.
 
     def _in_code(self) -> Mapping[str, Any]:
-        return {_CLEANUP: None, **self.app.conf.beat_schedule}
+        return {CLEANUP: None, **self.app.conf.beat_schedule}
 
     def _entry(self, row: Any) -> Any:
         """As beat has it. None for a row that beat cannot use: it would write that down."""
@@ -238,11 +235,7 @@ class DjangoCeleryBeat(Beating):
                 told.pop(name, None)  # type: ignore[misc]
             told["plan"] = Plan.OTHER
             told["text"] += ", once" if row.one_off else f", from {row.start_time.isoformat()}"
-        if (code := in_code.get(row.name)) is not None:
-            words = plans.words(maybe_schedule(code["schedule"], app=self.app))
-            if words != told["text"]:
-                told["code"] = words
-        return told
+        return self.differs(told, in_code.get(row.name))
 
 
 def _given(params: Mapping[str, Any]) -> Kept:

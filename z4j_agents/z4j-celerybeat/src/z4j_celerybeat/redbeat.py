@@ -10,14 +10,13 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any, ClassVar, Final
 
-from celery.schedules import maybe_schedule
 from z4j_core.scheduler import Answer, Host, Target, verb
 from z4j_core.timetable import ScheduleFacts
 from z4j_core.wire import Outcome
 
 from z4j_celerybeat import plans
 from z4j_celerybeat.asking import exists, in_code, missing, task_of
-from z4j_celerybeat.beating import loaded
+from z4j_celerybeat.beating import CLEANUP, loaded
 from z4j_celerybeat.of_app import OfApp
 from z4j_celerybeat.overrides import Kept, Overrides
 from z4j_celerybeat.plans import Refused
@@ -57,6 +56,7 @@ class Hash:
 class RedBeat(OfApp):
     name: ClassVar[str] = "redbeat"
     called: ClassVar[str] = "redbeat"
+    waits: ClassVar[bool] = True
 
     @classmethod
     def serves(cls, scheduler: Any) -> bool:
@@ -84,11 +84,7 @@ class RedBeat(OfApp):
         in_code = self._in_code()
         for entry in self._entries():
             told = self.facts(entry, enabled=bool(entry.enabled), code=entry.name in in_code)
-            if (code := in_code.get(entry.name)) is not None:
-                words = plans.words(maybe_schedule(code["schedule"], app=self.app))
-                if words != told["text"]:
-                    told["code"] = words
-            yield entry.name, told
+            yield entry.name, self.differs(told, in_code.get(entry.name))
 
     def entry(self, key: str) -> Any:
         try:
@@ -155,7 +151,7 @@ class RedBeat(OfApp):
     # Entries.
 
     def _in_code(self) -> Mapping[str, Any]:
-        return dict(self.app.redbeat_conf.schedule or {})
+        return {CLEANUP: None, **(self.app.redbeat_conf.schedule or {})}
 
     def _key(self, key: str) -> str:
         return str(self.scheduler.Entry.generate_key(self.app, key))
