@@ -1,0 +1,1 @@
+"""The greenhouse of the garden, a Django project with dramatiq-crontab."""

@@ -1,0 +1,1 @@
+"""A Django app whose actors dramatiq-crontab sends."""
