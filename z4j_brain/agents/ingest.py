@@ -29,7 +29,8 @@ AGENTS_KEPT = timedelta(days=1)
 ROUND, ROUNDS = 1_000, 20
 #: A key's or an agent's last sign of life is written this often at most.
 SEEN_EVERY = timedelta(seconds=15)
-MAX_ENGINES = 16
+#: Engines and schedulers that one process speaks for.
+MAX_ENGINES = 32
 MAX_KIDS = 16
 MAX_VERBS = 64
 #: Problems of an agent, pieces of advice of one engine, and the longest sentence of either.

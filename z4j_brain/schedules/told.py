@@ -65,8 +65,11 @@ def tell(schedule: Schedule, agent: Agent, event: Mapping[str, Any]) -> bool:
     if is_first or before != facts:
         schedule.version += 0 if is_first else 1
     replanned = is_first or any(before[name] != facts[name] for name in PLAN)
+    since = schedule.counts_from
     _count(schedule, at, replanned=replanned, returned=was_gone and schedule.gone_at is None, was=before["enabled"])
     _times(schedule, event.get("data") or {})
+    if schedule.enabled and schedule.gone_at is None and (schedule.counts_from != since or schedule.plan == Plan.OTHER):
+        schedule.check_at = timezone.now()
     return replanned
 
 
@@ -108,9 +111,7 @@ def _times(schedule: Schedule, data: Mapping[str, Any]) -> None:
     if not schedule.enabled or schedule.gone_at is not None:
         schedule.next_at = schedule.check_at = None
         return
-    now = timezone.now()
-    schedule.next_at = due.next_after(schedule, now) or schedule.next_at
-    schedule.check_at = now
+    schedule.next_at = due.next_after(schedule, timezone.now()) or schedule.next_at
 
 
 def _facts(data: Mapping[str, Any]) -> dict[str, Any]:
