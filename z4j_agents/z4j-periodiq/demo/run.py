@@ -9,7 +9,7 @@ from pathlib import Path
 COMMANDS = {
     "worker": ["dramatiq", "garden", "greenhouse.tasks", "z4j_dramatiq.auto", "-p", "1", "-t", "2"],
     "periodiq": ["periodiq", "garden", "z4j_periodiq.auto"],
-    "crontab": ["django-admin", "crontab"],
+    "crontab": ["django-admin", "crontab", "--no-heartbeat"],
 }
 os.environ["PYTHONPATH"] = str(Path(__file__).parent)
 os.environ["DJANGO_SETTINGS_MODULE"] = "greenhouse.settings"

@@ -40,9 +40,6 @@ class Keys:
                 self._keys[job.id] = self._free(job.name) if made_up else job.id
             return self._keys[job.id]
 
-    def known(self, job_id: str) -> str | None:
-        return self._keys.get(job_id)
-
     def job_id(self, key: str) -> str:
         with self._turn:
             return next((one for one, known in self._keys.items() if known == key), key)

@@ -137,7 +137,7 @@ class APScheduler(Steering):
     def _listen(self, event: Any) -> None:
         if known := self._on.get(event.code):
             known(event)
-        elif event.code & ~events.EVENT_EXECUTOR_ADDED:
+        else:
             self.changed()
 
     def _begun(self, event: Any) -> None:
