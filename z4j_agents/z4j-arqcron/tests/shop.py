@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -28,6 +29,10 @@ async def twice(ctx):
 
 async def at_start(ctx):
     _count("at_start")
+
+
+async def alone(ctx):
+    await asyncio.sleep(3)
 
 
 async def made(ctx):

@@ -32,6 +32,7 @@ class WorkerSettings:
         cron(shop.rarely, month=1, day=1, hour=3, minute=30),
         cron(shop.twice, weekday={0, 4}, hour=9, minute=0),
         cron(shop.twice, day=1, weekday="mon", hour=9, minute=0),
+        cron(shop.alone, second=set(range(0, 60, 2)), job_id="one-at-a-time"),
         cron(shop.at_start, hour=3, minute=0, run_at_startup=True, unique=False),
     ]
     redis_settings = RedisSettings.from_dsn(os.environ["SHOP_REDIS"])

@@ -101,6 +101,17 @@ class TestWorkers:
         wait_for(lambda: rig.fired(rig.often) >= turns + 2, what="turns of the cron")
         assert rig.fired(key) == count
 
+    def test_what_an_earlier_one_of_the_same_id_keeps_out_is_told_as_skipped(self, rig):
+        def skipped():
+            return [
+                one["data"] for one in rig.records.events(kind="schedule.skipped") if one["schedule"] == "cron:alone"
+            ]
+
+        told = wait_for(skipped, what="one that was skipped")
+        assert {one["why"] for one in told} == {"overlap"}
+        dues = {one["data"]["due"] for one in _fired(rig, "cron:alone")}
+        assert dues.isdisjoint(one["due"] for one in told)
+
     def test_of_two_workers_one_tells_of_each_firing_and_both_obey(self, rig):
         with rig.another() as other:
             count = rig.fired(rig.often)

@@ -15,7 +15,7 @@ from arq.cron import CronJob
 from arq.worker import Worker
 from z4j_core.safety import guard
 from z4j_core.scheduler import Host, micros, verb
-from z4j_core.timetable import Definition, Plan, ScheduleFacts, Ticking
+from z4j_core.timetable import Definition, Plan, ScheduleFacts, Skip, Ticking
 
 from z4j_arqcron.entries import Entries, Entry
 from z4j_arqcron.fields import expression, fields_of, written, zone_of
@@ -62,7 +62,7 @@ class ArqCron(Verbs):
     def _watch(self, worker: Worker) -> None:
         assert self.host is not None
         self.entries = Entries(worker, Wishes(self.host.state, worker.queue_name))
-        self._seam = Seam(worker, self._has_fired)
+        self._seam = Seam(worker, self._has_fired, self._has_skipped)
         self._apply()
 
     def obstacle(self, verb: str) -> str:
@@ -133,6 +133,11 @@ class ArqCron(Verbs):
             self._last[key] = _second(due) if due is not None else micros()
             moment = _second(due) if due is not None else None
             self.fired(key, job_id, due=moment, name=job.name, queue=self.worker.queue_name)
+
+    def _has_skipped(self, job: CronJob, due: datetime) -> None:
+        """In the worker's loop."""
+        if self.entries is not None and (key := self.entries.key_of(job)) is not None:
+            self.skipped(key, _second(due), Skip.OVERLAP)
 
 
 def _second(moment: datetime) -> int:

@@ -25,11 +25,18 @@ _ABSENT: Final = object()
 
 
 class Seam:
-    """`fired` is told of each job that was enqueued, with its id, and when it was due (None: as the worker started)."""
+    """`fired` is told of each job that was enqueued, with its id, and when it was due (None: as the worker started);
+    `skipped` of one that was not, since an earlier one has the id that the code gives to all of them.
+    """
 
-    def __init__(self, worker: Worker, fired: Callable[[CronJob, str, datetime | None], None]) -> None:
-        self._worker, self._pool = worker, worker.pool
-        self._fired = fired
+    def __init__(
+        self,
+        worker: Worker,
+        fired: Callable[[CronJob, str, datetime | None], None],
+        skipped: Callable[[CronJob, datetime], None],
+    ) -> None:
+        self._worker = worker
+        self._fired, self._skipped = fired, skipped
         #: When the worker last looked whether a cron job is due.
         self.tick = 0
         self._undo = [
@@ -47,13 +54,14 @@ class Seam:
             self.tick = micros()
             before = [(job, job.next_run) for job in self._worker.cron_jobs]
             sent: list[Sent] = []
-            token = _sent.set(sent)
+            token, done = _sent.set(sent), False
             try:
                 await original(n, *args, **kwargs)
+                done = True
             finally:
                 _sent.reset(token)
                 with guard("arqcron.fired"):
-                    self._tell(before, n, sent)
+                    self._tell(before, n, sent, done)
 
         return run_cron
 
@@ -68,13 +76,17 @@ class Seam:
 
         return enqueue_job
 
-    def _tell(self, before: list[tuple[CronJob, datetime | None]], n: datetime, sent: list[Sent]) -> None:
+    def _tell(self, before: list[tuple[CronJob, datetime | None]], n: datetime, sent: list[Sent], done: bool) -> None:
         for job, due in before:
             wanted = job.job_id or (f"{job.name}:{to_unix_ms(due or n)}" if job.unique else None)
             found = next((one for one in sent if one[:2] == (job.name, wanted)), None)
-            if found is not None and job.next_run != due:
+            if job.next_run == due:
+                continue
+            if found is not None:
                 sent.remove(found)
                 self._fired(job, found[2], due)
+            elif job.job_id and due is not None and done:
+                self._skipped(job, due)  # or another worker has enqueued it, whose word counts more
 
 
 def _put(instance: object, name: str, method: Callable[..., Any]) -> Callable[[], None]:
