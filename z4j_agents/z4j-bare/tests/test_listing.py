@@ -119,3 +119,12 @@ def test_a_scheduler_stands_among_the_engines_with_what_it_can_and_is_asked_like
     answer = listing.adapters["toycron"].act("schedule_disable", Target(name="nightly"), {})
     assert answer.outcome == wire.Outcome.DONE
     wait_for(lambda: [event["data"]["enabled"] for event in of(brain, "schedule.told")] == [True, False])
+
+
+def test_a_scheduler_inside_a_worker_takes_nothing_away_from_it(toycron, brain, make_agent, wait_for):
+    agent = make_agent()
+    agent.add(toycron)
+    agent.role("worker", "w@h")
+    agent.role("scheduler", "beat@h")
+    wait_for(lambda: len(of(brain, "agent.online")) >= 2)
+    assert {event["data"]["role"] for event in of(brain, "agent.online")} == {"worker"}

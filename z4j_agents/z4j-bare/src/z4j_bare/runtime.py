@@ -41,6 +41,8 @@ from z4j_bare.writer import Original
 logger = logging.getLogger(__name__)
 
 PRODUCER: Final = "producer"
+WORKER: Final = "worker"
+SCHEDULER: Final = "scheduler"
 #: Seconds between two attempts to start, when there is no place to write.
 TRY_AGAIN: Final = 60.0
 
@@ -131,8 +133,9 @@ class Agent:
             if self._boot is not None and not self._boot.is_home and role != PRODUCER:
                 self._boot = None  # a worker of its own, forked off a process that had something to say before
                 self._entered = 0
-            self._role, self._name = role, name
             boot = self._boot if self._entered == os.getpid() else None
+            if (role, self._role) != (SCHEDULER, WORKER) or boot is None:
+                self._role, self._name = role, name  # a scheduler inside a worker takes nothing away from that
             if boot is not None:
                 self._present(boot)
             elif role != PRODUCER:
