@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -87,6 +88,16 @@ def test_what_a_listing_leaves_out_is_gone_unless_another_agent_tells_of_it(key)
     Agent.objects.filter(boot=OTHER).update(left_at=at(NOON))
     give(key, told(NOON + 20 * MINUTE, "kept"), listed(NOON + 19 * MINUTE))
     assert set(Schedule.objects.exclude(gone_at=None).values_list("key", flat=True)) == {"mine", "theirs"}
+
+
+@pytest.mark.parametrize("ahead", [2 * MINUTE, 48 * HOUR])
+def test_an_agent_whose_clock_is_ahead_does_not_take_away_what_it_lists(key, ahead):
+    now = sent.now() + ahead
+    give(key, told(now, "one"))
+    give(key, told(now + 1, "two"))
+    give(key, listed(now - SECOND, count=2))
+    assert not Schedule.objects.exclude(gone_at=None).exists()
+    assert all(schedule.counts_from <= timezone.now() for schedule in Schedule.objects.all())
 
 
 def test_a_run_is_pending_until_its_task_has_ended(key):

@@ -146,10 +146,11 @@ def _unlisted(here: QuerySet[Schedule], said: Sequence[Said]) -> Iterator[int]:
 
 
 def _listed(one: Said) -> datetime | None:
-    """Since when it has told of everything. None: it says no such thing."""
-    count = told.whole(one.data.get("count"), MOST_LISTED)
-    is_whole = one.kind == Kind.SCHEDULE_LISTED and count is not None and count < MOST_LISTED
-    return told.moment(one.data.get("began")) if is_whole else None
+    """Since when it has told of everything. None: it says no such thing, or its clock is no measure."""
+    count, began = told.whole(one.data.get("count"), MOST_LISTED), told.moment(one.data.get("began"))
+    if one.kind != Kind.SCHEDULE_LISTED or count is None or count == MOST_LISTED or began is None:
+        return None
+    return began if began < timezone.now() + told.AHEAD else None
 
 
 def _apply(

@@ -19,6 +19,8 @@ from z4j_brain.schedules.states import Definition, Plan
 #: Reasons why a verb cannot be done to one schedule, and the longest of them.
 MAX_REASONS, SENTENCE = 16, 400
 _LONGEST = 2**62
+#: An agent's clock may be so far ahead of ours; what it says beyond that is taken for this much.
+AHEAD = timedelta(hours=1)
 #: What makes it another plan.
 PLAN = ("plan", "cron", "every_us", "at", "zone")
 _WORDS = {
@@ -33,8 +35,8 @@ def moment(value: Any) -> datetime | None:
 
 
 def said_at(event: Mapping[str, Any]) -> datetime:
-    """When something was said, by the agent's clock; by ours where that one is ahead."""
-    return min(EPOCH + timedelta(microseconds=event["ts"]), timezone.now())
+    """When something was said, by the agent's clock: what it says of one schedule is compared by it alone."""
+    return min(EPOCH + timedelta(microseconds=event["ts"]), timezone.now() + AHEAD)
 
 
 def text(value: Any, most: int) -> str:
@@ -87,7 +89,7 @@ def _reaches_back(schedule: Schedule, facts: Mapping[str, Any], at: datetime) ->
     if at >= schedule.plan_from or any(getattr(schedule, name) != facts[name] for name in PLAN):
         return False
     if schedule.counts_from == schedule.plan_from and facts["enabled"]:
-        schedule.counts_from = at
+        schedule.counts_from = min(at, timezone.now())
     schedule.plan_from = at
     return True
 
@@ -97,7 +99,7 @@ def _count(schedule: Schedule, at: datetime, *, replanned: bool, returned: bool,
     if replanned:
         schedule.plan_from = at
     if replanned or returned or (schedule.enabled and not was):
-        schedule.counts_from = at
+        schedule.counts_from = min(at, timezone.now())
     if schedule.enabled and not was:
         schedule.disabled_at = schedule.disabled_by = schedule.disabled_reason = schedule.disabled_until = None
     elif not schedule.enabled and (was or schedule.disabled_at is None):
