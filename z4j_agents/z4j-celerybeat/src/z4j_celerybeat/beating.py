@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, Self, cast
 import celery
 from celery import schedules
 from celery.beat import BeatLazyFunc
+from z4j_core.lost import is_lost
 from z4j_core.redaction import Parameters
 from z4j_core.safety import guard
 from z4j_core.scheduler import Answer, Host, Scheduler, Target, micros, verb
@@ -32,6 +33,9 @@ PATIENCE: Final = 8.0
 HEADER: Final = "z4j_schedule"
 #: Beat makes this one by itself with each start.
 CLEANUP: Final = "celery.backend_cleanup"
+_LOST: Final = (
+    "The broker was lost over it: nobody can tell whether the task was sent. Look for it before you ask again."
+)
 _RETRIES: Final = {"max_retries": 3, "interval_start": 0, "interval_step": 0.2, "interval_max": 1}
 
 
@@ -175,6 +179,10 @@ class Beating(Scheduler):
                 task.apply_async(args, kwargs, **how)
         except TypeError:
             return Answer(Outcome.FAILED, "The arguments do not fit the task's signature; nothing was sent.")
+        except Exception as error:
+            if is_lost(error):
+                return Answer(Outcome.UNKNOWN, _LOST, task_id)
+            raise
         self.fired(target.name, task_id, name=entry.task, queue=str(entry.options.get("queue") or ""), asked=True)
         return Answer(Outcome.DONE, new_task_id=task_id)
 
