@@ -21,7 +21,7 @@ from z4j_brain.fleet import ingest as fleet
 from z4j_brain.housekeeping import retention
 from z4j_brain.lib import disk, drain, nudge
 from z4j_brain.operations import adoption, expiry
-from z4j_brain.schedules import detection, dispatch_turn
+from z4j_brain.schedules import detection, dispatch_turn, until
 from z4j_brain.schedules import ingest as schedules
 from z4j_brain.tasks import partitions
 
@@ -52,6 +52,7 @@ OUTSIDE: tuple[tuple[Callable[[], None], float], ...] = (
 PUNCTUAL: tuple[tuple[Callable[[], None], float], ...] = (
     (dispatch_turn.turn, 0.0),
     (dispatch_turn.reports, 1.0),
+    (until.enable, 1.0),
 )
 TICK, SHORT_TICK = 0.5, 0.2
 #: How long a duty that runs may go on when the process is told to stop. What it then loses is rolled back, and is
