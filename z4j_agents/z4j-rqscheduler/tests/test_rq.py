@@ -127,6 +127,22 @@ def test_what_is_deleted_while_it_runs_does_not_come_back(made):
     assert ask(rig, "schedule_delete", "sends-it").outcome == Outcome.DONE
 
 
+def test_an_edit_of_a_job_that_runs_is_in_force_when_it_has_ended(made):
+    rig = made(ScheduledRig)
+    Queue("often", connection=rig.connection).enqueue_in(timedelta(days=2), "shop.hold", "x", job_id="sends-hold")
+    plan = {"task": "shop.hold", "args": ["late"], "queue": "often", "every": 1_000_000}
+    assert ask(rig, "schedule_create", "late", **plan).outcome == Outcome.DONE
+    wait_for(lambda: Job.fetch("late", connection=rig.connection).get_status() == "started", what="its run")
+    answer = ask(rig, "schedule_edit", "late", every=7_000_000_000, args=["later"], kwargs={})
+    assert (answer.outcome, "when it has ended" in answer.detail) == (Outcome.DONE, True)
+    (rig.folder / "late").touch()
+    wait_for(lambda: listed(rig)["late"]["every"] == 7_000_000_000, what="the edit")
+    wait_for(lambda: listed(rig)["late"].get("next", 0) > micros() + 6_000_000_000, what="its next turn")
+    assert Job.fetch("late", connection=rig.connection).args == ("later",)
+    for key in ("late", "sends-hold"):
+        assert ask(rig, "schedule_delete", key).outcome == Outcome.DONE
+
+
 def test_seconds_are_the_first_of_six_fields_for_us_and_the_last_for_rq():
     assert entries.seconds_last("*/10 * * * * *") == "* * * * * */10"
     assert entries.seconds_first("* * * * * */10") == "*/10 * * * * *"

@@ -64,6 +64,8 @@ class RQScheduled(ScheduledActions):
         return original(loop)
 
     def _turn(self, original: Callable[..., Any], loop: Loop) -> Any:
+        with guard("rqscheduled.catch_up"):
+            self.catch_up(loop.connection)
         with guard("rqscheduled.keep_out"):
             for key, words in self._overrides.all().items():
                 came = loop.connection.zrem(registry_key(words["queue"]), key)
@@ -88,14 +90,12 @@ class RQScheduled(ScheduledActions):
         if came or kept is None or kept.status in ENDS:
             self._overrides.forget(key)
 
-    def _take(
-        self, original: Callable[..., list[str]], registry: ScheduledJobRegistry, *given: Any, **more: Any
-    ) -> Any:
-        found = original(registry, *given, **more)
+    def _take(self, original: Callable[..., list[str]], waiting: ScheduledJobRegistry, *given: Any, **more: Any) -> Any:
+        found = original(waiting, *given, **more)
         with guard("rqscheduled.due"):
             if found and self._due is not None:
-                scores = dict(zip(found, registry.connection.zmscore(registry.key, found), strict=True))
-                for kept in stored.read(registry.connection, found):
+                scores = dict(zip(found, waiting.connection.zmscore(waiting.key, found), strict=True))
+                for kept in stored.read(waiting.connection, found):
                     if kept.is_schedule and (score := scores[kept.id]) is not None:
                         self._due[kept.id] = round(score * SECOND)
                     if kept.repeats is not None and not self._repeats.get(kept.id):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -36,6 +37,12 @@ class ScheduledActions(Scheduler):
         """Repeated jobs that were seen in a registry, and may be in their queues now."""
         assert self.host is not None
         return Overrides(self.host.state, f"{self.name}.repeats")
+
+    @property
+    def _later(self) -> Overrides:
+        """What was asked of a job that was not in its registry, to be done when it is back."""
+        assert self.host is not None
+        return Overrides(self.host.state, f"{self.name}.later")
 
     @property
     def _overrides(self) -> Overrides:
@@ -93,22 +100,42 @@ class ScheduledActions(Scheduler):
                 raise Refused("It repeats: it has an interval and no time.")
         except Refused as error:
             return Answer(Outcome.FAILED, str(error))
-        self._rewrite(kept, asked)
+        if self._score(kept) is None and kept.status != JobStatus.SCHEDULED:
+            self._later.put(kept.id, later(asked))
+            return Answer(Outcome.DONE, "In force when it has ended: it is in its queue, or runs.")
+        self._rewrite(self._connection, kept, asked)
+        time.sleep(_A_MOMENT)
+        if asked.every is not None and all(one.intervals[0] != asked.every for one in self._read(kept.id)):
+            self._later.put(kept.id, later(asked))  # the loop had just read it, and wrote it as it was
         return Answer(Outcome.DONE, "In force with the scheduler's next turn, within a second.")
 
-    def _rewrite(self, kept: Kept, asked: Wish) -> None:
-        words, due = self._overrides.get(kept.id), self._score(kept)
+    def _rewrite(self, connection: Any, kept: Kept, asked: Wish) -> None:
+        words, due = self._overrides.get(kept.id), connection.zscore(registry_key(kept.queue), kept.id)
         if asked.every is not None:
-            self._connection.hset(f"rq:job:{kept.id}", "repeat_intervals", f"[{asked.every}]")
+            connection.hset(f"rq:job:{kept.id}", "repeat_intervals", f"[{asked.every}]")
         planned = asked.at if asked.at is not None else micros() + asked.every * SECOND if asked.every else None
         queue = asked.queue or kept.queue
-        stored.rewrite(Job.fetch(kept.id, connection=self._connection), asked)
+        stored.rewrite(Job.fetch(kept.id, connection=connection), asked)
         if words:
             self._overrides.add(kept.id, queue=queue, due=planned or words["due"])
         elif due is not None:
             if queue != kept.queue:
-                self._connection.zrem(registry_key(kept.queue), kept.id)
-            self._put(queue, kept.id, planned or due)
+                connection.zrem(registry_key(kept.queue), kept.id)
+            connection.zadd(registry_key(queue), {kept.id: (planned or round(due * SECOND)) // SECOND})
+
+    def catch_up(self, connection: Any) -> None:
+        """In the loop: what was asked of jobs that ran. The process that runs one writes all of it as it was before."""
+        for key, words in self._later.all().items():
+            kept = next(iter(stored.read(connection, [key])), None)
+            if kept is None or kept.status in ENDS:
+                self._later.forget(key)
+            elif connection.zscore(registry_key(kept.queue), key) is not None:
+                args = words.pop("args", None)
+                self._rewrite(connection, kept, Wish(**words, args=None if args is None else tuple(args)))
+                self._later.forget(key)
+
+    def _read(self, job_id: str) -> list[Kept]:
+        return stored.read(self._connection, [job_id])
 
     @verb("a job of a function that has run on this host; an interval repeats a million times")
     def schedule_create(self, target: Target, params: Mapping[str, Any]) -> Answer:
@@ -148,6 +175,7 @@ class ScheduledActions(Scheduler):
         connection = self._connection
         connection.zrem(registry_key(kept.queue), kept.id)
         self._overrides.forget(kept.id)
+        self._later.forget(kept.id)
         self._repeats.forget(kept.id)
         if kept.status == JobStatus.SCHEDULED:
             Job.fetch(kept.id, connection=connection).delete()
@@ -186,6 +214,11 @@ class ScheduledActions(Scheduler):
 def registry_key(queue: str) -> str:
     """Where a queue has its jobs that wait for their time."""
     return ScheduledJobRegistry.key_template.format(queue)
+
+
+def later(asked: Wish) -> dict[str, Any]:
+    """A wish in words that can be kept. It is read in again as it is."""
+    return {name: value for name, value in asdict(asked).items() if value is not None}
 
 
 def comes_back(kept: Kept) -> bool:
