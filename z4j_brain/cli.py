@@ -1,5 +1,5 @@
 """The command `z4j`: `z4j serve` runs the brain, `z4j web`, `z4j housekeeping` and `z4j signer` its parts; `z4j tasks`,
-`z4j bulk` and `z4j reveal` ask a brain that runs somewhere; the rest is Django's.
+`z4j schedules`, `z4j bulk` and `z4j reveal` ask a brain that runs somewhere; the rest is Django's.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from tests.store import ROOT
 from z4j_brain.remote import arguments
 
 PAGES = ["README.md", *(f"docs/how-to/{path.name}" for path in (ROOT / "docs" / "how-to").glob("*.md"))]
-_SHOWN = re.compile(r"^(?:.*\|\s*(?:xargs )?)?z4j ((?:tasks|bulk) .*)$")
+_SHOWN = re.compile(r"^(?:.*\|\s*(?:xargs )?)?z4j ((?:tasks|schedules|bulk) .*)$")
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -79,7 +79,7 @@ class Options(forms.Form):
     @property
     def own(self) -> list[forms.BoundField]:
         """What the verb itself needs to know."""
-        return [self[name] for name in self.fields if name not in PACE]
+        return [self[name] for name in self.fields if name not in PACE and not self[name].is_hidden]
 
     @property
     def pace(self) -> list[forms.BoundField]:

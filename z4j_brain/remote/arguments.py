@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from z4j_brain.remote import planning
+
 #: The first word of a command, and what its commands are about.
 GROUPS = {
     "tasks": "List tasks, show one, run some again, stop some.",
+    "schedules": "List schedules and their runs, steer them, make, change and delete them.",
     "bulk": "Ask for an action on any number of targets, and steer what was asked for.",
     "reveal": "Show the sealed original of a task, here and nowhere else.",
 }
@@ -141,7 +144,15 @@ def _revealing(parser: argparse.ArgumentParser) -> None:
 
 def _consent(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
+    _unwatched(parser)
+
+
+def _unwatched(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-watch", action="store_true", help="do not wait for the end")
+
+
+def _schedules(parser: argparse.ArgumentParser) -> None:
+    planning.narrowing(_pair)(parser)
 
 
 COMMANDS = (
@@ -149,6 +160,37 @@ COMMANDS = (
     Command("tasks", "show", "One task, with what can be done about it, and why it waits.", (_one,)),
     Command("tasks", "retry", "Run tasks again, each as a new task with the original arguments.", (_ids, _asking)),
     Command("tasks", "cancel", "Stop tasks, or keep them from starting.", (_ids, _asking)),
+    Command("schedules", "list", "Schedules, whoever keeps them, newest first.", (_schedules, _limit)),
+    Command("schedules", "show", "One schedule, with its next times and what can be asked of it.", (planning.one,)),
+    Command(
+        "schedules",
+        "runs",
+        "What became of its due times, the latest first.",
+        (planning.one, planning.state, _limit),
+    ),
+    Command("schedules", "enable", "Have them fire again, from their next due time on.", (planning.some, _asking)),
+    Command(
+        "schedules",
+        "disable",
+        "Have them fire no more, or not until some time.",
+        (planning.some, planning.until, _asking),
+    ),
+    Command("schedules", "run", "Send their tasks once, now, beside their due times.", (planning.some, _asking)),
+    Command("schedules", "delete", "Take them out of their schedulers for good.", (planning.some, _asking)),
+    Command(
+        "schedules",
+        "create",
+        "Make one of z4j's own, or one in a scheduler.",
+        (planning.new, planning.plan, _reason, _unwatched),
+    ),
+    Command(
+        "schedules",
+        "edit",
+        "Change what is named and leave the rest.",
+        (planning.one, planning.key, planning.plan, _reason, _unwatched),
+    ),
+    Command("schedules", "import", "Make a crontab of tasks schedules of z4j's own.", (planning.crontab, _reason)),
+    Command("schedules", "export", "Write schedules as a crontab of tasks.", (_schedules,)),
     Command("bulk", "preview", "What an action would do. Nothing changes.", (_action, _targets, _options)),
     Command("bulk", "run", "Preview an action, ask, do it, and follow it to its end.", (_action, _targets, _asking)),
     Command("bulk", "watch", "Follow an operation to its end.", (_operation,)),

@@ -53,7 +53,7 @@ def run(client: Client, terminal: Terminal, asked: Namespace) -> int:
     except KeyboardInterrupt:
         terminal.say(_NOT_KNOWN)
         return INTERRUPTED
-    return _end(client, terminal, asked, operation)
+    return end(client, terminal, asked, operation)
 
 
 def watch(client: Client, terminal: Terminal, asked: Namespace) -> int:
@@ -73,7 +73,7 @@ def undo(client: Client, terminal: Terminal, asked: Namespace) -> int:
     if not asked.yes:
         number = operation["succeeded"]
         question = f"Undo {operation['action']}: take back what has not left, cancel the {number:,} that have? [y/N]"
-        _ask(terminal, question)
+        agree(terminal, question)
     try:
         back = client.post(f"operations/{asked.operation}/undo/", {"reason": asked.reason}, again=False)
     except Unreachable as error:
@@ -81,7 +81,7 @@ def undo(client: Client, terminal: Terminal, asked: Namespace) -> int:
     if back["id"] == operation["id"]:
         watching.tell(client, terminal, back)
         return DONE
-    return _end(client, terminal, asked, back)
+    return end(client, terminal, asked, back)
 
 
 def _previewed(client: Client, terminal: Terminal, body: dict[str, Any]) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def _agreed(terminal: Terminal, asked: Namespace, found: dict[str, Any]) -> int 
     if terminal.is_json and terminal.can_ask:
         terminal.say(*previews.told(terminal, found))
     if wanted is None:
-        _ask(terminal, f"{found['action']} on {found['able']:,} of them? [y/N]")
+        agree(terminal, f"{found['action']} on {found['able']:,} of them? [y/N]")
         return None
     question = f"What goes cannot be brought back. Type how many go ({wanted:,}):"
     otherwise = f"What goes cannot be brought back: --yes is not enough, say --confirm {wanted}."
@@ -121,7 +121,8 @@ def _agreed(terminal: Terminal, asked: Namespace, found: dict[str, Any]) -> int 
     return wanted
 
 
-def _ask(terminal: Terminal, question: str) -> None:
+def agree(terminal: Terminal, question: str) -> None:
+    """A Trouble, unless somebody says yes."""
     if terminal.answer(question, "There is nobody to ask: say --yes.").lower() not in ("y", "yes"):
         raise _declined()
 
@@ -139,7 +140,8 @@ def _reason(terminal: Terminal, asked: Namespace, found: dict[str, Any]) -> str:
     return reason
 
 
-def _end(client: Client, terminal: Terminal, asked: Namespace, operation: dict[str, Any]) -> int:
+def end(client: Client, terminal: Terminal, asked: Namespace, operation: dict[str, Any]) -> int:
+    """Follow it to its end, where somebody waits for that; the exit code."""
     if asked.no_watch:
         watching.tell(client, terminal, operation)
         return AWAITING if watching.is_waiting(operation) else FAILED if operation["state"] == "failed" else DONE

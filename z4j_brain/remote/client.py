@@ -73,17 +73,34 @@ class Client:
         """`again`: done twice it is as if done once, so that a lost answer may be asked for once more."""
         return self._call("POST", path, body, {}, again=again)
 
+    def change(self, path: str, body: Mapping[str, Any], etag: str) -> dict[str, Any]:
+        """What it is about is changed only while it is as this ETag says: so that nothing of it is done twice."""
+        return self._call("PATCH", path, body, {"If-Match": etag}, again=False)
+
+    def text(self, path: str, query: Mapping[str, str]) -> str:
+        """An answer that is a file of plain text."""
+        asked = path + (f"?{urlencode(query)}" if query else "")
+        found = self._call("GET", asked, None, {"Accept": "text/plain"}, again=True, reads=_text)
+        return str(found["text"])
+
     def ask(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """One operation and no more, however often the answer gets lost."""
         return self._call("POST", "operations/", body, {"Idempotency-Key": str(uuid4())}, again=True)
 
     def _call(
-        self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str], *, again: bool
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        headers: Mapping[str, str],
+        *,
+        again: bool,
+        reads: Callable[[bytes], dict[str, Any] | None] | None = None,
     ) -> dict[str, Any]:
         request = self._request(method, path, body, headers)
         for rest in (*_rests(TRIES - 1), None):
             try:
-                return self._answer(request)
+                return self._answer(request, reads or _json)
             except HTTPError as error:
                 document = _problem(error)
                 if rest is None or not _is_passing(error.code, document, again=again):
@@ -105,13 +122,19 @@ class Client:
             sent["Content-Type"] = "application/json"
         return Request(url, content, sent, method=method)  # noqa: S310 - place.py takes http and https only
 
-    def _answer(self, request: Request) -> dict[str, Any]:
+    def _answer(self, request: Request, reads: Callable[[bytes], dict[str, Any] | None]) -> dict[str, Any]:
         with self._opener.open(request, timeout=self.timeout) as answer:
             content = answer.read(MAX_ANSWER + 1)
-        document = _json(content) if len(content) <= MAX_ANSWER else None
+        document = reads(content) if len(content) <= MAX_ANSWER else None
         if document is None:
             raise refused("no_brain", "Not a brain", f"What answers at {self.place.url} is not the API of a brain.")
         return document
+
+
+def _text(content: bytes) -> dict[str, Any] | None:
+    """A page of somebody else's is no file of a brain's."""
+    text = content.decode(errors="replace")
+    return None if text.lstrip().startswith("<") else {"text": text}
 
 
 def _rests(number: int) -> Iterator[float]:

@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 
-from z4j_brain.remote import arguments, bulk, place, reveal, tasks
+from z4j_brain.remote import arguments, bulk, place, reveal, schedules, tasks
 from z4j_brain.remote.client import Client
 from z4j_brain.remote.terminal import Terminal, writable
 from z4j_brain.remote.trouble import DONE, FAILED, INTERRUPTED, WRONG, Trouble
@@ -17,6 +17,17 @@ _RUNS: Mapping[tuple[str, str], Callable[[Client, Terminal, Namespace], int]] = 
     ("tasks", "show"): tasks.show_one,
     ("tasks", "retry"): bulk.run,
     ("tasks", "cancel"): bulk.run,
+    ("schedules", "list"): schedules.show_list,
+    ("schedules", "show"): schedules.show_one,
+    ("schedules", "runs"): schedules.show_runs,
+    ("schedules", "enable"): schedules.steer,
+    ("schedules", "disable"): schedules.steer,
+    ("schedules", "run"): schedules.steer,
+    ("schedules", "delete"): schedules.steer,
+    ("schedules", "create"): schedules.create,
+    ("schedules", "edit"): schedules.edit,
+    ("schedules", "import"): schedules.take_in,
+    ("schedules", "export"): schedules.export,
     ("bulk", "preview"): bulk.preview,
     ("bulk", "run"): bulk.run,
     ("bulk", "watch"): bulk.watch,

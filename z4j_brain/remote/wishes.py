@@ -54,11 +54,11 @@ def options(asked: Namespace) -> dict[str, Any]:
     chosen = {name: getattr(asked, name) for name in ("rate", "stop_after", "order", "delay")}
     chosen |= {name: getattr(asked, name) or None for name in ("again", "wait")}
     return {name: value for name, value in chosen.items() if value is not None} | {
-        key: _value(text) for key, text in asked.option
+        key: value(text) for key, text in asked.option
     }
 
 
-def _value(text: str) -> Any:
+def value(text: str) -> Any:
     """JSON where it is JSON, else the text itself."""
     try:
         return json.loads(text)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django_filters import ChoiceFilter
@@ -91,6 +92,7 @@ class ImportedSerializer(serializers.Serializer[Any]):
 class CrontabView(Door):
     """A crontab of tasks."""
 
+    queryset: QuerySet[Schedule] = QuerySet(Schedule).none()
     serializer_class = ImportedSerializer
     filterset_class: type[StrictFilterSet] | None = None
     pagination_class = None  # type: ignore[assignment]

@@ -64,7 +64,9 @@ class Editing(Options):
     args = JsonField(list, label="Arguments", help_text='By position, as JSON: [42, "eur"]')
     kwargs = JsonField(dict, label="Keyword arguments", help_text='By name, as JSON: {"currency": "eur"}')
     queue = forms.CharField(label="Queue", required=False, max_length=255, help_text="Empty: as it is.")
-    version = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
+    version = forms.IntegerField(
+        label="Version", required=False, min_value=0, widget=forms.HiddenInput, help_text="Refused when it is another."
+    )
 
     @property
     def agreed(self) -> dict[str, Any]:
