@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from tests import rows
 from tests.cast import PASSWORD
+from tests.schedules import stage
 from z4j_brain.agents.models import AgentKey
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.panel import urls
@@ -37,6 +38,7 @@ INSIDE = [pattern.name for pattern in urls.inside]
 NO_PAGE = {"audit-export": 405, "key-revoke": 405, "operation-steer": 405, "jump": 302}
 NO_PAGE |= {"task-hide": 405, "approval-answer": 405, "freeze-set": 405, "freeze-end": 405, "members-change": 405}
 NO_PAGE |= {"secrets-try": 405, "secret-rule-remove": 405}
+NO_PAGE |= {"schedule-hide": 405}
 POSTED = [page for page, status in NO_PAGE.items() if status == 405]
 
 
@@ -61,6 +63,9 @@ def address(cast, task):
     ids["entry"] = rows.entry(cast.production).pk
     ids["approval"] = ids["approval-answer"] = rows.wish(cast.production).pk
     ids["freeze-end"] = rows.freeze(cast.production).pk
+
+    schedule = stage.own(cast.production)
+    ids |= dict.fromkeys(("schedule", "schedule-show", "schedule-hide", "schedule-edit"), schedule.pk)
 
     more = {"ask": {"action": "task.retry"}, "operation-steer": {"verb": "pause"}}
     more |= {"approval-answer": {"verb": "approve"}, "members-change": {"verb": "role"}}
@@ -94,6 +99,8 @@ def test_the_panel_has_no_other_addresses():
 def test_a_member_sees_every_page(page, who, address, as_):
     looks_only = page == "ask" and who in ("vera", "audrey") or page == "task-show" and who == "audrey"
     looks_only = looks_only or page == "secret-rule" and who not in ("olive", "adam")
+    looks_only = looks_only or page in ("schedule-new", "schedule-edit", "schedule-import") and who not in ("olive", "adam")
+    looks_only = looks_only or page == "schedule-show" and who == "audrey"
     foreign = page == "entry" and who not in ("olive", "audrey")  # somebody else's
     status = 403 if looks_only else 404 if foreign else NO_PAGE.get(page, 200)
     assert as_(who).get(address(page)).status_code == status

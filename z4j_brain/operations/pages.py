@@ -154,14 +154,14 @@ def ask(request: HttpRequest, project: str, environment: str, action: str) -> Ht
         asked.errors, asked.reason = errors, reason
     if operation is None:
         return _asked(request, place, asked, 400)
-    if more and verb.kind == "task":
-        return redirect("task", project=project, environment=environment, id=int(request.POST["target"]))
+    if more and verb.kind in ("task", "schedule"):
+        return redirect(verb.kind, project=project, environment=environment, id=int(request.POST["target"]))
     return redirect("operation", project=project, environment=environment, id=operation.pk)
 
 
 def _asked(request: HttpRequest, place: Environment, asked: Question, status: int = 200) -> HttpResponse:
     crumbs = [{"page": f"{asked.kind.name}s", "title": asked.kind.plural.capitalize()}]
-    known = asked.kind.name in ("task", "queue", "worker")
+    known = asked.kind.name in ("task", "queue", "worker", "schedule")
     context = {"title": asked.title, "crumbs": crumbs if known else [], "environment": place, "question": asked}
     return render(request, "operations/ask.html", context, status=status)
 

@@ -45,6 +45,7 @@ NAVIGATION = (
     Group(
         "Operate",
         (
+            Place("schedules", "Schedules", "calendar-clock", "h"),
             Place("operations", "Operations", "zap", "o"),
             Place("approvals", "Approvals", "check-check", "y"),
             Place("capabilities", "Capabilities", "sliders-horizontal", "p"),
@@ -65,6 +66,8 @@ NAVIGATION = (
 
 #: Pages that stand below another one in the navigation.
 PARENTS = {"task": "tasks", "operation": "operations", "queue": "queues", "worker": "workers", "ask": "operations"}
+PARENTS |= {"schedule": "schedules", "schedule-timeline": "schedules", "schedule-show": "schedules"}
+PARENTS |= {"schedule-new": "schedules", "schedule-edit": "schedules", "schedule-import": "schedules"}
 PARENTS |= {"approval": "approvals", "guards": "settings"}
 PARENTS |= {"secrets-try": "secrets", "secret-rule": "secrets"}
 PARENTS |= {"entry": "audit", "log": "audit", "log-entry": "audit", "outlets": "audit"}

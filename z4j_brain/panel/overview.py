@@ -24,6 +24,7 @@ from z4j_brain.operations import queries as operations
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
+from z4j_brain.schedules import view as schedules
 from z4j_brain.stats import queries as stats
 from z4j_brain.stats.queries import Group, Table
 from z4j_brain.stats.view import View, told
@@ -32,6 +33,8 @@ from z4j_brain.stats.view import View, told
 MATTERS, QUEUES, NAMES, OPERATIONS, WORKERS = 5, 8, 5, 4, 200
 #: A name with fewer failures, or a smaller share of them, is not worth a line.
 FAILURES, SHARE = 5, 0.05
+#: Schedules in trouble that are counted, and names that one sentence holds.
+SCHEDULES, NAMED = 20, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,12 @@ def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     queues = _flows(actor, place)
     heard = fleet.workers(actor, place).filter(offline_at=None, heartbeat_at__gte=timezone.now() - fleet.RECENT)
     workers = list(heard.order_by("-heartbeat_at")[:WORKERS])
-    matters = [*_wrong(actor, place), *map(_filling, filter(_fills, queues)), *_failing(names)]
+    matters = [
+        *_wrong(actor, place),
+        *_schedules(actor, place),
+        *map(_filling, filter(_fills, queues)),
+        *_failing(names),
+    ]
     context = told(place, view.asked) | {
         "title": "Overview",
         "environment": place,
@@ -84,6 +92,22 @@ def _wrong(actor: Actor, place: Environment) -> Iterator[Matter]:
     for found in islice(findings.wrong(actor, place), 2):
         where = f" On {found.where}." if found.where else ""
         yield Matter("stethoscope", "failed-i" if found.grave else "warn-i", found.what, found.fix + where, "doctor")
+
+
+def _schedules(actor: Actor, place: Environment) -> Iterator[Matter]:
+    """Those whose last run went wrong, as one matter, and schedulers that fell silent."""
+    found = schedules.troubled(actor, place, SCHEDULES)
+    if found:
+        names = ", ".join(one.key for one in found[:NAMED]) + (" and more" if len(found) > NAMED else "")
+        many = f"{SCHEDULES}+" if len(found) == SCHEDULES else f"{len(found)}"
+        what = f"{many} schedule{'s' * (len(found) > 1)} did not run as {'they' if len(found) > 1 else 'it'} should"
+        why = f"{names}: the last run failed, or there was none."
+        yield Matter("calendar-clock", "failed-i", what, why, "schedules", "state=trouble")
+    silent = schedules.silent(actor, place)
+    if silent:
+        what = f"{' and '.join(silent[:NAMED])} {'is' if len(silent) == 1 else 'are'} not heard any more"
+        why = "Whether their schedules run is unknown until then. Look at the process in which the scheduler runs."
+        yield Matter("calendar-clock", "warn-i", what, why, "schedules", "state=silent")
 
 
 def _filling(flow: Flow) -> Matter:

@@ -20,6 +20,8 @@ from z4j_brain.rbac import guarding_pages as guarding
 from z4j_brain.rbac import invited_pages as invited
 from z4j_brain.rbac import members_pages as members
 from z4j_brain.rbac import pages as rbac
+from z4j_brain.schedules import editor, import_pages
+from z4j_brain.schedules import pages as schedules
 from z4j_brain.stats import pages as stats
 from z4j_brain.tasks import pages as tasks
 
@@ -46,6 +48,15 @@ inside = [
     path("workers/", fleet.workers, name="workers"),
     path("workers/<int:id>/", fleet.worker, name="worker"),
     path("dead-letters/", deadletters.shown, name="dead-letters"),
+    path("schedules/", schedules.listed, name="schedules"),
+    path("schedules/next/", schedules.ahead, name="schedule-timeline"),
+    path("schedules/new/", editor.new, name="schedule-new"),
+    path("schedules/import/", import_pages.imported, name="schedule-import"),
+    path("schedules/words/", editor.words, name="schedule-words"),
+    path("schedules/<int:id>/", schedules.shown, name="schedule"),
+    path("schedules/<int:id>/edit/", editor.edit, name="schedule-edit"),
+    path("schedules/<int:id>/show/", schedules.show, name="schedule-show"),
+    path("schedules/<int:id>/hide/", schedules.hide, name="schedule-hide"),
     path("agents/", agents.listed, name="agents"),
     path("agents/keys/<uuid:id>/revoke/", agents.revoke, name="key-revoke"),
     path("secrets/", secrets.shown, name="secrets"),
