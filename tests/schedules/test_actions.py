@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from tests.schedules.stage import answer, own, schedule, speaker
+from tests import rows
+from tests import wire as sent
+from tests.schedules.stage import BEAT, answer, own, schedule, speaker
 from z4j_brain.ledger.models import Entry
 from z4j_brain.lib.problem import Problem
 from z4j_brain.operations import actions as steering
@@ -16,6 +18,7 @@ from z4j_brain.rbac.action import Refused
 from z4j_brain.rbac.models import ApprovalPolicy
 from z4j_brain.schedules import actions
 from z4j_brain.schedules.models import Run, Schedule
+from z4j_brain.tasks.ingest import ingest
 
 
 @pytest.fixture
@@ -208,6 +211,31 @@ def test_what_its_scheduler_has_no_more_is_forgotten_when_it_is_deleted(place, a
 
     assert actions.delete(place, [row.pk], actor=adam).state == "succeeded"
     assert not Schedule.objects.filter(pk=row.pk).exists()
+
+
+def test_while_the_environment_is_frozen_nothing_is_asked_nor_done(place, oscar):
+    speaker(place)
+    now = timezone.now()
+    rows.freeze(place, starts_at=now - timedelta(hours=1), ends_at=now + timedelta(hours=1))
+
+    for row in (schedule(place), own(place)):
+        with pytest.raises(Refused) as said:
+            actions.disable(place, [row.pk], actor=oscar)
+        assert said.value.rule == "frozen" and Schedule.objects.get(pk=row.pk).enabled
+
+
+def test_what_the_agent_tells_next_counts_more(place, oscar, cast):
+    agent, row = speaker(place), schedule(place)
+    actions.disable(place, [row.pk], actor=oscar)
+    answer(agent)
+    facts = {"task": "shop.bill", "engine": "celery", "plan": "cron", "cron": "0 3 * * *", "text": "0 3 * * *"}
+    facts |= {"zone": "UTC", "enabled": True, "definition": "store"}
+    event = {"seq": 5, "kind": "schedule.told", "ts": sent.now(), "engine": BEAT, "schedule": "nightly"}
+
+    ingest(cast.agent_key(), sent.parsed(event | {"data": facts}, boot=agent.boot, role="scheduler"))
+    row.refresh_from_db()
+
+    assert row.enabled and row.disabled_by is None
 
 
 def test_whose_role_lacks_it_is_refused_and_that_is_on_record(place, oscar, cast):
