@@ -20,6 +20,7 @@ FIELDS: Final = {
     "month_of_year": (1, 12),
     "day_of_week": (0, 7),
 }
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _PLAIN: Final = re.compile(r"[\d*/,-]+")
 #: Due times that one firing may have to make up for: the last of them is told as its own.
 _MADE_UP: Final = 1000
@@ -182,6 +183,7 @@ def crontab(cron: str) -> dict[str, str]:
     if len(parts) != len(FIELDS):
         raise Refused("A cron expression has five fields: minute, hour, day of month, month, day of week.")
     fields = dict(zip(FIELDS, parts, strict=True))
+    fields["month_of_year"] = re.sub(r"[A-Za-z]+", _month, fields["month_of_year"])
     fields["day_of_week"] = ",".join(map(_sunday, fields["day_of_week"].split(",")))
     try:
         made = schedules.crontab(**fields)
@@ -198,6 +200,12 @@ def crontab(cron: str) -> dict[str, str]:
         )
         raise Refused(why)
     return fields
+
+
+def _month(found: re.Match[str]) -> str:
+    """Its number: older releases of Celery know the names of days only."""
+    name = found[0].lower()
+    return str(_MONTHS.index(name) + 1) if name in _MONTHS else found[0]
 
 
 def _sunday(part: str) -> str:
