@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tree import Package, packages
 
 from tests.brain import free_port
 
@@ -24,9 +24,23 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def engines() -> list[str]:
     """Of every adapter that brings a department."""
-    projects = [plan.parents[1] / "pyproject.toml" for plan in sorted(ROOT.glob("z4j_agents/*/demo/demo.toml"))]
-    found = [tomllib.loads(path.read_text())["project"]["entry-points"]["z4j.engines"] for path in projects]
-    return [engine for registered in found for engine in registered]
+    return [name for package in departments() for name in package.engines]
+
+
+def sources() -> list[list[str]]:
+    """By department, the schedulers that its adapter is for, as they are called in the brain."""
+    found = []
+    for package in departments():
+        if package.schedulers:
+            command = [str(package.python), "-m", "z4j_core.matrix", "schedulers"]
+            told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+            own = package.schedulers.values()
+            found.append(sorted(name for name, facts in told.items() if facts["by"] in own))
+    return found
+
+
+def departments() -> list[Package]:
+    return [package for package in packages(ROOT) if (package.folder / "demo" / "demo.toml").exists()]
 
 
 class Refused(AssertionError):
@@ -73,6 +87,11 @@ class Demo:
         query = "&".join(f"{name}={value}" for name, value in filters.items())
         return list(self.call(f"tasks/?{query}")["results"])
 
+    def schedules(self, **filters: str) -> list[dict[str, Any]]:
+        """Schedules that these filters leave."""
+        query = "&".join(f"{name}={value}" for name, value in filters.items())
+        return list(self.call(f"schedules/?page_size=200&{query}")["results"])
+
     def until(self, ask: Callable[[], Any], seconds: float, what: str = "") -> Any:
         """What `ask` answers as soon as it answers something; `what` says what was waited for."""
         end = time.monotonic() + seconds
@@ -82,9 +101,12 @@ class Demo:
             time.sleep(0.3)
         raise AssertionError(f"{what or ask}: not within {seconds} s")
 
-    def settle(self, task: dict[str, Any], verb: str) -> list[str]:
-        """Ask for the verb, wait until the operation is over, and say how it ended, with what each item says."""
-        operation = self.call(f"tasks/{task['id']}/{verb}/", {"reason": "to see it work"})
+    def settle(self, task: dict[str, Any], verb: str, kind: str = "tasks") -> list[str]:
+        """Ask for the verb on a target of this kind and wait until the operation is over.
+
+        Says how it ended, with what each item says.
+        """
+        operation = self.call(f"{kind}/{task['id']}/{verb}/", {"reason": "to see it work"})
         over = ("succeeded", "failed", "partial", "expired", "cancelled")
 
         def ended() -> dict[str, Any] | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.live.demo import Demo, engines
+from tests.live.demo import Demo, engines, sources
 
 #: Some engines lay every task that failed for good among their dead letters.
 FAILURES = "failed,dead_lettered"
@@ -28,7 +28,7 @@ def test_a_success_and_a_failure_of_every_engine_arrive_soon(demo):
     for states, seconds in (("succeeded", 60), (FAILURES, 90)):
         for engine in engines():
             left = demo.since + seconds - time.monotonic()
-            arrived = functools.partial(demo.first, engine=engine, state__in=states)
+            arrived = partial(demo.first, engine=engine, state__in=states)
             assert demo.until(arrived, max(left, 1))
 
 
@@ -81,6 +81,61 @@ def test_every_kind_of_traffic_is_seen(demo):
     }
     for filters in kinds.values():
         assert demo.until(lambda filters=filters: demo.first(**filters), 90)
+
+
+def test_six_sources_of_schedules_and_more_are_seen_within_two_minutes(demo):
+    def seen() -> set[str]:
+        return {schedule["source"] for schedule in demo.schedules()}
+
+    def complete() -> bool:
+        return len(seen()) >= 6 and all(seen() & set(names) for names in sources())
+
+    left = demo.since + 120 - time.monotonic()
+    assert demo.until(complete, max(left, 1), f"a schedule of each of {sources()}; seen were {seen()}")
+
+
+@pytest.mark.parametrize("names", sources(), ids=lambda names: names[0])
+def test_a_schedule_is_disabled_enabled_and_run_or_it_is_said_why_not(demo, names):
+    """Through the API, for every scheduler of a department, with the effect told by its agent."""
+    for schedule in _one_of_each(demo, names):
+        for verb, enabled in (("disable", False), ("enable", True)):
+            if _can(demo, schedule, verb):
+                assert demo.settle(schedule, verb, "schedules") == ["succeeded"]
+                demo.until(partial(_is, demo, schedule, enabled), 30, f"{schedule['source']}: {verb}")
+        if _can(demo, schedule, "run"):
+            before = {run["task_id"] for run in _runs(demo, schedule)}
+            assert demo.settle(schedule, "run", "schedules") == ["succeeded"]
+            what = f"{schedule['source']}: a run that was asked for"
+            run = demo.until(partial(_asked, demo, schedule, before), 60, what)
+            assert demo.until(partial(demo.first, task_id=run["task_id"]), 30)
+
+
+def _one_of_each(demo: Demo, names: list[str]) -> list[dict[str, Any]]:
+    found = {schedule["source"]: schedule for schedule in demo.until(demo.schedules, 120) if schedule["plan"] != "once"}
+    return [demo.call(f"schedules/{found[name]['id']}/") for name in names if name in found]
+
+
+def _is(demo: Demo, schedule: dict[str, Any], enabled: bool) -> bool:
+    return bool(demo.call(f"schedules/{schedule['id']}/")["enabled"] is enabled)
+
+
+def _runs(demo: Demo, schedule: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(demo.call(f"schedules/{schedule['id']}/runs/")["results"])
+
+
+def _can(demo: Demo, schedule: dict[str, Any], verb: str) -> bool:
+    """Where it cannot, a sentence says why, and asking for it all the same leaves the schedule as it was."""
+    told = schedule["capabilities"][verb]
+    if not told["can"]:
+        assert told["why"].endswith("."), told
+        assert demo.settle(schedule, verb, "schedules")[0] == "failed"
+        assert _is(demo, schedule, schedule["enabled"])
+    return bool(told["can"])
+
+
+def _asked(demo: Demo, schedule: dict[str, Any], before: set[str]) -> dict[str, Any] | None:
+    fresh = (run for run in _runs(demo, schedule) if run["task_id"] not in before)
+    return next((run for run in fresh if run["asked"] and run["task_id"]), None)
 
 
 def retried(demo: Demo, failed: dict[str, Any]) -> dict[str, Any]:
