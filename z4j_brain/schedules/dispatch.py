@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from z4j_core.adapter import Target
 
@@ -24,7 +24,7 @@ from z4j_brain.ledger.states import Outcome, Phase
 from z4j_brain.lib import bulk, nudge
 from z4j_brain.operations import outcomes, statements
 from z4j_brain.operations.models import Command, Item, Operation
-from z4j_brain.operations.states import ItemOutcome, ItemProgress
+from z4j_brain.operations.states import ItemOutcome, ItemProgress, OperationState
 from z4j_brain.operations.targets import Candidate
 from z4j_brain.rbac import freezes
 from z4j_brain.rbac.actor import SYSTEM
@@ -220,10 +220,12 @@ def _stored(moment: datetime | None) -> str | None:
 
 def report() -> None:
     """Say on each run that was not sent why: nobody will ever hear of its task, as far as anybody knows."""
-    open_runs = Run.objects.filter(state=RunState.PENDING, operation__action=ACTION, operation__failed__gt=0)
-    for pk in list(open_runs.order_by().values_list("operation", flat=True).distinct()[:ROUND]):
-        failed = Item.objects.filter(operation=pk).exclude(outcome=None).exclude(outcome=ItemOutcome.DONE)
-        for item in failed.order_by("id").iterator():
+    ended_badly = Q(operation__failed__gt=0) | Q(operation__state=OperationState.CANCELLED)
+    doubtful = Run.objects.filter(ended_badly, state=RunState.PENDING, operation__action=ACTION)
+    for operation in list(doubtful.order_by().values_list("operation", flat=True).distinct()[:ROUND]):
+        runs = {str(pk) for pk in doubtful.filter(operation=operation).values_list("pk", flat=True)}
+        ended = Item.objects.filter(operation=operation, target_id__in=runs).exclude(outcome=None)
+        for item in ended.exclude(outcome=ItemOutcome.DONE):
             state = RunState.UNKNOWN if item.outcome in _DOUBTED else RunState.REPORTED
             why = (item.detail or ItemOutcome(str(item.outcome)).label)[:200]
-            open_runs.filter(pk=item.target_id).update(state=state, why=why)
+            doubtful.filter(pk=item.target_id).update(state=state, why=why)
