@@ -11,7 +11,6 @@ from django.utils import timezone
 from z4j_brain.agents import handover
 from z4j_brain.lib import nudge, timing
 from z4j_brain.lib.ids import numbers
-from z4j_brain.lib.problem import Fault, Problem
 from z4j_brain.operations import approving, launch, outcomes
 from z4j_brain.operations.idempotency import Claim
 from z4j_brain.operations.models import Item, Operation
@@ -21,7 +20,7 @@ from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.fresh import Fresh
 from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
-from z4j_brain.schedules import due, options, told, verbs
+from z4j_brain.schedules import due, judged, options, told, verbs
 from z4j_brain.schedules.book import Book
 from z4j_brain.schedules.models import Run, Schedule
 from z4j_brain.schedules.states import OWN, Definition
@@ -96,7 +95,7 @@ def edit(
     seen = (options or {}).get("version")
     for row in rows.order_by("pk"):
         if seen is not None and row.version != seen:
-            raise stale(row)
+            raise judged.stale(row)
         if seen is not None:  # whoever comes second with the same one has not seen this wish
             row.version += 1
             row.save(update_fields=["version"])
@@ -106,11 +105,6 @@ def edit(
 #: These do nothing more than ask.
 run = launch.asking(verbs.RUN)
 create = launch.asking(verbs.CREATE)
-
-
-def stale(row: Schedule) -> Problem:
-    detail = f"It was changed meanwhile: it is version {row.version} now. Read it once more, then change that."
-    return Problem(412, "changed", "Changed meanwhile", detail, [Fault(pointer="If-Match", detail=detail)])
 
 
 def _begun(operation: Operation) -> Operation:

@@ -25,9 +25,11 @@ from z4j_brain.rbac.action import REGISTRY
 from z4j_brain.rbac.door import Door, StrictSerializer
 from z4j_brain.rbac.states import Permission
 from z4j_brain.schedules import actions, judged, own, spoken, view
+from z4j_brain.schedules.actions import create as ask_to_make
 from z4j_brain.schedules.filters import RunFilter, ScheduleFilter
 from z4j_brain.schedules.models import Run, Schedule
 from z4j_brain.schedules.options import Creating, Disabling, Editing, notices
+from z4j_brain.schedules.own import create as make_own
 from z4j_brain.schedules.states import OWN, CatchUp, Overlap, ScheduleState
 from z4j_brain.schedules.targets import Schedulers
 from z4j_brain.schedules.verbs import CREATE, EDIT
@@ -221,7 +223,7 @@ class ScheduleView(mixins.ListModelMixin, mixins.RetrieveModelMixin, AskingDoor)
         asked = self._body(CreateSerializer, CREATE)
         source, reason = asked.pop("source"), asked.pop("reason")
         if source == OWN:
-            made = own.create(self.environment, asked, actor=self.actor, reason=reason)
+            made = make_own(self.environment, asked, actor=self.actor, reason=reason)
             return self._told(made, status.HTTP_201_CREATED)
         target = f"{source}/{asked.pop('key')}"
         options = choices.read(Creating, asked, pointer="#")
@@ -229,7 +231,7 @@ class ScheduleView(mixins.ListModelMixin, mixins.RetrieveModelMixin, AskingDoor)
 
         def run(claim: Any) -> Operation:
             wanted = {**options, **ONE}
-            return actions.create(self.environment, [target], wanted, actor=self.actor, reason=reason, claim=claim)
+            return ask_to_make(self.environment, [target], wanted, actor=self.actor, reason=reason, claim=claim)
 
         return self._asked(run, notices(options))
 
@@ -313,7 +315,7 @@ class ScheduleView(mixins.ListModelMixin, mixins.RetrieveModelMixin, AskingDoor)
             detail = f"No agent has told of a scheduler {source} here."
             raise invalid([Fault(pointer="#/source", detail=detail)])
         key = target.partition("/")[2]
-        if Schedule.objects.filter(environment=self.environment, source=source, key=key, gone_at=None).exists():
+        if judged.is_taken(self.environment, source, key):
             raise invalid([Fault(pointer="#/key", detail=f"{source} has a schedule {key} already.")])
 
     def _matched(self, row: Schedule) -> int | None:
@@ -325,7 +327,7 @@ class ScheduleView(mixins.ListModelMixin, mixins.RetrieveModelMixin, AskingDoor)
         if said.strip() == "*":
             return None
         if etag(row) not in [one.strip().removeprefix("W/") for one in said.split(",")]:
-            raise actions.stale(row)
+            raise judged.stale(row)
         return row.version
 
     def _told(self, row: Schedule, code: int = status.HTTP_200_OK) -> Response:
@@ -355,4 +357,4 @@ class RunView(mixins.ListModelMixin, Door):
     order = "-moment"
 
     def get_queryset(self) -> QuerySet[Run]:
-        return Run.objects.filter(schedule=judged.detail(self.actor, self.environment, self.kwargs["pk"]))
+        return judged.runs(judged.detail(self.actor, self.environment, self.kwargs["pk"]))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import Http404
 
+from z4j_brain.lib.problem import Fault, Problem
 from z4j_brain.rbac import access
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
@@ -38,6 +39,21 @@ def detail(actor: Actor, environment: Environment, pk: int) -> Schedule:
     if found is None:
         raise Http404
     return found
+
+
+def stale(row: Schedule) -> Problem:
+    detail = f"It was changed meanwhile: it is version {row.version} now. Read it once more, then change that."
+    return Problem(412, "changed", "Changed meanwhile", detail, [Fault(pointer="If-Match", detail=detail)])
+
+
+def runs(row: Schedule) -> QuerySet[Run]:
+    """For whoever sees the schedule."""
+    return Run.objects.filter(schedule=row)
+
+
+def is_taken(environment: Environment, source: str, key: str) -> bool:
+    """Has this scheduler a schedule of this key, as far as anybody knows?"""
+    return Schedule.objects.filter(environment=environment, source=source, key=key, gone_at=None).exists()
 
 
 def capabilities(actor: Actor, environment: Environment, rows: Sequence[Schedule]) -> dict[int, dict[str, Capability]]:
