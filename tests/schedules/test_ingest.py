@@ -114,6 +114,23 @@ def test_a_run_is_pending_until_its_task_has_ended(key):
     assert (run.state, run.runtime_ms, run.finished_at) == (RunState.OK, 1500, at(NOON + HOUR + 5 * SECOND))
 
 
+def test_a_task_that_is_sent_again_and_again_under_one_id_is_a_run_each_time(key):
+    first, second, third = NOON + HOUR, NOON + 2 * HOUR, NOON + 3 * HOUR
+    give(key, told(NOON), fired(first, "same", due=first), task("enqueued", first, "same"))
+    give(key, task("succeeded", first + 5 * SECOND, "same", run=first + SECOND))
+    give(key, fired(third, "same", due=third), task("enqueued", third, "same"))
+    give(key, fired(second, "same", due=second), fired(first, "same", due=first), fired(third, "same", due=third))
+    rows = list(Run.objects.order_by("due_at").values_list("due_at", "task_id", "state"))
+    assert rows == [
+        (at(first), "", RunState.OK),
+        (at(second), "", RunState.UNKNOWN),
+        (at(third), "same", RunState.PENDING),
+    ]
+    give(key, task("succeeded", third + 5 * SECOND, "same", run=third + SECOND))
+    assert Run.objects.get(due_at=at(third)).state == RunState.OK
+    assert list(Run.objects.order_by("due_at").values_list("state", flat=True)[:2]) == [RunState.OK, RunState.UNKNOWN]
+
+
 def test_a_run_whose_task_failed_says_why(key):
     give(key, told(NOON), fired(NOON + HOUR, "t1"))
     give(key, task("failed", NOON + HOUR + SECOND, "t1", error={"type": "ValueError", "message": "no"}))

@@ -1,8 +1,11 @@
 """Runs of schedules, read once, changed as agents tell, and written once: the same rows in whatever order they tell.
 
-A run is known by its task, and holds a due time where it has one. Of two that were sent for one due time, the first one
-that was sent holds it, one whose scheduler said so before one of which we worked it out. What was sent takes the place
-of a due time of which we only knew that nothing was told, or that it was skipped.
+A run is known by its task, and holds a due time where it has one. Some schedulers send one task again and again under
+one id: then that is the task of the run that was due last, and the earlier ones are known by their due times alone.
+
+Of two that were sent for one due time, the first one that was sent holds it, one whose scheduler said so before one of
+which we worked it out. What was sent takes the place of a due time of which we only knew that nothing was told, or that
+it was skipped.
 
 Within a transaction that has the schedules locked.
 """
@@ -28,6 +31,7 @@ _ENDED = {"succeeded": RunState.OK, "skipped": RunState.SKIPPED} | dict.fromkeys
     ("failed", "dead_lettered", "cancelled", "expired", "rejected", "lost"), RunState.FAILED
 )
 _FIELDS = (
+    "task_id",
     "moment",
     "due_at",
     "due_told",
@@ -43,6 +47,7 @@ _FIELDS = (
     "runtime_ms",
     "late_ms",
 )
+_AGAIN = "Its task was sent again under the same id before its end was told."
 _WRONG = (RunState.FAILED, RunState.SKIPPED)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -66,7 +71,13 @@ class Book:
 
     def fired(self, schedule: Schedule, at: datetime, task_id: str, data: Mapping[str, Any]) -> bool:
         """A task was sent. Told again, it is the same run; true when it is new."""
+        due = told.moment(data.get("due"))
         run = self._by_task.get((schedule.pk, task_id))
+        if run is not None and run.due_told and run.due_at and due is not None and due < run.due_at:
+            return self._outlived(schedule, at, due, data)
+        if run is not None and run.due_told and run.due_at and due is not None and due > run.due_at:
+            self._outlive(run)
+            run = None
         is_new = run is None
         if run is None:
             run = Run(environment_id=self.environment_id, schedule=schedule, moment=at, task_id=task_id)
@@ -74,7 +85,6 @@ class Book:
         run.fired_at = min(run.fired_at or at, at)
         run.engine = run.engine or told.text(data.get("engine"), 32)
         run.asked = run.asked or data.get("asked") is True
-        due = told.moment(data.get("due"))
         if run.asked:
             self._release(run)
         elif due is not None:
@@ -89,7 +99,7 @@ class Book:
         if run is None:
             run = Run(environment_id=self.environment_id, schedule=schedule, moment=due, due_at=due, due_told=True)
             self._by_due[schedule.pk, due] = run
-        elif run.task_id or run.state not in GUESSED:
+        elif run.fired_at or run.state not in GUESSED:
             return
         run.state, run.why, run.due_told = RunState.SKIPPED, why, True
         run.times, run.until_at = 1, None
@@ -118,8 +128,18 @@ class Book:
             runs[run.engine, task_id].append(run)
         for one in sent:
             for run in runs.get((one.engine, one.task_id), ()):
-                _stand(run, one)
-                self._note(run)
+                if not self._is_before(one, run):
+                    _stand(run, one)
+                    self._note(run)
+
+    def _is_before(self, one: Sent, run: Run) -> bool:
+        """Is this still how an earlier run of the same task went? The clocks of those who told alone do not say so."""
+        ended, began = told.moment(one.finished_at), told.moment(one.started_at)
+        moment = ended or began
+        if moment is None or run.fired_at is None or moment >= run.fired_at:
+            return False
+        earlier = Run.objects.filter(schedule=run.schedule_id, due_at__lt=run.moment, finished_at=ended)
+        return earlier.filter(started_at=began).exclude(pk=run.pk).exists()
 
     def write(self) -> dict[int, list[Run]]:
         """Write what has changed; by schedule, those runs of which a task is known."""
@@ -132,7 +152,7 @@ class Book:
         Run.objects.bulk_create([run for run in runs if not run.pk])
         found: dict[int, list[Run]] = defaultdict(list)
         for run in runs:
-            if run.task_id:
+            if run.fired_at:
                 found[run.schedule_id].append(run)
         return found
 
@@ -152,6 +172,24 @@ class Book:
             self._learn(Run.objects.filter(schedule=schedule, due_at=due, asked=False))
         return self._by_due[schedule, due]
 
+    def _outlive(self, run: Run) -> None:
+        """Its task is sent again, under its own id: from here on that id stands for another run."""
+        run.task_id = ""
+        if run.state == RunState.PENDING:
+            run.state, run.why = RunState.UNKNOWN, _AGAIN
+        self._note(run)
+
+    def _outlived(self, schedule: Schedule, at: datetime, due: datetime, data: Mapping[str, Any]) -> bool:
+        """It is told late: its task was sent again since then. Told again, it is the same run; true when it is new."""
+        holder = self._holder(schedule.pk, due)
+        if holder is not None and holder.fired_at:
+            return False
+        run = Run(environment_id=self.environment_id, schedule=schedule, moment=at, fired_at=at)
+        run.engine, run.state, run.why = told.text(data.get("engine"), 32), RunState.UNKNOWN, _AGAIN
+        self._claim(run, due, is_told=True)
+        self._note(run)
+        return True
+
     def _claim(self, run: Run, due: datetime, *, is_told: bool) -> None:
         """Give it this due time, unless another one holds it with a better right."""
         if run.due_at == due:
@@ -160,12 +198,15 @@ class Book:
         holder = self._holder(run.schedule_id, due)
         if (
             holder is not None
-            and holder.task_id
+            and holder.fired_at
             and _rank(holder, is_told=holder.due_told) < _rank(run, is_told=is_told)
         ):
+            run.due_told = run.due_told or is_told
             return
-        if holder is not None and holder.task_id:
+        if holder is not None and holder.fired_at:
+            said = holder.due_told
             self._release(holder)
+            holder.due_told = said
             self._note(holder)
         elif holder is not None:
             self._yield(holder, dues.following(run.schedule, due))
@@ -189,7 +230,7 @@ class Book:
         rows = Run.objects.filter(schedule=schedule, moment__lte=until).order_by("-moment")
         self._learn(rows[:1])
         last = next((self._stored[pk] for pk in rows.values_list("pk", flat=True)[:1]), None)
-        if last is None or last.state not in GUESSED or last.task_id or last.pk in self._dropped:
+        if last is None or last.state not in GUESSED or last.fired_at or last.pk in self._dropped:
             return
         if (last.until_at or last.moment) >= since:
             self._yield(last, last.due_at)

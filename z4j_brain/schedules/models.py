@@ -130,9 +130,9 @@ class Run(models.Model):
     """One due time of a schedule and what became of it, or a task that it sent out of turn (`asked`).
 
     `moment`: when it was due, or when it was sent where no due time is known. `due_told`: its scheduler said for when
-    it was; otherwise we worked it out. `times`: how many due times on end it stands for, from `due_at` until
-    `until_at`; more than one only where nothing was sent. `overlapped`: an earlier run of the schedule had not finished
-    when this one was sent.
+    it was, also where another run holds that time; otherwise we worked it out. `times`: how many due times on end it
+    stands for, from `due_at` until `until_at`; more than one only where nothing was sent. `overlapped`: an earlier run
+    of the schedule had not finished when this one was sent.
     """
 
     id = models.BigAutoField(primary_key=True)

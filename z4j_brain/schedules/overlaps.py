@@ -14,7 +14,7 @@ def judge(schedule: int, since: datetime, until: datetime) -> None:
     """Judge anew the runs from `since` until `until`, and those that come close behind them."""
     rows = (
         Run.objects.filter(schedule=schedule)
-        .exclude(task_id="")
+        .exclude(fired_at=None)
         .only("moment", "fired_at", "started_at", "finished_at", "overlapped", "asked")
     )
     before = list(rows.filter(moment__lt=since).order_by("-moment", "-task_id")[:BEFORE])[::-1]
