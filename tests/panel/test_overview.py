@@ -90,7 +90,10 @@ def test_a_queue_that_fills_and_a_name_that_fails_want_attention(see, count, cas
 def test_where_nothing_is_the_matter_it_says_so(see, count):
     count(10, "succeeded")
 
-    assert "Nothing. No worker fell silent, no queue fills, no schedule missed its time, no task name fails often." in see()
+    assert (
+        "Nothing. No worker fell silent, no queue fills, no schedule missed its time, no task name fails often."
+        in see()
+    )
 
 
 def test_what_cannot_be_understood_is_told_and_the_usual_is_shown(see, count):

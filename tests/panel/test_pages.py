@@ -99,7 +99,9 @@ def test_the_panel_has_no_other_addresses():
 def test_a_member_sees_every_page(page, who, address, as_):
     looks_only = page == "ask" and who in ("vera", "audrey") or page == "task-show" and who == "audrey"
     looks_only = looks_only or page == "secret-rule" and who not in ("olive", "adam")
-    looks_only = looks_only or page in ("schedule-new", "schedule-edit", "schedule-import") and who not in ("olive", "adam")
+    looks_only = (
+        looks_only or page in ("schedule-new", "schedule-edit", "schedule-import") and who not in ("olive", "adam")
+    )
     looks_only = looks_only or page == "schedule-show" and who == "audrey"
     foreign = page == "entry" and who not in ("olive", "audrey")  # somebody else's
     status = 403 if looks_only else 404 if foreign else NO_PAGE.get(page, 200)

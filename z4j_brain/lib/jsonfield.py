@@ -1,4 +1,4 @@
-"""A field of a form in which plain JSON is typed, or comes from the API: of one shape, neither too long nor too deep."""
+"""A field of a form in which plain JSON is typed, or that the API gives: of one shape, not too long nor too deep."""
 
 from __future__ import annotations
 

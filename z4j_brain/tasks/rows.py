@@ -67,9 +67,7 @@ class Known:
     cancelling: bool
 
 
-def store(
-    environment_id: int, told: Sequence[tuple[Agent, list[ParsedEvent]]], scheduled: handover.Told = ()
-) -> None:
+def store(environment_id: int, told: Sequence[tuple[Agent, list[ParsedEvent]]], scheduled: handover.Told = ()) -> None:
     """Bring the tasks of these events up to date, and keep the events. Within the caller's transaction.
 
     What the same agents told of schedules is handed on, with the tasks that schedules have sent.
