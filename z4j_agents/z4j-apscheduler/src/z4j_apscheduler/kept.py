@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any, Final, TypedDict
+from typing import Any, TypedDict, cast
 
-from z4j_core.scheduler import Store
-
-PREFIX: Final = "schedule/apscheduler/"
+from z4j_core.overrides import Overrides
 
 
 class Changes(TypedDict, total=False):
@@ -24,27 +21,12 @@ class Changes(TypedDict, total=False):
     gone: str
 
 
-class Kept:
-    def __init__(self, state: Store) -> None:
-        self._state = state
-
+class Kept(Overrides):
     def of(self, key: str) -> Changes:
-        blob = self._state.get(PREFIX + key)
-        found: Changes = json.loads(blob) if blob else {}
-        return found
-
-    def put(self, key: str, changes: Changes) -> None:
-        if changes:
-            self._state.put(PREFIX + key, json.dumps(changes).encode())
-        else:
-            self._state.delete(PREFIX + key)
-
-    def forget(self, key: str) -> None:
-        self._state.delete(PREFIX + key)
+        return cast(Changes, self.get(key))
 
     def made(self) -> Iterator[tuple[str, Changes]]:
         """Those that people created."""
-        for key, blob in self._state.items(PREFIX):
-            changes: Changes = json.loads(blob)
+        for key, changes in self.all().items():
             if "made" in changes:
-                yield key.removeprefix(PREFIX), changes
+                yield key, cast(Changes, changes)

@@ -69,7 +69,7 @@ class APScheduler(Steering):
         if self.host is not None:
             return
         super().install(host)
-        self.runs.host, self.kept = host, Kept(host.state)
+        self.runs.host, self.kept = host, Kept(host.state, self.name)
         self.scheduler.add_listener(self._listen)
         if self.scheduler.state != STATE_STOPPED:
             self._late()

@@ -49,7 +49,7 @@ class Beat(OfApp):
 
     def restore(self) -> None:
         live = self.scheduler.schedule
-        for key, kept in list(self._overrides.items()):
+        for key, kept in list(self._overrides.all().items()):
             if "task" not in kept and key not in live:
                 self._overrides.put(key, {})  # the code has it no more
                 continue

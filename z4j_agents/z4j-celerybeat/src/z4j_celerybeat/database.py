@@ -56,7 +56,7 @@ class DjangoCeleryBeat(Beating):
 
     def restore(self) -> None:
         """A start of beat gives rows of the code their plan and arguments back; whether they are enabled it leaves."""
-        kept = list(self._overrides.items())
+        kept = list(self._overrides.all().items())
         if not kept:
             return
         self.scheduler.schedule_changed()  # from here on it sees that something has changed

@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
-from z4j_core.adapter import Store
-
-PREFIX: Final = "schedule/"
+from z4j_core import overrides
 
 #: `enabled` (only when False), `edit` (what schedule_edit was given, all of it together), `task` (it was made here) and
 #: of such a one `last` (its last run, seconds since the epoch).
 Kept = dict[str, Any]
 
 
-class Overrides:
-    """Of one source. A store that fails remembers nothing: then the change lasts until beat ends."""
-
-    def __init__(self, store: Store, source: str) -> None:
-        self._store = store
-        self._prefix = f"{PREFIX}{source}/"
-
-    def get(self, key: str) -> Kept:
-        found = self._store.get(self._prefix + key)
-        return dict(json.loads(found)) if found else {}
-
-    def put(self, key: str, kept: Kept) -> None:
-        """Nothing to keep is nothing kept."""
-        if kept:
-            self._store.put(self._prefix + key, json.dumps(kept).encode())
-        else:
-            self._store.delete(self._prefix + key)
-
-    def items(self) -> Iterator[tuple[str, Kept]]:
-        for key, kept in self._store.items(self._prefix):
-            yield key.removeprefix(self._prefix), dict(json.loads(kept))
+class Overrides(overrides.Overrides):
+    """Of one source. Where the store fails, a change lasts until beat ends."""
 
     def enable(self, key: str, *, enabled: bool) -> None:
         kept = self.get(key)

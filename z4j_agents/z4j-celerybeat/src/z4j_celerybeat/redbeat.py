@@ -71,7 +71,7 @@ class RedBeat(OfApp):
 
     def restore(self) -> None:
         """Also where this beat does not lead yet: its start has changed what the leading one reads."""
-        for key, kept in list(self._overrides.items()):
+        for key, kept in list(self._overrides.all().items()):
             entry = self.entry(key)
             if entry is None or key not in self._in_code():
                 self._overrides.put(key, {})

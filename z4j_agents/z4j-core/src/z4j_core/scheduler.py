@@ -31,7 +31,7 @@ class Scheduler(Adapter):
 
     A verb's `target.name` is the key of the schedule. DONE: it is in force, with the scheduler's next turn at the
     latest; `detail` says when, where that is not at once. What a restart of the scheduler would forget the adapter
-    keeps in `host.state` and applies again when it is installed or the scheduler starts.
+    keeps in `host.state` (`z4j_core.overrides`) and applies again when it is installed or the scheduler starts.
     """
 
     #: Whose tasks it sends: the name of that engine.

@@ -9,12 +9,12 @@ from typing import Any, Final
 from huey import Huey
 from huey.api import Task
 from huey.consumer import Consumer
+from z4j_core.overrides import Overrides
 from z4j_core.scheduler import Answer, Scheduler, Target, emulated, verb
 from z4j_core.wire import Outcome
 
 from z4j_hueyperiodic import fields
 from z4j_hueyperiodic.fields import NoPlan
-from z4j_hueyperiodic.overrides import Overrides
 
 _NO_CONSUMER: Final = "No consumer of Huey runs in this process."
 _NOT_PERIODIC: Final = "This consumer was started without periodic tasks."

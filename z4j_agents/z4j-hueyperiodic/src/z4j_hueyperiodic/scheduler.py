@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from huey import Huey
 from huey.api import Task
 from huey.consumer import Consumer
+from z4j_core.patches import Patches
 from z4j_core.redaction import Parameters
 from z4j_core.safety import guard, guarded
 from z4j_core.scheduler import Host
@@ -23,7 +24,6 @@ from z4j_core.timetable import Definition, Plan, ScheduleFacts, Skip, Ticking
 
 from z4j_hueyperiodic import fields
 from z4j_hueyperiodic.actions import Actions
-from z4j_hueyperiodic.patches import Patches
 from z4j_hueyperiodic.pulse import Pulse
 
 _MINUTE = 60_000_000

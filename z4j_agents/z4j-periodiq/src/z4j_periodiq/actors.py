@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -16,6 +15,7 @@ from dramatiq import broker as brokers
 from dramatiq.middleware import Middleware
 from periodiq import CronSpec, PeriodiqMiddleware
 from z4j_core import safety
+from z4j_core.overrides import Overrides
 from z4j_core.safety import guarded
 from z4j_core.scheduler import Answer, Host, Scheduler, Target, emulated, micros, verb
 from z4j_core.timetable import Definition, ScheduleFacts, Skip, Ticking
@@ -25,7 +25,6 @@ from z4j_periodiq import loop
 from z4j_periodiq.process import process_name
 from z4j_periodiq.specs import Impossible, Off, crontab, described, parsed, wanted
 
-KEPT: Final = "schedule/periodiq/"
 #: Of the messages that periodiq sends, and of its actors.
 AT: Final = "scheduled_at"
 PLAN: Final = "periodic"
@@ -153,20 +152,16 @@ class Periodiq(Scheduler):
         return Answer(Outcome.DONE, new_task_id=message.message_id)
 
     def _change(self, target: Target, changes: Mapping[str, Any]) -> Answer:
-        assert self.host is not None
         actor = self._actor(target.name)
         if actor is None:
             return Answer(Outcome.NOT_FOUND, _NONE)
-        kept = {**self._kept(target.name), **changes}
+        kept = {**self._overrides.get(target.name), **changes}
         coded = self._coded.setdefault(target.name, _plan(actor)[0])
         if kept.get("enabled"):
             del kept["enabled"]
         if "cron" in kept and crontab(parsed(kept["cron"], coded)) == crontab(coded):
             del kept["cron"]
-        if kept:
-            self.host.state.put(KEPT + target.name, json.dumps(kept).encode())
-        else:
-            self.host.state.delete(KEPT + target.name)
+        self._overrides.put(target.name, kept)
         self._set(actor, coded, kept)
         loop.set_alarm()
         return Answer(Outcome.DONE)
@@ -177,17 +172,17 @@ class Periodiq(Scheduler):
             return
         coded = self._coded[actor.actor_name] = actor.options[PLAN]
         with safety.guard("periodiq.apply"):
-            self._set(actor, coded, self._kept(actor.actor_name))
+            self._set(actor, coded, self._overrides.get(actor.actor_name))
 
     def _set(self, actor: Any, coded: Any, kept: Mapping[str, Any]) -> None:
         """In one step: the loop may read it at any moment."""
         plan = parsed(kept["cron"], coded) if "cron" in kept else coded
         actor.options[PLAN] = plan if kept.get("enabled", True) else Off(plan)
 
-    def _kept(self, name: str) -> dict[str, Any]:
+    @property
+    def _overrides(self) -> Overrides:
         assert self.host is not None
-        blob = self.host.state.get(KEPT + name)
-        return dict(json.loads(blob)) if blob else {}
+        return Overrides(self.host.state, self.name)
 
     def _actor(self, name: str) -> Any:
         actor = self.broker.actors.get(name)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -11,12 +10,12 @@ from typing import Any, Final
 import dramatiq
 from dramatiq import broker as brokers
 from z4j_core import safety
+from z4j_core.overrides import Overrides
 from z4j_core.scheduler import Answer, Scheduler, Target, verb
 from z4j_core.wire import Outcome
 
 from z4j_periodiq.crontab_plans import Impossible, described, now, wanted, zone_of
 
-KEPT: Final = "schedule/dramatiqcrontab/"
 _NONE: Final = "dramatiq-crontab has no job of that key."
 _THERE: Final = "There is a schedule of that key."
 _ARGUMENTS: Final = "The actor does not take these arguments."
@@ -50,7 +49,7 @@ class CrontabVerbs(Scheduler):
             return Answer(Outcome.NOT_FOUND, _NONE)
         if job.next_run_time is None:
             job.modify(next_run_time=_following(job.trigger))
-        kept = self._kept(target.name)
+        kept = self._overrides.get(target.name)
         kept.pop("disabled", None)
         return self._keep(target.name, kept)
 
@@ -60,7 +59,7 @@ class CrontabVerbs(Scheduler):
         if job is None:
             return Answer(Outcome.NOT_FOUND, _NONE)
         job.pause()
-        return self._keep(target.name, {**self._kept(target.name), "disabled": True})
+        return self._keep(target.name, {**self._overrides.get(target.name), "disabled": True})
 
     @verb(note="plan and arguments; a disabled one stays disabled")
     def schedule_edit(self, target: Target, params: Mapping[str, Any]) -> Answer:
@@ -72,7 +71,7 @@ class CrontabVerbs(Scheduler):
             trigger = wanted(params, zone_of(job.trigger))
         except Impossible as why:
             return Answer(Outcome.FAILED, str(why))
-        kept, coded = {**self._kept(key), **changes}, self.coded.get(key)
+        kept, coded = {**self._overrides.get(key), **changes}, self.coded.get(key)
         if trigger is not None:
             kept["plan"] = _asked(params, zone_of(trigger))
             if coded is not None and _same(coded.trigger, trigger):
@@ -90,7 +89,7 @@ class CrontabVerbs(Scheduler):
     def schedule_create(self, target: Target, params: Mapping[str, Any]) -> Answer:
         task, job = str(params.get("task", "")), self._job(target.name)
         if job is not None:
-            same = target.again and self._kept(target.name).get("made") == task
+            same = target.again and self._overrides.get(target.name).get("made") == task
             return Answer(Outcome.DONE) if same else Answer(Outcome.FAILED, _THERE)
         if task not in _actors():
             return Answer(Outcome.FAILED, "No actor is called that here.")
@@ -140,14 +139,14 @@ class CrontabVerbs(Scheduler):
             if job.id in self.keys:
                 with safety.guard("dramatiqcrontab.restore"):
                     self.apply(self.keys[job.id], job)
-        for key, kept in self._all_kept():
+        for key, kept in self._overrides.all().items():
             if "made" in kept and self._job(key) is None and kept["made"] in _actors():
                 with safety.guard("dramatiqcrontab.make_again"):
                     given = _arguments(kept) | ({"next_run_time": None} if kept.get("disabled") else {})
                     self._add(key, kept["made"], wanted(kept["plan"], "UTC"), given)
 
     def apply(self, key: str, job: Any) -> None:
-        kept = self._kept(key)
+        kept = self._overrides.get(key)
         if "gone" in kept:
             if kept["gone"] == str(self.coded.get(key)):
                 job.remove()
@@ -181,21 +180,13 @@ class CrontabVerbs(Scheduler):
         finally:
             self.making.discard(job_id)
 
-    def _kept(self, key: str) -> dict[str, Any]:
+    @property
+    def _overrides(self) -> Overrides:
         assert self.host is not None
-        blob = self.host.state.get(KEPT + key)
-        return dict(json.loads(blob)) if blob else {}
-
-    def _all_kept(self) -> Iterable[tuple[str, dict[str, Any]]]:
-        assert self.host is not None
-        return [(key.removeprefix(KEPT), json.loads(blob)) for key, blob in self.host.state.items(KEPT)]
+        return Overrides(self.host.state, self.name)
 
     def _keep(self, key: str, kept: Mapping[str, Any]) -> Answer:
-        assert self.host is not None
-        if kept:
-            self.host.state.put(KEPT + key, json.dumps(kept).encode())
-        else:
-            self.host.state.delete(KEPT + key)
+        self._overrides.put(key, kept)
         return Answer(Outcome.DONE)
 
 

@@ -15,6 +15,8 @@ from typing import Any, ClassVar, Final
 from rq.cron import CronJob, CronScheduler
 from rq.job import Job
 from rq.utils import import_attribute
+from z4j_core.overrides import Overrides
+from z4j_core.patches import Patches
 from z4j_core.safety import guard, guarded
 from z4j_core.scheduler import Answer, Host, Scheduler, Target, emulated, micros, verb
 from z4j_core.timetable import ScheduleFacts, Ticking
@@ -22,8 +24,6 @@ from z4j_core.wire import Outcome
 
 from z4j_rqscheduler import known, processes
 from z4j_rqscheduler.entries import Entry
-from z4j_rqscheduler.overrides import Overrides
-from z4j_rqscheduler.patches import Patches
 from z4j_rqscheduler.plans import Refused, wish
 
 #: Seconds that its loop sleeps at most; RQ's own limit is 60, and a change would wait as long.

@@ -12,13 +12,13 @@ from typing import Any, ClassVar, Final, cast
 
 import rq_scheduler
 from rq.job import Job
+from z4j_core.patches import Patches
 from z4j_core.safety import guard
 from z4j_core.scheduler import Host, micros
 from z4j_core.timetable import Definition, ScheduleFacts, Ticking
 
 from z4j_rqscheduler import known, processes
 from z4j_rqscheduler.library_actions import LibraryActions
-from z4j_rqscheduler.patches import Patches
 from z4j_rqscheduler.plans import restricts_days_twice, told
 
 _MOST: Final = 5_000

@@ -11,11 +11,11 @@ import rq_scheduler
 from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus
 from rq_scheduler.utils import get_next_scheduled_time
+from z4j_core.overrides import Overrides
 from z4j_core.scheduler import Answer, Scheduler, Target, emulated, micros, verb
 from z4j_core.wire import Outcome
 
 from z4j_rqscheduler import known, stored
-from z4j_rqscheduler.overrides import Overrides
 from z4j_rqscheduler.plans import Refused, Wish, sentence, wish
 
 _TAKES: Final = ("cron", "every", "at")

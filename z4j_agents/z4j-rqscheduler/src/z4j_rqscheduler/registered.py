@@ -17,12 +17,12 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.registry import ScheduledJobRegistry
 from rq.scheduler import RQScheduler as Loop
+from z4j_core.patches import Patches
 from z4j_core.safety import guard
 from z4j_core.scheduler import Host
 from z4j_core.timetable import Definition, ScheduleFacts, Ticking
 
 from z4j_rqscheduler import known, processes, stored
-from z4j_rqscheduler.patches import Patches
 from z4j_rqscheduler.plans import SECOND, told
 from z4j_rqscheduler.registered_actions import ENDS, ScheduledActions, comes_back, registry_key
 from z4j_rqscheduler.stored import Kept

@@ -12,11 +12,11 @@ from rq.job import Job, JobStatus
 from rq.queue import Queue
 from rq.registry import ScheduledJobRegistry
 from rq.repeat import Repeat
+from z4j_core.overrides import Overrides
 from z4j_core.scheduler import Answer, Scheduler, Target, emulated, micros, verb
 from z4j_core.wire import Outcome
 
 from z4j_rqscheduler import known, processes, stored
-from z4j_rqscheduler.overrides import Overrides
 from z4j_rqscheduler.plans import SECOND, Refused, Wish, sentence, wish
 from z4j_rqscheduler.stored import Kept
 

@@ -1,15 +1,16 @@
-"""What people changed of schedules and a restart would forget, kept beside this scheduler."""
+"""What people changed of schedules and a restart of their scheduler would forget: kept in the agent's state."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from z4j_core.scheduler import Store
+from z4j_core.adapter import Store
 
 
 class Overrides:
-    """Of one scheduler: for each key a few words in JSON."""
+    """Of one scheduler: for each key a few words in JSON. A store that fails remembers nothing."""
 
     def __init__(self, state: Store, source: str) -> None:
         self._state = state
@@ -17,9 +18,9 @@ class Overrides:
 
     def get(self, key: str) -> dict[str, Any]:
         found = self._state.get(self._prefix + key)
-        return dict(json.loads(found)) if found is not None else {}
+        return dict(json.loads(found)) if found else {}
 
-    def put(self, key: str, words: dict[str, Any]) -> None:
+    def put(self, key: str, words: Mapping[str, Any]) -> None:
         """Nothing to say means nothing is kept."""
         if words:
             self._state.put(self._prefix + key, json.dumps(words).encode())
