@@ -46,25 +46,8 @@ def pause(
     return operation
 
 
-@action(Permission.MANAGE_QUEUES, "queue.resume")
-def resume(
-    environment: Environment,
-    queue_ids: Ids,
-    options: Given = None,
-    given: Given = None,
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Have every worker take from these queues again."""
-    operation = launch.start(verbs.RESUME, environment, queue_ids, options, given, actor, reason, record, claim)
-    approving.take_effect(operation)
-    return operation
-
-
 #: These do nothing more than ask.
+resume = launch.asking(verbs.RESUME)
 purge = launch.asking(verbs.PURGE)
 grow = launch.asking(verbs.GROW)
 shrink = launch.asking(verbs.SHRINK)

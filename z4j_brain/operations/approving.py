@@ -76,10 +76,11 @@ def on_release(action: str, effect: Callable[[Operation], None], *, reaching: bo
 
 
 def take_effect(operation: Operation) -> None:
-    """What the action does in the brain, unless it waits."""
+    """What the action does in the brain, unless it waits; the operation is then as that has left it."""
     effect = _EFFECTS.get(operation.action)
     if effect is not None and operation.state != OperationState.AWAITING_APPROVAL:
         effect(operation)
+        operation.refresh_from_db()
 
 
 def demand(environment: Environment, agreed: Plan, actor: Actor, *, below: bool = False) -> Hold | None:

@@ -99,7 +99,7 @@ def start(
 
 
 def asking(verb: Verb) -> Callable[..., Operation]:
-    """The action of a verb with which nothing more is to be done than to ask for it."""
+    """The action of a verb with which nothing more is to be done than to ask for it, and what it does in the brain."""
 
     def ask(
         environment: Environment,
@@ -112,7 +112,9 @@ def asking(verb: Verb) -> Callable[..., Operation]:
         claim: Claim | None = None,
         record: Record,
     ) -> Operation:
-        return start(verb, environment, ids, options, given, actor, reason, record, claim)
+        operation = start(verb, environment, ids, options, given, actor, reason, record, claim)
+        approving.take_effect(operation)
+        return operation
 
     ask.__doc__ = verb.promise
     return action(verb.permission, verb.name, fresh=Fresh.PEOPLE if verb.fresh else False)(ask)

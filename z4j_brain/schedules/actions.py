@@ -17,7 +17,6 @@ from z4j_brain.operations.models import Item, Operation
 from z4j_brain.operations.states import ItemOutcome
 from z4j_brain.rbac.action import Record, action
 from z4j_brain.rbac.actor import Actor
-from z4j_brain.rbac.fresh import Fresh
 from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
 from z4j_brain.schedules import due, judged, options, told, verbs
@@ -28,54 +27,6 @@ from z4j_brain.schedules.verbs import KIND
 
 Ids = Sequence[int | str]
 Given = Mapping[str, Any] | None
-
-
-@action(Permission.MANAGE_SCHEDULES, "schedule.enable")
-def enable(
-    environment: Environment,
-    ids: Ids,
-    options: Given = None,
-    given: Given = None,
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Have these fire again, from their next due time on."""
-    return _begun(launch.start(verbs.ENABLE, environment, ids, options, given, actor, reason, record, claim))
-
-
-@action(Permission.MANAGE_SCHEDULES, "schedule.disable")
-def disable(
-    environment: Environment,
-    ids: Ids,
-    options: Given = None,
-    given: Given = None,
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Have these fire no more until they are enabled, by somebody or when their time is over."""
-    return _begun(launch.start(verbs.DISABLE, environment, ids, options, given, actor, reason, record, claim))
-
-
-@action(Permission.EDIT_SCHEDULES, "schedule.delete", fresh=Fresh.PEOPLE)
-def delete(
-    environment: Environment,
-    ids: Ids,
-    options: Given = None,
-    given: Given = None,
-    *,
-    actor: Actor,
-    reason: str = "",
-    claim: Claim | None = None,
-    record: Record,
-) -> Operation:
-    """Have these taken out of their schedulers for good."""
-    return _begun(launch.start(verbs.DELETE, environment, ids, options, given, actor, reason, record, claim))
 
 
 @action(Permission.EDIT_SCHEDULES, "schedule.edit")
@@ -102,16 +53,12 @@ def edit(
     return launch.start(verbs.EDIT, environment, ids, options, given, actor, reason, record, claim)
 
 
-#: These do nothing more than ask.
+#: These do nothing more than ask, and what needs no agent.
+enable = launch.asking(verbs.ENABLE)
+disable = launch.asking(verbs.DISABLE)
 run = launch.asking(verbs.RUN)
+delete = launch.asking(verbs.DELETE)
 create = launch.asking(verbs.CREATE)
-
-
-def _begun(operation: Operation) -> Operation:
-    """What needs no agent is done by now."""
-    approving.take_effect(operation)
-    operation.refresh_from_db()
-    return operation
 
 
 def _within(operation: Operation) -> None:
