@@ -159,10 +159,14 @@ def test_schedulers_stand_in_a_table_of_their_own(page, cast):
     }
     beat = engine("nightcron", capabilities=told, missing={"schedule_edit": "Its plans stand in code."})
     rows.agent(cast.production, role="scheduler", engines=[engine(), beat], allowed=["schedule_disable"])
+    elsewhere = engine("daycron", missing={"schedule_disable": "It does not run in this process."})
+    rows.agent(cast.production, engines=[engine(), elsewhere])
 
     both, one = page("capabilities"), page("capabilities", engine="nightcron")
 
-    assert "What can be done with each scheduler" in both and "nightcron: Native" in both
+    engines, _, schedulers = both.partition("What can be done with each scheduler")
+    assert "nightcron: Native" in schedulers and "daycron: Not possible" in schedulers
+    assert "celery: Not possible" in engines and "cron: " not in engines
     assert "Disable a schedule" in one and "Its plans stand in code." in one
     assert "Purge a queue" not in one
 

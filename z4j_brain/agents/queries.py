@@ -27,7 +27,7 @@ ASKED = 200
 SEALED_FOR = timedelta(days=1)
 #: Engines of one environment that a page tells of.
 ENGINES = 32
-#: What only schedulers offer: agents tell of them as they tell of engines.
+#: What only schedulers offer, or say why they cannot: agents tell of them as they tell of engines.
 SCHEDULING = frozenset({*SCHEDULER_VERBS, *SCHEDULER_READS})
 #: Agents that are asked to do something; a producer is not.
 ASKABLE = (AgentRole.WORKER, AgentRole.SCHEDULER)
@@ -72,7 +72,7 @@ class Reach:
     @property
     def is_scheduler(self) -> bool:
         """Does it tell of schedules, and not of tasks?"""
-        return any(not SCHEDULING.isdisjoint(voice.capabilities) for voice in self.voices)
+        return any(not SCHEDULING.isdisjoint({*voice.capabilities, *voice.missing}) for voice in self.voices)
 
     def offer(self, verb: str) -> Offer:
         offering = [voice for voice in self.voices if verb in voice.capabilities]
