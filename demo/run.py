@@ -1,7 +1,8 @@
 """`make demo`: a brain and a shop with customers, on this machine, until Ctrl-C or for DEMO_SECONDS.
 
-Each department of the shop runs another engine: what it is made of stands in that adapter's own folder, in
-demo/demo.toml, and every such file that is there is taken.
+Each department of the shop runs another engine, or a scheduler: what it is made of stands in that adapter's own folder,
+in demo/demo.toml, and every such file that is there is taken. An engine has one broker here; `broker` in the file
+names the department whose broker is used.
 
 Everything lives in .z4j/demo and starts afresh each time; .z4j/demo.json says where it is once the API answers.
 DEMO_ALLOW names what the owner of the workers allows besides the usual; DEMO_QUIET=1 leaves the customers out.
@@ -58,8 +59,12 @@ def run(processes: Processes) -> str:
     dsn = BRAIN.z4j("agent-key", "create", PLACE, "--name", "shop")
     processes.start("brain", [sys.executable, "-m", "z4j_brain.cli", "serve"], BRAIN.environment, ROOT)
     BRAIN.wait(processes, token, "brain")
-    for number, plan in enumerate(sorted(ROOT.glob("z4j_agents/*/demo/demo.toml"))):
-        open_department(processes, plan, f"redis://127.0.0.1:{broker}/{number}", dsn)
+    plans = {path: tomllib.loads(path.read_text()) for path in sorted(ROOT.glob("z4j_agents/*/demo/demo.toml"))}
+    brokers = {path: plan.get("broker", path.parents[1].name) for path, plan in plans.items()}
+    numbers = sorted(set(brokers.values()))
+    for path, plan in plans.items():
+        redis = f"redis://127.0.0.1:{broker}/{numbers.index(brokers[path])}"
+        open_department(processes, path, plan["process"], redis, dsn)
     BRAIN.announce(password, token)
     print("  Tasks of a small shop arrive by themselves; some fail, and Retry brings many of those through.")
     print("  Logs are in .z4j/demo/logs. Ctrl-C ends everything.\n", flush=True)
@@ -67,8 +72,8 @@ def run(processes: Processes) -> str:
     return wait_while(processes, float(seconds) if seconds else None)
 
 
-def open_department(processes: Processes, plan: Path, redis: str, dsn: str) -> None:
-    """Start the processes of one engine, in its own environment, with a database of its own."""
+def open_department(processes: Processes, plan: Path, commands: list[dict[str, str]], redis: str, dsn: str) -> None:
+    """Start the processes of one engine, in its own environment."""
     package = plan.parents[1].name
     folder = FOLDER / package
     folder.mkdir()
@@ -82,7 +87,7 @@ def open_department(processes: Processes, plan: Path, redis: str, dsn: str) -> N
         "DEMO_FOLDER": str(folder),
         "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}",
     }
-    for process in tomllib.loads(plan.read_text())["process"]:
+    for process in commands:
         if os.environ.get("DEMO_QUIET") and process["name"].endswith("-customers"):
             continue
         command = [word.format(python=python) for word in process["command"].split()]

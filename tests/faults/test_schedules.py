@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from z4j_bare import each
 from z4j_core import wire
 from z4j_core.adapter import Target
 from z4j_core.dsn import DSN
+from z4j_core.verbs import RUN_EACH
 
 from tests import wire as sent
 from tests.faults.cluster import Cluster, kill
@@ -52,8 +54,9 @@ class Worker(threading.Thread):
         self.headers = {"Authorization": f"Bearer {DSN.parse(cluster.dsn()).bearer()}"}
         self.enough = threading.Event()
         self.sent: list[tuple[str, str, float]] = []
-        online = sent.online(1, allowed=("run",))
-        online["data"]["engines"][0] = {"name": "celery", "version": "5", "capabilities": {"run": {"note": ""}}}
+        able = {verb: {"note": ""} for verb in ("run", RUN_EACH)}
+        online = sent.online(1, allowed=tuple(able))
+        online["data"]["engines"][0] = {"name": "celery", "version": "5", "capabilities": able}
         body = sent.raw(sent.batch(online, boot=self.boot))
         assert self.brain.request("POST", wire.EVENTS_PATH, body, headers=self.headers)[0] == 200
 
@@ -71,7 +74,8 @@ class Worker(threading.Thread):
         results = []
         for target in command["targets"]:
             task_id = Target(command=command["id"], item=target["item"]).new_task_id()
-            self.sent.append((command["params"]["schedule"], task_id, now))
+            given = each.params(command, target)
+            self.sent.append((given["schedule"], task_id, now))
             results.append({"item": target["item"], "outcome": "done", "new_task_id": task_id})
         told = {"v": 1, "boot": str(self.boot), "command": command["id"], "results": results}
         told["fence"] = command["fence"]

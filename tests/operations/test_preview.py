@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from tests import rows
+from z4j_brain.fleet.models import Repertoire
 from z4j_brain.ledger.models import Entry
 from z4j_brain.operations.models import Operation, Snapshot
 
@@ -132,6 +133,28 @@ def test_arguments_that_do_not_fit_are_named_and_refused_when_they_fit_nothing(p
         assert refused.status_code == 400
         assert refused.json()["errors"][0]["pointer"] == "#/options/args"
     assert Operation.objects.count() == 2
+
+
+def test_of_two_programs_on_one_engine_the_one_that_knows_a_task_is_asked(ask, cast):
+    """Where both know it, or neither, whoever comes first takes it."""
+    place, verbs = cast.production, ("retry", "run")
+    shop, depot = rows.agent(place, verbs=verbs), rows.agent(place, verbs=verbs, name="depot-1")
+    for agent, names in ((shop, ["shop.pay", "both.tidy"]), (depot, ["depot.count", "both.tidy"])):
+        worker = rows.worker(place, name=agent.name, agent=agent)
+        Repertoire.objects.create(worker=worker, names=names)
+    known = ("shop.pay", "depot.count", "both.tidy", "nobody.knows")
+    tasks = {name: rows.task(place, name=name) for name in known}
+    count = rows.registered(place, name="depot.count")
+
+    made = ask("operations/", action="task.retry", targets=[task.pk for task in tasks.values()]).json()["id"]
+    ran = ask("operations/", action="task.run", targets=[count.pk], options={}).json()["id"]
+
+    def asked(operation):
+        rows = Operation.objects.get(pk=operation).items.values_list("label", "command__audience")
+        return dict(rows)
+
+    assert asked(made) == {"shop.pay": shop.pk, "depot.count": depot.pk, "both.tidy": None, "nobody.knows": None}
+    assert asked(ran) == {"depot.count": depot.pk}
 
 
 def test_what_kind_of_arguments_were_given_is_shown_only_to_those_who_may_see_them(ask, client, cast):

@@ -19,12 +19,14 @@ from z4j_brain.housekeeping import loops
 from z4j_brain.ledger.models import Entry
 from z4j_brain.operations import expiry, outbox
 from z4j_brain.operations.models import Command, Operation
-from z4j_brain.schedules import actions, dispatch, firing, own, until
+from z4j_brain.schedules import actions, carriers, dispatch, firing, own, until
 from z4j_brain.schedules.models import Run, Schedule
 from z4j_brain.tasks.ingest import ingest
 from z4j_brain.tasks.models import Task
 
 BOOT = uuid.UUID(int=7)
+#: What an agent offers that runs many with one command.
+MANY = ("run", "run_each")
 HOUR = timedelta(hours=1)
 
 
@@ -47,12 +49,18 @@ class Scene:
             schedule.refresh_from_db()
         return schedule
 
-    def agent(self) -> Agent:
-        ingest(self.key, sent.parsed(sent.online(1, allowed=("run",)), boot=BOOT))
-        agent = Agent.objects.get(boot=BOOT)
-        agent.engines = [{"name": "celery", "version": "5", "capabilities": {"run": {"note": ""}}}]
+    def agent(self, boot: uuid.UUID = BOOT, *, verbs: tuple[str, ...] = ("run",)) -> Agent:
+        ingest(self.key, sent.parsed(sent.online(1, allowed=verbs), boot=boot))
+        agent = Agent.objects.get(boot=boot)
+        agent.engines = [{"name": "celery", "version": "5", "capabilities": {verb: {"note": ""} for verb in verbs}}]
         agent.save()
         return agent
+
+    def worker(self, agent: Agent, *names: str) -> None:
+        """It says which tasks it knows."""
+        data = {"started": sent.now(), "queues": [], "tasks": [{"name": name} for name in names]}
+        told = {"seq": 2, "kind": "worker.online", "ts": sent.now(), "engine": "celery", "worker": str(agent.boot)}
+        ingest(self.key, sent.parsed(told | {"data": data}, boot=agent.boot))
 
     def fire(self, now: datetime | None = None) -> int:
         return dispatch.fire(self.place, now)
@@ -123,6 +131,60 @@ def test_all_that_is_due_at_once_is_one_operation_with_an_entry_that_commits_to_
     entry = Entry.objects.get(pk=operation.entry_id)
     assert json.loads(bytes(entry.body))["commands"]
     assert operation.commands.count() == 5
+
+
+def test_many_that_are_due_go_with_one_command_to_an_agent_that_knows_how(scene):
+    agent = scene.agent(verbs=MANY)
+    made = [scene.schedule(ago(seconds=1), args=[number]) for number in range(5)]
+    patient = scene.schedule(ago(seconds=1), grace=3600)
+
+    scene.fire()
+
+    many, one = sealed.lease(agent, 9)
+    assert (many["verb"], one["verb"]) == ("run_each", "run")
+    given = {many["params"]["each"][str(target["item"])]["schedule"] for target in many["targets"]}
+    assert given == {schedule.key for schedule in made}
+    assert one["params"]["schedule"] == patient.key
+    ids = {Target(command=many["id"], item=target["item"]).new_task_id() for target in many["targets"]}
+    assert {schedule.runs.get().task_id for schedule in made} == ids
+    assert Entry.objects.filter(phase="dispatch").count() == 2
+
+
+def test_an_agent_from_before_that_is_asked_for_one_at_a_time(scene):
+    agent = scene.agent()
+    for _ in range(3):
+        scene.schedule(ago(seconds=1))
+    scene.fire()
+    assert [command["verb"] for command in sealed.lease(agent, 9)] == ["run"] * 3
+
+
+def test_a_command_carries_no_more_than_fits(scene, monkeypatch):
+    agent = scene.agent(verbs=MANY)
+    for number in range(7):
+        scene.schedule(ago(seconds=1), args=["x" * 300 if number == 6 else number])
+    monkeypatch.setattr(carriers, "MOST", 3)
+    monkeypatch.setattr(carriers, "ROOM", 400)
+    scene.fire()
+    assert sorted(len(command["targets"]) for command in sealed.lease(agent, 9)) == [1, 3, 3]
+
+
+def test_of_two_programs_on_one_engine_each_is_asked_for_the_tasks_it_knows(scene):
+    shop, depot = scene.agent(verbs=MANY), scene.agent(uuid.UUID(int=8), verbs=MANY)
+    scene.worker(shop, "shop.report", "both.tidy")
+    scene.worker(depot, "depot.count", "both.tidy")
+    names = ("shop.report", "shop.report", "depot.count", "depot.count", "both.tidy", "nobody.knows")
+    for name in names:
+        scene.schedule(ago(seconds=1), task=name)
+
+    scene.fire()
+
+    mine = {Command.objects.get(pk=command["id"]).audience_id: command for command in sealed.lease(shop, 9)}
+    theirs = {Command.objects.get(pk=command["id"]).audience_id: command for command in sealed.lease(depot, 9)}
+    named = lambda command: sorted(target["name"] for target in command["targets"])  # noqa: E731
+    assert named(mine[shop.pk]) == ["shop.report", "shop.report"]
+    assert named(theirs[depot.pk]) == ["depot.count", "depot.count"]
+    assert named(mine[None]) == ["both.tidy", "nobody.knows"]
+    assert None not in theirs
 
 
 def test_what_no_agent_comes_for_within_its_grace_is_reported_on_its_run(scene):

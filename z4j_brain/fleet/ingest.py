@@ -13,7 +13,7 @@ from z4j_core.wire import Kind
 from z4j_brain.agents.models import Agent
 from z4j_brain.agents.states import SILENT_AFTER
 from z4j_brain.fleet import registered
-from z4j_brain.fleet.models import Depth, Queue, Registered, Worker
+from z4j_brain.fleet.models import Depth, Queue, Registered, Repertoire, Worker
 from z4j_brain.fleet.registered import Known
 from z4j_brain.fleet.verbs import WORKER
 from z4j_brain.lib import nudge
@@ -50,10 +50,12 @@ def apply(agent: Agent, events: Iterable[ParsedEvent]) -> None:
         if event["kind"] == Kind.QUEUE_SNAPSHOT:
             measured[event["engine"], event["queue"]] = _measured(agent, event)
             continue
-        _apply(agent, event)
+        worker = _apply(agent, event)
         if event["kind"] == Kind.WORKER_ONLINE:
-            told = registered.read((event.get("data") or {}).get("tasks"))
+            told = list(registered.read((event.get("data") or {}).get("tasks")))
             known.setdefault(event["engine"], {}).update((one.name, one) for one in told)
+            if worker is not None:
+                Repertoire.objects.update_or_create(worker=worker, defaults={"names": [one.name for one in told]})
     if measured:
         _put(agent, measured)
     for engine, names in sorted(known.items()):
@@ -154,13 +156,14 @@ def _piece(moment: datetime) -> int:
     return Grain.FIVE_MINUTES.floor(int(moment.timestamp()))
 
 
-def _apply(agent: Agent, event: dict[str, Any]) -> None:
+def _apply(agent: Agent, event: dict[str, Any]) -> Worker | None:
+    """The worker, as it is now; None where these are late words of one that has been replaced."""
     worker, _ = Worker.objects.select_for_update().get_or_create(
         environment_id=agent.environment_id, engine=event["engine"], name=event["worker"]
     )
     data = event.get("data") or {}
     if _is_past(worker, agent, data):
-        return
+        return None
     ended = event["kind"] == Kind.WORKER_OFFLINE or _begins_anew(worker, data)
     if event["kind"] == Kind.WORKER_OFFLINE:
         worker.offline_at = timezone.now()
@@ -171,6 +174,7 @@ def _apply(agent: Agent, event: dict[str, Any]) -> None:
     if ended:
         outbox.confirm(agent.environment_id, WORKER, {worker.pk: outbox.ENDED})
     nudge.on_commit(agent.environment_id, "worker", [str(worker.pk)])
+    return worker
 
 
 def _is_past(worker: Worker, agent: Agent, data: dict[str, Any]) -> bool:

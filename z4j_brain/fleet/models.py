@@ -71,6 +71,16 @@ class Worker(models.Model):
         return timedelta(microseconds=apart) if apart > CLOCK_NOTICED else None
 
 
+class Repertoire(models.Model):
+    """The names of the tasks that one worker can run, as it told them when it began."""
+
+    worker = models.OneToOneField(Worker, on_delete=models.CASCADE, primary_key=True, related_name="repertoire")
+    names = models.JSONField(default=list)
+
+    class Meta:
+        default_permissions = ()
+
+
 class Queue(models.Model):
     """A named queue of one engine, as it was last measured. What nobody can know is null.
 

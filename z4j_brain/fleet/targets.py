@@ -15,6 +15,7 @@ from z4j_brain.agents.queries import Offer
 from z4j_brain.fleet import queries
 from z4j_brain.fleet.filters import QueueFilter, RegisteredFilter, WorkerFilter
 from z4j_brain.fleet.models import Queue, Registered, Worker
+from z4j_brain.fleet.repertoires import Knowing
 from z4j_brain.fleet.verbs import GROW, ONLY, PAUSE, QUEUE, REGISTERED, RESUME, SHRINK, WORKER
 from z4j_brain.lib import signature
 from z4j_brain.lib.ids import numbers
@@ -176,7 +177,7 @@ class Registrations(_Rows):
         self, environment: Environment, actor: Actor, verb: Verb, ids: Sequence[str], options: Options
     ) -> Iterator[Candidate]:
         rows = {str(row.pk): row for row in self._of(environment, ids)}
-        serving = Serving(environment, verb)
+        serving, knowing = Serving(environment, verb), Knowing(environment, {row.engine for row in rows.values()})
         for pk in ids:
             row = rows.get(pk)
             if row is None:
@@ -189,6 +190,7 @@ class Registrations(_Rows):
                 pk,
                 row.name,
                 row.engine,
+                knowing.agent(row.engine, row.name, serving.those),
                 left_out=None if waits or verdict is None else verdict[0],
                 why=verdict[1] if verdict else "",
                 facets=facets,

@@ -43,7 +43,8 @@ class Serving:
         rows = {agent.pk: agent for agent in workers[: agents.ASKED]}
         wanted = Q(vault__in=set(vaults) - {""}) | Q(pk__in=pks)
         rows |= {agent.pk: agent for agent in workers.filter(wanted)[: agents.ASKED]} if vaults or pks else {}
-        self._able: set[tuple[str, UUID]] = set()
+        #: Engines and agents that do it.
+        self.those: set[tuple[str, UUID]] = set()
         self._by_vault: dict[tuple[str, str], UUID] = {}
         self._by_kid: dict[tuple[str, str], UUID] = {}
         for agent in rows.values():
@@ -54,7 +55,7 @@ class Serving:
     def _add(self, agent: Agent) -> None:
         for engine, offered in outbox.offers(agent):
             if offered == self._verb.asks:
-                self._able.add((engine, agent.pk))
+                self.those.add((engine, agent.pk))
                 self._by_vault.setdefault((engine, agent.vault), agent.pk)
                 for kid in agent.seal_kids:
                     self._by_kid.setdefault((engine, kid), agent.pk)
@@ -73,4 +74,4 @@ class Serving:
 
     def able(self, engine: str, agent: UUID | None) -> UUID | None:
         """The agent, if it answers and does this."""
-        return agent if agent is not None and (engine, agent) in self._able else None
+        return agent if agent is not None and (engine, agent) in self.those else None

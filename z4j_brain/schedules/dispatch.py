@@ -1,17 +1,18 @@
 """Fires z4j's own schedules of one environment: those that are due are claimed, and their tasks asked for, at once.
 
-One transaction holds all of it: the next due time of each, a run for each due time, one operation with a command for
-each that is fired, and the entry that commits to them. Whoever is killed in it has done nothing, and the next one does
-it; of two who come at once, each gets schedules that the other has not. So no due time is lost and none is fired twice.
+One transaction holds all of it: the next due time of each, a run for each due time, one operation whose commands carry
+those that are fired, and the entry that commits to them. Whoever is killed in it has done nothing, and the next one
+does it; of two who come at once, each gets schedules that the other has not. So no due time is lost and none is fired
+twice.
 
 A command is valid for the grace of its schedule: what no agent has come for by then is reported on its run, not lost.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,11 +31,12 @@ from z4j_brain.rbac import freezes
 from z4j_brain.rbac.actor import SYSTEM
 from z4j_brain.rbac.models import Environment
 from z4j_brain.schedules import firing, wishes
+from z4j_brain.schedules.carriers import Carriers, Load
 from z4j_brain.schedules.firing import Firing
 from z4j_brain.schedules.models import Run, Schedule
 from z4j_brain.schedules.states import OWN, RunState
 
-ACTION, VERB = "schedule.fire", "run"
+ACTION = "schedule.fire"
 #: What its targets are: runs, by their numbers.
 KIND = "firing"
 #: Schedules that one transaction takes on.
@@ -157,13 +159,11 @@ def _operation(environment: Environment, going: Sequence[_Due], now: datetime) -
 def _commanded(operation: Operation, going: Sequence[_Due], now: datetime) -> list[_Due]:
     """Each with its command and the item that will tell what became of it, written down and sealed."""
     record, ids = statements.Own(), bulk.reserve(Item, len(going))
-    given = [
-        _Due(one.run_id, one.schedule, one.firing, _command(operation, one, now), pk)
-        for pk, one in zip(ids, going, strict=True)
-    ]
+    carried = list(_carried(operation, [replace(one, item_id=pk) for pk, one in zip(ids, going, strict=True)], now))
+    given = [one for _, dues in carried for one in dues]
     operation.entry_id = record.entry_id
     operation.save(force_insert=True)
-    pairs = [(one.command, [_candidate(one)]) for one in given if one.command]
+    pairs = [(command, [_candidate(one) for one in dues]) for command, dues in carried]
     statements.seal(operation, pairs, record)
     Command.objects.bulk_create([command for command, _ in pairs], batch_size=ROUND)
     pk = bulk.stored_uuid(operation.pk)
@@ -177,15 +177,30 @@ def _commanded(operation: Operation, going: Sequence[_Due], now: datetime) -> li
     return given
 
 
-def _command(operation: Operation, one: _Due, now: datetime) -> Command:
+def _carried(operation: Operation, going: Sequence[_Due], now: datetime) -> Iterator[tuple[Command, list[_Due]]]:
+    """What is due, with the commands that carry it: many with one, if an agent will wait for them as long."""
+    carriers = Carriers(operation.environment, {one.schedule.engine for one in going})
+    by_grace: dict[timedelta, list[_Due]] = defaultdict(list)
+    for one in going:
+        by_grace[firing.grace(one.schedule)].append(one)
+    for grace, dues in by_grace.items():
+        known = {one.item_id: one for one in dues}
+        wanted = ((one.item_id, one.schedule.engine, one.schedule.task, wishes.run(one.schedule)) for one in dues)
+        for load in carriers.loads(wanted):
+            command = _command(operation, load, now, now + grace)
+            yield command, [replace(known[item], command=command) for item in load.items]
+
+
+def _command(operation: Operation, load: Load, now: datetime, expires_at: datetime) -> Command:
     return Command(
         operation=operation,
         environment_id=operation.environment_id,
-        engine=one.schedule.engine,
-        verb=VERB,
-        params=wishes.run(one.schedule),
+        engine=load.engine,
+        verb=load.verb,
+        params=load.params,
+        audience_id=load.audience,
         created_at=now,
-        expires_at=now + firing.grace(one.schedule),
+        expires_at=expires_at,
     )
 
 

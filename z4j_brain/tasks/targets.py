@@ -12,6 +12,7 @@ from django.db import connection
 
 from z4j_brain.agents import queries as agents
 from z4j_brain.fleet import queries as fleet
+from z4j_brain.fleet.repertoires import Knowing
 from z4j_brain.fleet.targets import Registrations
 from z4j_brain.lib import signature
 from z4j_brain.lib.bulk import batched
@@ -190,6 +191,7 @@ class _Judge:
         self._runners = fleet.agents_of(environment, running)
         vaults = {row.vault for row in rows} if verb.asks in _OPENING else set()
         self._serving = Serving(environment, verb, vaults, set(self._runners.values()))
+        self._knowing = Knowing(environment, {row.engine for row in rows})
         self._asked: dict[str, UUID] = {}
         self._retried: dict[tuple[str, str], str] = {}
         self._remade: dict[str, str] = {}
@@ -237,9 +239,10 @@ class _Judge:
         )
 
     def _audience(self, row: _Row) -> UUID | None:
-        if self._verb.asks in _OPENING:
-            return self._holder(row)
-        return self._serving.able(row.engine, self._runners.get((row.engine, row.worker)))
+        """Who has its original, or runs it; else who knows the task where others do not."""
+        runner = self._serving.able(row.engine, self._runners.get((row.engine, row.worker)))
+        first = self._holder(row) if self._verb.asks in _OPENING else runner
+        return first or self._knowing.agent(row.engine, row.name, self._serving.those)
 
     def _holder(self, row: _Row) -> UUID | None:
         """Who answers and has the original: in its vault, or the key of what is sealed here."""

@@ -6,6 +6,7 @@ import base64
 import time
 
 import pytest
+from z4j_bare import each
 from z4j_bare.allow import ALLOWED, DENIED, AllowList
 from z4j_bare.executor import Executor
 from z4j_bare.inspection import Inspection, Refused, Unreadable
@@ -17,6 +18,7 @@ from z4j_bare.transport import Transport
 from z4j_bare.trust import Trust
 from z4j_bare.witness import Witness
 from z4j_core import wire
+from z4j_core.engine import Answer
 from z4j_core.testing.toy import Toy
 from z4j_core.verbs import SUBJECTS
 
@@ -135,6 +137,7 @@ def test_a_command_of_another_shape_is_not_read(inspection, brain, changes):
         ("ping", {}),
         ("move", {"task_id": "t"}),
         ("run", {"name": "shop.ok"}),
+        ("run_each", {"name": "shop.ok"}),
         ("schedule_enable", {"name": "nightly"}),
     ],
 )
@@ -233,6 +236,53 @@ def test_a_command_that_was_lost_on_its_way_is_carried_out_by_whoever_of_the_hos
     outcomes = {answer["command"]: answer["results"][0]["outcome"] for answer in brain.results}
     assert [outcomes[command["id"]] for command in again] == ["done"] + ["unknown"] * 5
     assert second.engines["toy"].done == ["t1"]
+
+
+class Runner(Toy):
+    """Also runs tasks by their names, and writes down with what."""
+
+    def run(self, target, params):
+        self.done.append((target.name, params))
+        return Answer(wire.Outcome.DONE, "", target.new_task_id())
+
+
+def test_one_command_runs_many_tasks_each_with_parameters_of_its_own(tmp_path, brain):
+    runner = Runner()
+    executor = Executor(Journal(tmp_path / "journal.db"), {"toy": runner}, AllowList(["run"]))
+    targets = [{"item": item, "task_id": "", "name": f"shop.t{item}"} for item in (7, 8, 9)]
+    given = {"7": {"args": [1]}, "8": {"args": [2], "queue": "mail"}}
+
+    executor.carry_out(brain.command(BOOT, verb="run_each", params={"each": given}, targets=targets))
+
+    assert runner.done == [("shop.t7", given["7"]), ("shop.t8", given["8"])]
+    [answer] = Journal(tmp_path / "journal.db").unsent()
+    assert [(one["item"], one["outcome"]) for one in answer["results"]] == [(7, "done"), (8, "done"), (9, "refused")]
+    assert "does not say" in answer["results"][2]["detail"]
+
+
+@pytest.mark.parametrize("each", [None, [], {"1": []}, {"1": None}, {1: {}}])
+def test_what_is_no_parameters_for_a_target_runs_nothing(tmp_path, brain, each):
+    runner = Runner()
+    executor = Executor(Journal(tmp_path / "journal.db"), {"toy": runner}, AllowList(["run"]))
+    executor.carry_out(
+        brain.command(
+            BOOT, verb="run_each", params={"each": each}, targets=[{"item": 1, "task_id": "", "name": "shop.t"}]
+        )
+    )
+    assert runner.done == []
+    assert Journal(tmp_path / "journal.db").unsent()[0]["results"][0]["outcome"] == "refused"
+
+
+def test_many_are_run_where_one_is_allowed_and_offered_where_one_can_be():
+    assert "Z4J_ALLOW" in AllowList().refusal("run_each")
+    assert AllowList(["run"]).refusal("run_each") == ""
+    assert "Z4J_ALLOW" in AllowList(["run_each"]).refusal("run")
+    facts = {"capabilities": Runner().capabilities()}
+    each.offer(facts)
+    assert facts["capabilities"]["run_each"] == facts["capabilities"]["run"]
+    facts = {"capabilities": Toy().capabilities()}
+    each.offer(facts)
+    assert "run_each" not in facts["capabilities"]
 
 
 def test_an_unknown_engine_or_verb_is_unsupported(worker, brain, wait_for):

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
+from z4j_bare import each
+
 ALLOWED: Final = frozenset({
     "retry", "retry_with", "cancel", "requeue", "move", "pause", "resume", "hello", "ping",
     "schedule_enable", "schedule_disable", "schedule_run",
@@ -32,6 +34,7 @@ class AllowList:
 
     def refusal(self, verb: str) -> str:
         """Why not, as a sentence; empty when it is allowed."""
+        verb = each.single(verb)
         if verb == "ping" and verb in self._allowed:
             return ""
         if self._read_only:

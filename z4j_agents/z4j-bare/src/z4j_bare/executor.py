@@ -19,7 +19,7 @@ from z4j_core import revealed, safety, wire
 from z4j_core.adapter import Adapter, Target
 from z4j_core.verbs import MAKES
 
-from z4j_bare import reveal
+from z4j_bare import each, reveal
 from z4j_bare.allow import AllowList
 from z4j_bare.database import Unavailable
 from z4j_bare.inspection import Refused
@@ -131,12 +131,14 @@ class Executor:
             return wire.Result(item=item, outcome=wire.Outcome.UNSUPPORTED, detail=why)
         if again and verb not in REPEATABLE | MAKES:
             return wire.Result(item=item, outcome=wire.Outcome.UNKNOWN, detail=_CUT_OFF)
+        if (params := each.params(command, target)) is None:
+            return each.unsaid(target)
         unopened = self._sealer.lend(command, target) if self._sealer else None
         if unopened is not None and unopened.hostile:
             outcome, why = (wire.Outcome.UNKNOWN, _CUT_OFF) if again else (wire.Outcome.REFUSED, str(unopened))
             return wire.Result(item=item, outcome=outcome, detail=why, code=unopened.code.value)
         try:
-            answer = adapter.act(verb, Target.from_wire(command, target, again=again), command["params"])
+            answer = adapter.act(each.single(verb), Target.from_wire(command, target, again=again), params)
         finally:
             if self._sealer:
                 self._sealer.take_back(target)

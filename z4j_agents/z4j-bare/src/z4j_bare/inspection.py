@@ -15,6 +15,7 @@ from z4j_core.dsn import DSN
 from z4j_core.sealed import is_sealed
 from z4j_core.verbs import SUBJECTS, Subject
 
+from z4j_bare import each
 from z4j_bare.allow import AllowList
 from z4j_bare.clock import now
 from z4j_bare.database import Unavailable
@@ -144,7 +145,7 @@ def _aims(verb: str, target: wire.Target) -> bool:
     """
     if verb in ("hello", "ping"):
         return True
-    if verb == "run":
+    if each.single(verb) == "run":
         return bool(target.get("name"))
     if verb == revealed.VERB or SUBJECTS.get(verb) is Subject.TASK:
         return bool(target["task_id"])

@@ -11,9 +11,9 @@ from z4j_core import safety
 from z4j_core.adapter import Adapter
 from z4j_core.engine import Engine
 from z4j_core.redaction import RULES_VERSION
-from z4j_core.verbs import SUBJECTS
+from z4j_core.verbs import RUN_EACH, SUBJECTS
 
-from z4j_bare import reveal
+from z4j_bare import each, reveal
 from z4j_bare.allow import AllowList
 from z4j_bare.config import Config
 from z4j_bare.policies import Policies
@@ -39,7 +39,9 @@ def describe(
     for adapter, facts in zip(found, shown, strict=True):
         if works and isinstance(adapter, Engine):
             reveal.offer(facts, config.seal, allow)
-    allowed, refused = allow.describe({verb for facts in shown for verb in facts["capabilities"] if verb in SUBJECTS})
+            each.offer(facts)
+    known = {*SUBJECTS, RUN_EACH}
+    allowed, refused = allow.describe({verb for facts in shown for verb in facts["capabilities"] if verb in known})
     versions = {"z4j": version("z4j-bare"), "python": platform.python_version()}
     return {
         "versions": versions | ({"code": config.code} if config.code else {}),

@@ -61,9 +61,11 @@ SCHEDULER_VERBS: Final[dict[str, Subject]] = {
 }
 #: All of them, by the subject of their targets.
 SUBJECTS: Final[dict[str, Subject]] = VERBS | SCHEDULER_VERBS
+#: `run`, of several targets that have parameters each: see `z4j_bare.each`. Agents that know it offer it with `run`.
+RUN_EACH: Final = "run_each"
 #: Verbs that make a task, under `Target.new_task_id()`. Cut off in the act, they are repeated once the engine was asked
 #: whether that task is there.
-MAKES: Final = frozenset({"retry", "retry_with", "run"})
+MAKES: Final = frozenset({"retry", "retry_with", "run", RUN_EACH})
 #: Reads change nothing. The agent asks for them by itself; nobody sends a command.
 READS: Final = ("worker", "queues", "peek", "lookup", "advice")
 SCHEDULER_READS: Final = ("running", "schedules")
