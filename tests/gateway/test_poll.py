@@ -132,6 +132,23 @@ def test_an_agent_that_polls_before_it_introduces_itself_is_served(brain):
         assert len(waiting.result(timeout=8)[1]["commands"]) == 1
 
 
+def test_an_agent_that_says_anew_what_it_may_do_is_served_at_once(worker):
+    """It is remembered from poll to poll what an agent can do, for as long as it says nothing else."""
+    shy = sent.online(3, vault=str(worker.boot), allowed=())
+    assert worker.post(sent.batch(shy, boot=worker.boot))[0] == 200
+    worker.poll(worker.boot, wait=1)
+    waiting = worker.polling()
+    willing = sent.online(4, vault=str(worker.boot), allowed=("retry",))
+    assert worker.post(sent.batch(willing, boot=worker.boot))[0] == 200
+
+    worker.retry()
+    asked = time.monotonic()
+    status, answer, came = waiting.result()
+
+    assert status == 200 and len(answer["commands"]) == 1
+    assert came - asked < 2
+
+
 def test_a_waiting_agent_counts_as_heard(worker):
     old = "2020-01-01 00:00:00"
     execute(worker.brain, "UPDATE agents_agent SET seen_at = ? WHERE boot = ?", old, worker.boot.hex)

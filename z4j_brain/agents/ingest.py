@@ -80,7 +80,7 @@ def apply(agent: Agent, events: Iterable[ParsedEvent]) -> None:
         match parsed.event["kind"]:
             case Kind.AGENT_ONLINE:
                 _introduce(agent, data)
-                nudge.wake_on_commit(agent.environment_id)
+                nudge.agent_on_commit(agent.environment_id, str(agent.boot))
             case Kind.AGENT_HEARTBEAT:
                 agent.counters = _dict(data.get("counters"))
                 agent.clock_us = _whole(data.get("clock"))

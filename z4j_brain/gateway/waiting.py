@@ -173,6 +173,13 @@ class Room:
         if waiter.policy is not None and self._applied.get(agent_id) != waiter.policy:
             self._applies[agent_id] = waiter.policy
 
+    def _forget(self, place: tuple[int, UUID]) -> None:
+        """This agent has said anew what it can do: what was looked up of it is from before that."""
+        self._known.pop(place, None)
+        if waiter := self._waiters.get(place):
+            waiter.offers = frozenset()
+            self._new.append(waiter)
+
     def leave(self, waiter: Waiter) -> None:
         place = waiter.environment_id, waiter.boot
         if self._waiters.get(place) is waiter:
@@ -232,6 +239,8 @@ class Room:
                 message = await get_channel_layer().receive(self._channel)
                 if message.get("about") == nudge.POLICY:
                     policies().forget()
+                if message.get("about") == nudge.AGENT:
+                    self._forget((message["environment"], UUID(message["boot"])))
                 self._dirty.set()
             except Exception as error:
                 logger.warning("channel_layer_away error=%s", error or type(error).__name__)

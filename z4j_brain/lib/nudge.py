@@ -25,6 +25,8 @@ MAX_IDS = 50
 SIGNER_GROUP = "signer"
 #: What a wake-up says that is about what agents are to hide.
 POLICY = "policy"
+#: And one that is about what an agent can do.
+AGENT = "agent"
 #: How long the channel layer may take, and how many nudges may be on their way; what is more is lost.
 PATIENCE = 2.0
 MAX_UNDERWAY = 200
@@ -69,6 +71,12 @@ def wake_on_commit(environment_id: int) -> None:
 def policy_on_commit(environment_id: int) -> None:
     """Tell the waiting polls of the environment's agents that what they are to hide has changed."""
     transaction.on_commit(partial(_post, agents_group(environment_id), {"type": "wake", "about": POLICY}))
+
+
+def agent_on_commit(environment_id: int, boot: str) -> None:
+    """Tell whoever holds the poll of this agent that it has said anew what it can do."""
+    about = {"about": AGENT, "environment": environment_id, "boot": boot}
+    transaction.on_commit(partial(_post, agents_group(environment_id), {"type": "wake", **about}))
 
 
 def call_signer() -> None:
