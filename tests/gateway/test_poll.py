@@ -134,7 +134,7 @@ def test_an_agent_that_polls_before_it_introduces_itself_is_served(brain):
 
 def test_an_agent_that_says_anew_what_it_may_do_is_served_at_once(worker):
     """It is remembered from poll to poll what an agent can do, for as long as it says nothing else."""
-    shy = sent.online(3, vault=str(worker.boot), allowed=())
+    shy = sent.online(3, vault=str(worker.boot), allowed=("cancel",))
     assert worker.post(sent.batch(shy, boot=worker.boot))[0] == 200
     worker.poll(worker.boot, wait=1)
     waiting = worker.polling()
