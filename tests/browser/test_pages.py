@@ -11,7 +11,7 @@ HERE = "/harbor/production"
 PAGES = ["tasks", "task", "act", "operations", "operation", "queues", "workers", "agents", "connect"]
 PAGES += ["capabilities", "engine", "doctor", "overview", "statistics", "queue", "worker", "dead-letters"]
 #: Pages on which nothing changes by itself.
-STILL = ["act", "many", "wrong", "registered"]
+STILL = ["act", "many", "wrong", "registered", "components"]
 PAGES += STILL[1:]
 
 #: What a screen reader and a keyboard need of any page; each returns what offends.

@@ -30,6 +30,7 @@ from z4j_brain.tasks import queries as tasks
 from z4j_brain.tasks.hellos import last as last_hellos
 from z4j_brain.tasks.query_string import View
 from z4j_brain.tasks.spans import Bounds
+from z4j_brain.tasks.states import TaskState
 
 #: Tasks that the palette offers.
 FOUND = 6
@@ -64,6 +65,15 @@ def jump(request: HttpRequest, project: str, environment: str) -> HttpResponse:
         return redirect("task", project=project, environment=environment, id=found[0].pk)
     listed = reverse("tasks", kwargs={"project": project, "environment": environment})
     return redirect(f"{listed}?{urlencode({'q': text, 'since': 'all'})}" if text else listed)
+
+
+@require_GET
+@login_required
+def components(request: HttpRequest, project: str, environment: str) -> HttpResponse:
+    """Every part that pages are made of, with made-up words: for whoever draws the next one."""
+    place = rbac.environment(Actor.of(request), project, environment)
+    context = {"title": "Components", "environment": place, "states": TaskState.values}
+    return render(request, "style/page.html", context)
 
 
 @require_GET

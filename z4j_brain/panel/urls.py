@@ -66,6 +66,7 @@ inside = [
     path("connect/", agents.connect, name="connect"),
     path("capabilities/", pages.capabilities, name="capabilities"),
     path("doctor/", pages.doctor, name="doctor"),
+    path("components/", pages.components, name="components"),
     path("audit/", audit.listed, name="audit"),
     path("audit/<uuid:id>/", audit.shown, name="entry"),
     path("audit/export/", taking_out.taken, name="audit-export"),
