@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from z4j_brain.lib import datafolder, identityprovider
+from z4j_brain.lib import datafolder, identityprovider, mailserver
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -121,6 +121,7 @@ INSTALLED_APPS = [
     "z4j_brain.fleet",
     "z4j_brain.tasks",
     "z4j_brain.schedules",
+    "z4j_brain.alerts",
     "z4j_brain.gateway",
     "z4j_brain.panel",
     "z4j_brain.housekeeping",
@@ -271,6 +272,14 @@ SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_REQUESTS_TIMEOUT = 5
 
+# The mail server through which alerts are told: see z4j_brain/lib/mailserver.py. Without one, none go by e-mail.
+_MAIL = mailserver.read(env("MAIL_URL"))
+EMAIL_HOST, EMAIL_PORT = _MAIL.host, _MAIL.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _MAIL.user, _MAIL.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = _MAIL.starttls, _MAIL.tls
+EMAIL_TIMEOUT = 5
+DEFAULT_FROM_EMAIL = env("MAIL_FROM", "z4j@localhost")
+
 Z4J_API_RATE = env_int("API_RATE", 6000)
 
 REST_FRAMEWORK = {
@@ -326,6 +335,10 @@ SPECTACULAR_SETTINGS = {
         "Role": "z4j_brain.rbac.states.Role",
         "ApprovalState": "z4j_brain.rbac.states.ApprovalState",
         "Outcome": "z4j_brain.ledger.states.Outcome",
+        "AlertKind": "z4j_brain.alerts.states.Kind",
+        "AlertStanding": "z4j_brain.alerts.states.Standing",
+        "ChannelKind": "z4j_brain.alerts.states.ChannelKind",
+        "DeliveryState": "z4j_brain.alerts.states.DeliveryState",
     },
 }
 

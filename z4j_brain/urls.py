@@ -8,6 +8,8 @@ from drf_spectacular.views import SpectacularAPIView
 from z4j_brain import health
 from z4j_brain.agents import api as agents
 from z4j_brain.agents import redaction_api
+from z4j_brain.alerts import api as alerts
+from z4j_brain.alerts import channels_api
 from z4j_brain.audit import api as audit
 from z4j_brain.fleet import api as fleet
 from z4j_brain.operations import api as operations
@@ -30,6 +32,8 @@ api: list[URLPattern | URLResolver] = [
     *audit.routes,
     *agents.routes,
     *redaction_api.routes,
+    *alerts.routes,
+    *channels_api.routes,
     *fleet.routes,
     *operations.routes,
     *schedules.routes,

@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from tests import rows
+from tests.alerts import furnished
 from tests.cast import PASSWORD
 from tests.schedules import stage
 from z4j_brain.agents.models import AgentKey
@@ -39,6 +40,7 @@ NO_PAGE = {"audit-export": 405, "key-revoke": 405, "operation-steer": 405, "jump
 NO_PAGE |= {"task-hide": 405, "approval-answer": 405, "freeze-set": 405, "freeze-end": 405, "members-change": 405}
 NO_PAGE |= {"secrets-try": 405, "secret-rule-remove": 405}
 NO_PAGE |= {"schedule-hide": 405}
+NO_PAGE |= {"alert-rule-steer": 405, "alert-channel-steer": 405, "alert-resend": 405}
 POSTED = [page for page, status in NO_PAGE.items() if status == 405]
 
 
@@ -67,7 +69,12 @@ def address(cast, task):
     schedule = stage.own(cast.production)
     ids |= dict.fromkeys(("schedule", "schedule-show", "schedule-hide", "schedule-edit"), schedule.pk)
 
-    more = {"ask": {"action": "task.retry"}, "operation-steer": {"verb": "pause"}}
+    alerts, _ = furnished.furnish(cast.production, "pager")
+    ids |= {"alert-rule": alerts["api-alert-rule"], "alert-rule-steer": alerts["api-alert-rule"]}
+    ids |= {"alert-channel-steer": alerts["api-alert-channel"], "alert-resend": alerts["api-alert-delivery-resend"]}
+
+    more = {"alert-rule-steer": {"verb": "mute"}, "alert-channel-steer": {"verb": "test"}}
+    more |= {"ask": {"action": "task.retry"}, "operation-steer": {"verb": "pause"}}
     more |= {"approval-answer": {"verb": "approve"}, "members-change": {"verb": "role"}}
     more |= {"secret-rule-remove": {"id": "references"}}
 
@@ -103,6 +110,7 @@ def test_a_member_sees_every_page(page, who, address, as_):
         looks_only or page in ("schedule-new", "schedule-edit", "schedule-import") and who not in ("olive", "adam")
     )
     looks_only = looks_only or page == "schedule-show" and who == "audrey"
+    looks_only = looks_only or page in ("alert-new", "alert-rule") and who not in ("olive", "adam")
     foreign = page == "entry" and who not in ("olive", "audrey")  # somebody else's
     status = 403 if looks_only else 404 if foreign else NO_PAGE.get(page, 200)
     assert as_(who).get(address(page)).status_code == status

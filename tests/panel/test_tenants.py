@@ -39,6 +39,7 @@ def parameters(name: str) -> set[str]:
 #: What fills in the parameters of a page's address, beside the place.
 VERBS = {"ask": {"action": "task.retry"}, "operation-steer": {"verb": "pause"}, "members-change": {"verb": "grant"}}
 VERBS |= {"approval-answer": {"verb": "approve"}, "stream-steer": {"verb": "pause"}, "openid_connect_callback": {}}
+VERBS |= {"alert-rule-steer": {"verb": "mute"}, "alert-channel-steer": {"verb": "test"}}
 OF = {
     "task": "api-task",
     "task-show": "api-task",
@@ -59,6 +60,10 @@ OF = {
     "freeze-end": "api-freeze",
     "key-revoke": "",
     "secret-rule-remove": "api-redaction-rule",
+    "alert-rule": "api-alert-rule",
+    "alert-rule-steer": "api-alert-rule",
+    "alert-channel-steer": "api-alert-channel",
+    "alert-resend": "api-alert-delivery-resend",
 }
 
 

@@ -12,6 +12,7 @@ from z4j_core.policy import Rule
 from tests import rows
 from tests.cast import PASSWORD, Cast
 from tests.rbac import (
+    invocations_of_alerts,
     invocations_of_members,  # noqa: F401 (registers its own)
     invocations_of_own,
     invocations_of_schedules,
@@ -50,6 +51,7 @@ def prepare(cast: Cast) -> None:
     prepare_members(cast)
     invocations_of_own.prepare(cast)
     invocations_of_schedules.prepare(cast)
+    invocations_of_alerts.prepare(cast)
     Setup.objects.update(done_at=None)
     now = timezone.now()
     for state in (TaskState.FAILED, TaskState.QUEUED):

@@ -10,6 +10,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from tests import rows
+from tests.alerts import furnished
 from tests.rbac import folk
 from tests.schedules import stage
 from z4j_brain.agents.models import RedactionRule
@@ -109,8 +110,11 @@ class Furnished:
             "api-schedule": {"queue": "slow"},
             "api-schedule-import": {"text": "0 3 * * * shop.tidy", "engine": "celery", "dry_run": True},
         }
-        more, asked = folk.furnish(environment, mark)
-        return cls(environment, mark, keys | more, bodies | asked)
+        for furnish in (furnished.furnish, folk.furnish):
+            more, asked = furnish(environment, mark)
+            keys |= more
+            bodies |= asked
+        return cls(environment, mark, keys, bodies)
 
     def address(self, name: str, key: Any = None) -> str:
         """The path of an address here, with a row of this place unless another `key` is given."""

@@ -30,6 +30,8 @@ from z4j_brain.lib.ids import uuid7
 PATIENCE = 5.0
 MOST_READ = 64 * 1024
 LONGEST = 500
+#: How a secret begins that is a key in base64.
+WHSEC = "whsec_"
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 #: Carrier-grade NAT, and the relays of 6to4.
@@ -39,7 +41,14 @@ _CARRIERS = [ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1:
 
 
 class Undelivered(Exception):
-    """What was to be sent did not arrive, or nobody said that it did. The text is for people; it quotes no answer."""
+    """What was to be sent did not arrive, or nobody said that it did. The text is for people; it quotes no answer.
+
+    `status`: of the answer, where there was one.
+    """
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +113,16 @@ def check(address: str) -> None:
         raise ValidationError({"address": "This is no address."})
 
 
-def post(address: str, body: bytes, secret: str, content_type: str) -> None:
-    """Send a signed body. Raises `Undelivered` unless the answer is 2xx."""
+def post(address: str, body: bytes, secret: str, content_type: str, name: str = "") -> int:
+    """Send a signed body, under a `name` that further tries of the same message share. The status of the answer.
+
+    Raises `Undelivered` unless the answer is 2xx.
+    """
     check(address)
     parts = urlsplit(address)
     host, port = str(parts.hostname), parts.port or 443
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    headers = {"Content-Type": content_type, "User-Agent": "z4j", **signed(body, secret)}
+    headers = {"Content-Type": content_type, "User-Agent": "z4j", **signed(body, secret, name)}
     connection = _Pinned(host, port, timeout=PATIENCE)
     try:
         with connected(host, port) as plain, limited(plain):
@@ -122,13 +134,18 @@ def post(address: str, body: bytes, secret: str, content_type: str) -> None:
     except (OSError, http.client.HTTPException) as error:
         raise Undelivered(f"{host} could not be asked: {type(error).__name__}.") from error
     if not 200 <= answer.status < 300:
-        raise Undelivered(f"{host} answered {answer.status}.")
+        raise Undelivered(f"{host} answered {answer.status}.", answer.status)
+    return answer.status
 
 
-def signed(body: bytes, secret: str) -> Mapping[str, str]:
-    """The headers of Standard Webhooks: an id, the time, and an HMAC-SHA256 over both and the body."""
-    name, now = uuid7().hex, str(int(time.time()))
-    mac = hmac.new(secret.encode(), f"{name}.{now}.".encode() + body, hashlib.sha256).digest()
+def signed(body: bytes, secret: str, name: str = "") -> Mapping[str, str]:
+    """The headers of Standard Webhooks: an id, the time, and an HMAC-SHA256 over both and the body.
+
+    The key is the secret's text, or what it encodes where it says so by `WHSEC`.
+    """
+    name, now = name or uuid7().hex, str(int(time.time()))
+    key = base64.b64decode(secret.removeprefix(WHSEC)) if secret.startswith(WHSEC) else secret.encode()
+    mac = hmac.new(key, f"{name}.{now}.".encode() + body, hashlib.sha256).digest()
     return {
         "webhook-id": name,
         "webhook-timestamp": now,

@@ -83,16 +83,17 @@ def _clocks(answering: list[Agent]) -> Iterator[Finding]:
 
 
 def _drops(answering: list[Agent]) -> Iterator[Finding]:
-    lossy = [agent for agent in answering if _dropped(agent)]
+    lossy = [agent for agent in answering if dropped(agent)]
     if lossy:
-        count = sum(_dropped(agent) for agent in lossy)
+        count = sum(dropped(agent) for agent in lossy)
         fix = "The spool was full while the brain was away: raise Z4J_SPOOL_CAP, or find out why it was away."
         yield Finding(f"{count:,} events were dropped by agents before they could be sent.", fix, _named(_hosts(lossy)))
 
 
-def _dropped(agent: Agent) -> int:
-    dropped = agent.counters.get("dropped")
-    counts = dropped.values() if isinstance(dropped, dict) else ()
+def dropped(agent: Agent) -> int:
+    """Events that it had to let go before they could be sent, since it began."""
+    told = agent.counters.get("dropped")
+    counts = told.values() if isinstance(told, dict) else ()
     return sum(count for count in counts if isinstance(count, int))
 
 

@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from django.db import InterfaceError, OperationalError, connection
 
 from z4j_brain.agents import ingest as agents
+from z4j_brain.alerts import sending
+from z4j_brain.alerts import turn as alerts
 from z4j_brain.audit import anchors_turn, streams
 from z4j_brain.fleet import holds
 from z4j_brain.fleet import ingest as fleet
@@ -38,6 +40,8 @@ DUTIES: tuple[tuple[Callable[[], None], float], ...] = (
     (holds.keep, 15.0),
     (detection.turn, 10.0),
     (schedules.prune, 60.0),
+    (alerts.turn, 5.0),
+    (alerts.prune, 60.0),
     (partitions.ensure, 3600.0),
     (disk.keep_reserve, 5.0),
     (retention.prepare, 60.0),
@@ -48,6 +52,8 @@ OUTSIDE: tuple[tuple[Callable[[], None], float], ...] = (
     (anchors_turn.turn, 1.0),
     (streams.turn, 1.0),
 )
+#: Alerts are told in a thread of their own: a log that is far behind keeps nobody from hearing of trouble.
+ALERTS: tuple[tuple[Callable[[], None], float], ...] = ((sending.turn, 1.0),)
 #: What is due to the second: in a thread of its own as well.
 PUNCTUAL: tuple[tuple[Callable[[], None], float], ...] = (
     (dispatch_turn.turn, 0.0),
@@ -69,6 +75,7 @@ def run_once() -> None:
 def start() -> threading.Thread:
     """Run the duties in a thread of this process until it drains."""
     threading.Thread(target=_run, args=(OUTSIDE,), name="outside", daemon=True).start()
+    threading.Thread(target=_run, args=(ALERTS,), name="alerts", daemon=True).start()
     threading.Thread(target=_run, args=(PUNCTUAL, SHORT_TICK), name="schedules", daemon=True).start()
     thread = threading.Thread(target=_run, args=(DUTIES,), name="housekeeping", daemon=True)
     thread.start()

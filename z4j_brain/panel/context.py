@@ -46,6 +46,7 @@ NAVIGATION = (
         "Operate",
         (
             Place("schedules", "Schedules", "calendar-clock", "h"),
+            Place("alerts", "Alerts", "triangle-alert", "r"),
             Place("operations", "Operations", "zap", "o"),
             Place("approvals", "Approvals", "check-check", "y"),
             Place("capabilities", "Capabilities", "sliders-horizontal", "p"),
@@ -71,6 +72,7 @@ PARENTS |= {"schedule-new": "schedules", "schedule-edit": "schedules", "schedule
 PARENTS |= {"approval": "approvals", "guards": "settings"}
 PARENTS |= {"secrets-try": "secrets", "secret-rule": "secrets"}
 PARENTS |= {"entry": "audit", "log": "audit", "log-entry": "audit", "outlets": "audit"}
+PARENTS |= dict.fromkeys(("alert-new", "alert-rule", "alert-history", "alert-channels"), "alerts")
 
 
 def shell(request: HttpRequest) -> dict[str, object]:

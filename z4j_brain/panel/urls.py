@@ -8,6 +8,8 @@ from django.urls import include, path, re_path
 
 from z4j_brain.agents import pages as agents
 from z4j_brain.agents import secrets_pages as secrets
+from z4j_brain.alerts import channels_pages as channels
+from z4j_brain.alerts import pages as alerts
 from z4j_brain.audit import outlets, taking_out
 from z4j_brain.audit import pages as audit
 from z4j_brain.fleet import pages as fleet
@@ -57,6 +59,14 @@ inside = [
     path("schedules/<int:id>/edit/", editor.edit, name="schedule-edit"),
     path("schedules/<int:id>/show/", schedules.show, name="schedule-show"),
     path("schedules/<int:id>/hide/", schedules.hide, name="schedule-hide"),
+    path("alerts/", alerts.listed, name="alerts"),
+    path("alerts/new/", alerts.new, name="alert-new"),
+    path("alerts/history/", alerts.history, name="alert-history"),
+    path("alerts/channels/", channels.shown, name="alert-channels"),
+    path("alerts/channels/<int:id>/<str:verb>/", channels.steer, name="alert-channel-steer"),
+    path("alerts/deliveries/<int:id>/resend/", channels.resend, name="alert-resend"),
+    path("alerts/rules/<int:id>/", alerts.edit, name="alert-rule"),
+    path("alerts/rules/<int:id>/<str:verb>/", alerts.steer, name="alert-rule-steer"),
     path("agents/", agents.listed, name="agents"),
     path("agents/keys/<uuid:id>/revoke/", agents.revoke, name="key-revoke"),
     path("secrets/", secrets.shown, name="secrets"),

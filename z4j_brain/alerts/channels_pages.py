@@ -1,0 +1,107 @@
+"""The page of channels: who outside is told, how one more is added, and what was sent to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods, require_POST
+
+from z4j_brain.alerts import actions, queries
+from z4j_brain.alerts.models import Channel
+from z4j_brain.alerts.pages import CRUMBS, SHOWN, Errors
+from z4j_brain.alerts.states import ChannelKind, DeliveryState
+from z4j_brain.lib import keyset, why
+from z4j_brain.rbac import queries as rbac
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment
+from z4j_brain.rbac.states import Permission
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@login_required
+@sensitive_variables("secret")
+def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
+    """GET lists; POST adds, and shows the secret of a webhook, this once."""
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    secret, made = "", None
+    errors: Errors = {}
+    if request.method == "POST":
+        rbac.require(actor, Permission.MANAGE_PROJECT, place)
+        made, secret, errors = _add(actor, place, request.POST)
+        if made and not secret:
+            messages.success(request, f"{made.name} is added.", extra_tags="good")
+            return redirect("alert-channels", project=project, environment=environment)
+    rows = queries.channels(actor, place).order_by("name")[: queries.MOST]
+    page = keyset.page(queries.deliveries(actor, place), request.GET.get("cursor"), SHOWN)
+    context: dict[str, Any] = {
+        "title": "Channels",
+        "crumbs": CRUMBS,
+        "environment": place,
+        "channels": [(one, rbac.may(actor, Permission.MANAGE_PROJECT, one)) for one in rows],
+        "page": page,
+        "sent": [(one, DeliveryState(one.state)) for one in page.results],
+        "manages": rbac.may(actor, Permission.MANAGE_PROJECT, place),
+        "resends": rbac.may(actor, Permission.MANAGE_OPERATIONS, place),
+        "kinds": ChannelKind.choices,
+        "given": request.POST if errors else {},
+        "errors": errors,
+        "made": made,
+        "secret": secret,
+    }
+    return render(request, "alerts/channels.html", context, status=400 if errors else 200)
+
+
+@require_POST
+@login_required
+def steer(request: HttpRequest, project: str, environment: str, id: int, verb: str) -> HttpResponse:
+    """Send a test to a channel, or tell it nothing more."""
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    channel, told = queries.one(queries.channels(actor, place), id), {"actor": actor, "reason": why.of(request.POST)}
+    match verb:
+        case "test":
+            actions.test_channel(channel, place, **told)
+            messages.success(request, f"A test is on its way to {channel.name}.", extra_tags="good")
+        case "remove":
+            actions.remove_channel(channel, **told)
+        case _:
+            raise Http404
+    return redirect("alert-channels", project=project, environment=environment)
+
+
+@require_POST
+@login_required
+def resend(request: HttpRequest, project: str, environment: str, id: int) -> HttpResponse:
+    """Send a message once more."""
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    delivery = queries.one(queries.deliveries(actor, place), id)
+    try:
+        actions.resend(delivery, actor=actor, reason=why.of(request.POST))
+    except ValidationError as error:
+        messages.warning(request, " ".join(error.messages))
+    return redirect("alert-channels", project=project, environment=environment)
+
+
+def _add(actor: Actor, place: Environment, given: QueryDict) -> tuple[Channel | None, str, Errors]:
+    """What was made, its secret if it has one, and what is wrong by field."""
+    where = place.project if given.get("whole_project") else place
+    name, address, kind = given.get("name", "").strip(), given.get("address", "").strip(), given.get("kind", "")
+    if kind not in ChannelKind.values:
+        return None, "", {"kind": [f"One of {', '.join(ChannelKind.values)}."]}
+    try:
+        told: dict[str, Any] = {"actor": actor, "reason": why.of(given)}
+        channel, secret = actions.add_channel(where, name, ChannelKind(kind), address, **told)
+    except ValidationError as error:
+        faults: Errors = error.message_dict if hasattr(error, "error_dict") else {"general": error.messages}
+        return None, "", faults
+    return channel, secret, {}
