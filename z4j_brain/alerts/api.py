@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.urls import path
+from django_filters import ChoiceFilter
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, serializers, status
 from rest_framework.request import Request
@@ -118,12 +119,16 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
 
 
 class AlertFilter(StrictFilterSet):
+    state = ChoiceFilter(method="standing", choices=[("firing", "goes on"), ("resolved", "over")])
     kind__in = ChoiceIn(field_name="kind", choices=Kind.choices)
     rule = WholeFilter(field_name="rule_id")
 
     class Meta:
         model = Alert
         fields = {"kind": ["exact"], "started_at": ["gte", "lt"], "ended_at": ["gte", "lt"]}
+
+    def standing(self, rows: QuerySet[Alert], name: str, value: str) -> QuerySet[Alert]:
+        return rows.filter(ended_at__isnull=value == "firing")
 
 
 class RuleView(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):

@@ -37,6 +37,11 @@ _SAID = {
     "audit.prune": "Prune the log",
     "audit.hold": "Hold the log",
     "audit.lift_hold": "Lift the hold",
+    "alert_channel.add": "Add a channel of alerts",
+    "alert_channel.edit": "Change a channel of alerts",
+    "alert_channel.remove": "Remove a channel of alerts",
+    "alert_channel.test": "Test a channel of alerts",
+    "alert_delivery.resend": "Send an alert again",
     "session.begin": "Sign in",
     "session.end": "Sign out",
 }
