@@ -70,6 +70,30 @@ def test_a_document_that_leads_to_another_leads_somewhere(page: Path):
             assert (page.parent / target).exists(), target
 
 
+def test_the_index_of_documents_names_each_page():
+    index = ROOT / "docs" / "README.md"
+    named = {(index.parent / target).resolve() for target in re.findall(r"\]\(([^)#\s]+)", index.read_text())}
+    pages = {page for page in (ROOT / "docs").rglob("*") if page.suffix in (".md", ".yaml")} - {index}
+    assert pages - named == set()
+
+
+@pytest.mark.parametrize("page", ["moving-from-flower", "moving-from-rq-dashboard"])
+def test_who_comes_from_elsewhere_is_led_to_addresses_and_actions_that_there_are(page: str):
+    text = (ROOT / "docs" / "how-to" / f"{page}.md").read_text()
+    told = re.split(r"^  (/.+):$", (ROOT / "docs" / "reference" / "openapi.yaml").read_text(), flags=re.MULTILINE)[1:]
+    verbs = {
+        path: re.findall(r"^    (get|post):$", under, re.MULTILINE)
+        for path, under in zip(told[::2], told[1::2], strict=True)
+    }
+    known = {f"{verb.upper()} {re.sub('{.*?}', '<>', path)}" for path in verbs for verb in verbs[path]}
+    named = {re.sub("<.*?>", "<>", one) for one in re.findall(r"`((?:GET|POST) /api/v1/[^`?]+)", text)}
+    assert len(named) > 5 and named - known == set()
+    actions = (ROOT / "docs" / "reference" / "actions.md").read_text()
+    assert [
+        one for one in re.findall(r"\b(?:task|queue|worker)\.[a-z_]+\b", text) if f"## `{one}`" not in actions
+    ] == []
+
+
 def _commands(text: str) -> Iterator[str]:
     """What stands after `z4j` in code, a word or two of it."""
     blocks = re.findall(r"^```.*?^```", text, flags=re.MULTILINE | re.DOTALL)
