@@ -122,6 +122,7 @@ INSTALLED_APPS = [
     "z4j_brain.tasks",
     "z4j_brain.schedules",
     "z4j_brain.alerts",
+    "z4j_brain.issues",
     "z4j_brain.gateway",
     "z4j_brain.panel",
     "z4j_brain.housekeeping",

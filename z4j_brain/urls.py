@@ -12,6 +12,7 @@ from z4j_brain.alerts import api as alerts
 from z4j_brain.alerts import channels_api
 from z4j_brain.audit import api as audit
 from z4j_brain.fleet import api as fleet
+from z4j_brain.issues import api as issues
 from z4j_brain.operations import api as operations
 from z4j_brain.panel.scrape import Metrics
 from z4j_brain.panel.urls import websocket_urlpatterns
@@ -35,6 +36,7 @@ api: list[URLPattern | URLResolver] = [
     *alerts.routes,
     *channels_api.routes,
     *fleet.routes,
+    *issues.routes,
     *operations.routes,
     *schedules.routes,
     *stats.routes,

@@ -40,6 +40,7 @@ def parameters(name: str) -> set[str]:
 VERBS = {"ask": {"action": "task.retry"}, "operation-steer": {"verb": "pause"}, "members-change": {"verb": "grant"}}
 VERBS |= {"approval-answer": {"verb": "approve"}, "stream-steer": {"verb": "pause"}, "openid_connect_callback": {}}
 VERBS |= {"alert-rule-steer": {"verb": "mute"}, "alert-channel-steer": {"verb": "test"}}
+VERBS |= {"issue-say": {"verb": "resolve"}}
 OF = {
     "task": "api-task",
     "task-show": "api-task",
@@ -48,6 +49,8 @@ OF = {
     "schedule-show": "api-schedule",
     "schedule-hide": "api-schedule",
     "schedule-edit": "api-schedule",
+    "issue": "api-issue",
+    "issue-say": "api-issue",
     "queue": "api-queue",
     "worker": "api-worker",
     "operation": "api-operation",

@@ -13,6 +13,7 @@ from tests import rows
 from tests.cast import PASSWORD, Cast
 from tests.rbac import (
     invocations_of_alerts,
+    invocations_of_issues,
     invocations_of_members,  # noqa: F401 (registers its own)
     invocations_of_own,
     invocations_of_schedules,
@@ -51,6 +52,7 @@ def prepare(cast: Cast) -> None:
     prepare_members(cast)
     invocations_of_own.prepare(cast)
     invocations_of_schedules.prepare(cast)
+    invocations_of_issues.prepare(cast)
     invocations_of_alerts.prepare(cast)
     Setup.objects.update(done_at=None)
     now = timezone.now()

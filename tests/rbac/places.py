@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from tests import rows
 from tests.alerts import furnished
+from tests.issues import stage as failing
 from tests.rbac import folk
 from tests.schedules import stage
 from z4j_brain.agents.models import RedactionRule
@@ -67,6 +68,7 @@ class Furnished:
         awaiting = rows.awaiting(environment, [task], reason=mark, actor_name=mark)
         freeze = rows.freeze(environment, reason=mark, set_by_name=mark)
         schedule = stage.furnished(environment, mark)
+        issue = failing.furnished(environment, mark)
         rule, _ = RedactionRule.objects.get_or_create(
             project=environment.project, slug=f"{environment.slug}-rule", kind="text", match=mark, set_by_name=mark
         )
@@ -90,6 +92,8 @@ class Furnished:
             "api-redaction-rule": rule.slug,
             **dict.fromkeys(("api-schedule", "api-schedule-runs"), schedule.pk),
             **{f"api-schedule-{verb}": schedule.pk for verb in ("enable", "disable", "run")},
+            "api-issue": issue.fingerprint,
+            **{f"api-issue-{verb}": issue.fingerprint for verb in ("assign", "resolve", "snooze", "reopen")},
             "api-token": token.pk,
             "api-entry": entry.pk,
             "api-log-entry": entry.pk,
@@ -105,6 +109,7 @@ class Furnished:
             "api-redaction-rules": {"id": "more", "kind": "name", "match": "customer ref"},
             "api-redaction-rule": {"kind": "name", "match": "customer ref"},
             "api-freezes": {"ends_at": "2099-01-01T00:00:00Z", "starts_at": "2098-12-31T00:00:00Z", "reason": "x"},
+            "api-issue-assign": {"assignee": None},
             "api-tokens": {"name": "script", "scopes": ["view_metadata"]},
             "api-schedules": {"key": "new", "engine": "celery", "task": "shop.tidy", "cron": "0 3 * * *"},
             "api-schedule": {"queue": "slow"},

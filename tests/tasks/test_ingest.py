@@ -16,10 +16,12 @@ from z4j_core import fold as folding
 
 from tests import wire as sent
 from tests.cast import Cast
+from tests.issues import counting as issues
 from tests.stats.counting import counted, rollups
 from z4j_brain.agents.models import Agent, AgentKey, Batch, Quarantined, Suspect
 from z4j_brain.fleet.models import Worker
 from z4j_brain.lib.problem import Problem
+from z4j_brain.tasks import failing
 from z4j_brain.tasks import ingest as ingesting
 from z4j_brain.tasks import rows as storing
 from z4j_brain.tasks.ingest import Work, ingest, ingest_together
@@ -104,6 +106,7 @@ class AnyOrder(TestCase):
 
         assert rows() == expected(history)
         assert rollups() == counted()
+        assert issues.stored() == issues.counted()
         assert Event.objects.count() == len(history)
         assert all(len(agent.received) == 1 for agent in Agent.objects.all())
 
@@ -141,7 +144,7 @@ def expected(history: list[tuple[uuid.UUID, dict[str, Any]]]) -> list[dict[str, 
         by_task.setdefault(event["task_id"], []).append((folding.order_key(event, str(boot)), event))
     made = []
     for task_id in sorted(by_task):
-        row = folding.fold(None, sorted(by_task[task_id], key=lambda keyed: keyed[0]))
+        row = failing.mark(folding.fold(None, sorted(by_task[task_id], key=lambda keyed: keyed[0])))
         stored = {name: _moment(name, value) for name, value in row.items()}
         identity = {"engine": "celery", "task_id": task_id, "cancel_requested_at": None, "cancel_requested_by": ""}
         made.append(stored | identity)

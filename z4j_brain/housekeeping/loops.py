@@ -21,6 +21,7 @@ from z4j_brain.audit import anchors_turn, streams
 from z4j_brain.fleet import holds
 from z4j_brain.fleet import ingest as fleet
 from z4j_brain.housekeeping import retention
+from z4j_brain.issues import ingest as issues
 from z4j_brain.lib import disk, drain, nudge
 from z4j_brain.operations import adoption, expiry
 from z4j_brain.schedules import detection, dispatch_turn, until
@@ -40,6 +41,8 @@ DUTIES: tuple[tuple[Callable[[], None], float], ...] = (
     (holds.keep, 15.0),
     (detection.turn, 10.0),
     (schedules.prune, 60.0),
+    (issues.wake, 15.0),
+    (issues.prune, 600.0),
     (alerts.turn, 5.0),
     (alerts.prune, 60.0),
     (partitions.ensure, 3600.0),

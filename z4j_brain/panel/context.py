@@ -36,6 +36,7 @@ NAVIGATION = (
         (
             Place("overview", "Overview", "layout-dashboard", "v"),
             Place("tasks", "Tasks", "list-checks", "t"),
+            Place("issues", "Issues", "bug", "i"),
             Place("statistics", "Statistics", "chart-column", "n"),
             Place("queues", "Queues", "layers", "q"),
             Place("workers", "Workers", "cpu", "w"),
@@ -69,6 +70,7 @@ NAVIGATION = (
 PARENTS = {"task": "tasks", "operation": "operations", "queue": "queues", "worker": "workers", "ask": "operations"}
 PARENTS |= {"schedule": "schedules", "schedule-timeline": "schedules", "schedule-show": "schedules"}
 PARENTS |= {"schedule-new": "schedules", "schedule-edit": "schedules", "schedule-import": "schedules"}
+PARENTS |= {"issue": "issues"}
 PARENTS |= {"approval": "approvals", "guards": "settings"}
 PARENTS |= {"secrets-try": "secrets", "secret-rule": "secrets"}
 PARENTS |= {"entry": "audit", "log": "audit", "log-entry": "audit", "outlets": "audit"}

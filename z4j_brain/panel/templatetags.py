@@ -22,6 +22,7 @@ from z4j_brain.audit import queries as audit
 from z4j_brain.audit.queries import Touch
 from z4j_brain.fleet.crews import Hand
 from z4j_brain.fleet.models import Queue
+from z4j_brain.issues import queries as issues
 from z4j_brain.ledger import health
 from z4j_brain.ledger.health import LogHealth
 from z4j_brain.lib import disk, words
@@ -133,6 +134,13 @@ def guards(context: template.Context) -> dict[str, Any]:
 def approvals_due(context: template.Context) -> int:
     """How many requests wait for the reader's answer."""
     return len(inbox.waiting(Actor.of(context["request"]), context["environment"]))
+
+
+@register.simple_tag(takes_context=True)
+def issues_open(context: template.Context) -> str:
+    """How many issues are open; nothing where there is none, or the reader sees none."""
+    found = issues.open_count(Actor.of(context["request"]), context["environment"])
+    return f"{issues.MANY}+" if found > issues.MANY else str(found or "")
 
 
 @register.simple_tag

@@ -13,6 +13,7 @@ from z4j_brain.alerts import pages as alerts
 from z4j_brain.audit import outlets, taking_out
 from z4j_brain.audit import pages as audit
 from z4j_brain.fleet import pages as fleet
+from z4j_brain.issues import pages as issues
 from z4j_brain.operations import approvals_pages as approvals
 from z4j_brain.operations import pages as operations
 from z4j_brain.panel import deadletters, overview, pages
@@ -37,6 +38,9 @@ inside = [
     path("tasks/<int:id>/", tasks.shown, name="task"),
     path("tasks/<int:id>/show/", tasks.show, name="task-show"),
     path("tasks/<int:id>/hide/", tasks.hide, name="task-hide"),
+    path("issues/", issues.listed, name="issues"),
+    path("issues/<slug:id>/", issues.shown, name="issue"),
+    path("issues/<slug:id>/<str:verb>/", issues.say, name="issue-say"),
     path("operations/", operations.listed, name="operations"),
     path("operations/new/<str:action>/", operations.ask, name="ask"),
     path("operations/<uuid:id>/", operations.shown, name="operation"),

@@ -58,6 +58,7 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
     error_type = OrNull()
     error_message = OrNull()
     error_reason = OrNull()
+    issue = OrNull()
     cancel_requested_by = OrNull()
 
     class Meta:
@@ -82,6 +83,7 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
             "error_type",
             "error_message",
             "error_reason",
+            "issue",
             "eta",
             "expires",
             "first_at",

@@ -18,6 +18,7 @@ COLUMNS = {
     "worker": "worker",
     "engine": "engine",
     "error": "error_type",
+    "issue": "issue",
 }
 _QUALIFIER = re.compile(rf'(?<!\S)({"|".join(COLUMNS)}|tag):("[^"]*"|\S*)', re.I)
 _STRANGE = re.compile(r"(?<!\S)([a-z_][\w.-]*):(?=[^\s:/])", re.I)

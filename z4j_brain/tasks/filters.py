@@ -22,7 +22,7 @@ from z4j_brain.tasks.states import TaskState
 
 _IS = ["exact", "in"]
 _WITHIN = ["gte", "gt", "lte", "lt"]
-_WORDS = ("name", "queue", "engine", "worker", "root_id", "group_id", "schedule", "error_type")
+_WORDS = ("name", "queue", "engine", "worker", "root_id", "group_id", "schedule", "error_type", "issue")
 _TIMES = ("first_at", "enqueued_at", "received_at", "started_at", "finished_at", "last_at")
 #: Columns of which a row has one value, and a list may ask for any of several.
 _EQUAL = frozenset((*_WORDS, "state", "retry_of", "parent_id"))
@@ -51,9 +51,7 @@ class TaskFilter(StrictFilterSet):
     class Meta:
         model = Task
         fields = {
-            **dict.fromkeys(
-                ("name", "queue", "engine", "worker", "root_id", "group_id", "schedule", "error_type"), _IS
-            ),
+            **dict.fromkeys(_WORDS, _IS),
             **dict.fromkeys(("id", "attempt"), [*_IS, *_WITHIN]),
             **dict.fromkeys(
                 ("first_at", "enqueued_at", "received_at", "started_at", "finished_at", "last_at"), _WITHIN

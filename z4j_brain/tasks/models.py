@@ -1,7 +1,7 @@
 """Tasks, and the events that made them what they are.
 
 A task row is always `z4j_core.fold` over all its events; `fold_key` is the order key of the last one folded in, so that
-an event which arrives late is noticed and the row rebuilt.
+an event which arrives late is noticed and the row rebuilt. `issue` follows from the row: see `failing`.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Task(models.Model):
     error_message = models.TextField(blank=True)
     traceback = models.TextField(blank=True)
     error_reason = models.CharField(max_length=32, blank=True)
+    issue = models.CharField(max_length=16, blank=True, default="", db_default="")
     vault = models.CharField(max_length=64, blank=True)
     truncated = models.JSONField(default=list)
     eta = models.DateTimeField(null=True)
@@ -70,6 +71,7 @@ class Task(models.Model):
             models.Index(
                 fields=["environment", "error_type", "-id"], name="task_error", condition=~models.Q(error_type="")
             ),
+            models.Index(fields=["environment", "issue", "-id"], name="task_issue", condition=~models.Q(issue="")),
             models.Index(
                 fields=["environment", "retry_of", "-id"], name="task_retry_of", condition=~models.Q(retry_of="")
             ),

@@ -20,7 +20,7 @@ from z4j_brain.rbac import access, onshow
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.states import Permission
-from z4j_brain.tasks import actions, exporting, marks, masking, originals, queries, replay, trace, verbs
+from z4j_brain.tasks import actions, exporting, masking, originals, queries, replay, telling, verbs
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.query_string import View
 from z4j_brain.tasks.waiting import waiting
@@ -96,7 +96,7 @@ def shown(request: HttpRequest, project: str, environment: str, id: int) -> Http
     task = queries.detail(actor, place, id)
     context = (
         _story(actor, task)
-        | _values(request, actor, task)
+        | telling.values(actor, request.session, task)
         | {
             "title": task.name or "Unnamed task",
             "crumbs": [{"page": "tasks", "title": "Tasks"}],
@@ -153,21 +153,4 @@ def _story(actor: Actor, task: Task) -> dict[str, Any]:
         "lineage": queries.lineage(actor, task),
         "asked": operations.touching(task.environment, "task", [str(task.pk)])[:1],
         "touches": queries.touched(task),
-    }
-
-
-def _values(request: HttpRequest, actor: Actor, task: Task) -> dict[str, Any]:
-    """The values of a task as the reader has them; a page that does not show them is not given them."""
-    values = masking.values(actor, request.session, task)
-    found = {name: getattr(task, name) if values.shown else "" for name in queries.PAYLOAD}
-    for name in queries.PAYLOAD:
-        setattr(task, name, "")
-    late = queries.late(task) if values.shown else frozenset()
-    return {
-        "where": {name: marks.LATE if name in late else marks.WORKER for name in ("args", "kwargs", "result", "error")},
-        "values": values,
-        "told": found,
-        "trace": trace.groups(found["traceback"]),
-        "rules": marks.told([found[name] for name in ("args", "kwargs", "result")]),
-        "error_rules": marks.told([found["error_message"], found["traceback"]]),
     }

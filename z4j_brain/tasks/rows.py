@@ -27,7 +27,7 @@ from z4j_brain.operations import outbox
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.stats import ingest as stats
 from z4j_brain.stats.ingest import Fact
-from z4j_brain.tasks import facts, originals, textindex
+from z4j_brain.tasks import facts, failing, originals, textindex
 from z4j_brain.tasks.models import Event, Task
 from z4j_brain.tasks.verbs import KIND
 
@@ -38,6 +38,8 @@ _PLAINS = tuple(name for name in folding.empty() if name not in _CONVERTED)
 _PLAIN = itemgetter(*_PLAINS)
 _FIRST = itemgetter(0)
 FIELDS = _PLAINS + _CONVERTED
+#: With what follows from them.
+COLUMNS = (*FIELDS, "issue")
 _IDENTITY = ("id", "environment", "engine", "task_id")
 _EVENT_FIELDS = ("environment", "task", "agent", "seq", "kind", "ts", "data", "received_at")
 
@@ -47,13 +49,15 @@ Keyed = folding.Keyed
 
 @dataclass(slots=True)
 class Change:
-    """What a batch did to the tasks it is about: the id of each, what they counted for before and count for now, and by
-    id the rows that are new, and those that have changed in these fields.
+    """What a batch did to the tasks it is about: the id of each, what they counted for before and count for now, which
+    stand failed no longer or stand so now; by id the rows that are new, and those that have changed in these fields.
     """
 
     ids: dict[Identity, int] = field(default_factory=dict)
     before: list[Fact] = field(default_factory=list)
     after: list[Fact] = field(default_factory=list)
+    gone: list[failing.Gone] = field(default_factory=list)
+    come: list[failing.Failure] = field(default_factory=list)
     new: dict[int, folding.Row] = field(default_factory=dict)
     changed: dict[int, tuple[folding.Row, Sequence[str]]] = field(default_factory=dict)
 
@@ -78,6 +82,7 @@ def store(environment_id: int, told: Sequence[tuple[Agent, list[ParsedEvent]]], 
     textindex.keep(environment_id, change.new, change.changed)
     nudge.on_commit(environment_id, "task", [str(pk) for pk in change.ids.values()])
     handover.hand_on(environment_id, scheduled, list(_sent(change)))
+    failing.hand_on(environment_id, change.gone, change.come)
     stats.apply(environment_id, change.before, change.after)  # last: everybody writes the rollups of now
 
 
@@ -119,11 +124,15 @@ def _fold_in(environment_id: int, groups: dict[Identity, list[Keyed]]) -> Change
     if not groups:
         return change
     known = _read(environment_id, list(groups))
-    new = {identity: folding.fold(None, keyed) for identity, keyed in groups.items() if identity not in known}
+    new = {
+        identity: failing.mark(folding.fold(None, keyed)) for identity, keyed in groups.items() if identity not in known
+    }
     if new:
         change.ids |= (made := _insert(environment_id, new))
         change.new = {pk: new[identity] for identity, pk in made.items()}
         change.after += [fact for identity in made for fact in facts.facts(identity[0], new[identity])]
+        failures = (failing.come(pk, identity[0], new[identity]) for identity, pk in made.items())
+        change.come += [failure for failure in failures if failure]
         # Another writer on PostgreSQL may have made some of them since we looked: these are read, and folded onto.
         if missed := [identity for identity in new if identity not in made]:
             known |= _read(environment_id, missed)
@@ -138,7 +147,7 @@ def _read(environment_id: int, identities: list[Identity]) -> dict[Identity, Kno
     by_engine: dict[str, list[str]] = defaultdict(list)
     for engine, task_id in identities:
         by_engine[engine].append(task_id)
-    columns = ", ".join(("id", "task_id", "cancel_requested_at", *FIELDS))
+    columns = ", ".join(("id", "task_id", "cancel_requested_at", *COLUMNS))
     lock = "ORDER BY id FOR UPDATE" if bulk.on_postgres() else ""
     known = {}
     with connection.cursor() as cursor:
@@ -155,7 +164,7 @@ def _read(environment_id: int, identities: list[Identity]) -> dict[Identity, Kno
 
 
 def _as_row(values: list[Any]) -> folding.Row:
-    row = dict(zip(FIELDS, values, strict=True))
+    row = dict(zip(COLUMNS, values, strict=True))
     for name in _TIMES:
         row[name] = bulk.micros(row[name])
     row["truncated"] = orjson.loads(row["truncated"]) if isinstance(row["truncated"], str) else row["truncated"]
@@ -179,10 +188,10 @@ def _insert(environment_id: int, new: dict[Identity, folding.Row]) -> dict[Ident
     """Insert these tasks: ids by the order of arrival, inserts by that of names, so that two writers do not tangle."""
     ids = dict(zip(new, bulk.reserve(Task, len(new)), strict=True))
     rows = [
-        (ids[identity], environment_id, *identity, *_PLAIN(row), *_values(row, _CONVERTED), "")
+        (ids[identity], environment_id, *identity, *_PLAIN(row), *_values(row, _CONVERTED), row["issue"], "")
         for identity, row in sorted(new.items(), key=itemgetter(0))
     ]
-    names = (*_IDENTITY, *FIELDS, "cancel_requested_by")
+    names = (*_IDENTITY, *COLUMNS, "cancel_requested_by")
     made = bulk.insert(Task, names, rows, unique=("environment", "engine", "task_id"))
     return {identity: pk for identity, pk in ids.items() if pk in made}
 
@@ -196,13 +205,14 @@ def _update(
     changes: dict[tuple[str, ...], list[tuple[Any, ...]]] = defaultdict(list)
     settled: dict[int, str] = {}
     for identity, found in known.items():
-        row = _refold(found, groups[identity], earlier)
-        changed = tuple(name for name in FIELDS if row[name] != found.row[name])
+        row = failing.mark(_refold(found, groups[identity], earlier))
+        changed = tuple(name for name in COLUMNS if row[name] != found.row[name])
         changes[changed].append((found.id, *_values(row, changed)))
         change.changed[found.id] = row, changed
         before, after = facts.changed(identity[0], found.row, row)
         change.before += before
         change.after += after
+        _count_failure(identity[0], found, row, change)
         if found.cancelling and row["state"] in wire.FINAL:
             settled[found.id] = row["state"]
     for changed, rows in changes.items():
@@ -210,6 +220,15 @@ def _update(
             bulk.update(Task, ("id", *changed), rows)
     if settled:
         outbox.confirm(environment_id, KIND, settled)
+
+
+def _count_failure(engine: str, found: Known, row: folding.Row, change: Change) -> None:
+    """By the issue as it is stored: a row that has none was counted for none."""
+    before, after = failing.gone(found.row), failing.come(found.id, engine, row)
+    if before == (after and (after.issue, after.at)):
+        return
+    change.gone += [before] if before else []
+    change.come += [after] if after else []
 
 
 def _refold(found: Known, keyed: list[Keyed], earlier: dict[int, list[Keyed] | None]) -> folding.Row:

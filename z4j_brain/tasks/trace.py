@@ -10,6 +10,8 @@ from itertools import groupby
 _FRAME = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+)(?:, in (?P<function>.+))?$')
 _MARKERS = re.compile(r"^[\s~^]+$")
 _LIBRARY = re.compile(r"(site-packages|dist-packages|lib/python3[.\d]*|lib64/python3[.\d]*)/|^<")
+#: What runs tasks is none of the user's code, wherever it lies: agents from a tree of sources, and Windows' library.
+_ENGINE = re.compile(r"/z4j_[a-z]+/|[\\/]Lib[\\/]|site-packages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,22 @@ class Group:
 
 def groups(traceback: str) -> list[Group]:
     """The frames of the last exception in a traceback; none when it does not look like one."""
+    return [
+        Group(library, tuple(run)) for library, run in groupby(_last(traceback), key=lambda frame: frame.is_library)
+    ]
+
+
+def own(traceback: str) -> Iterator[Frame]:
+    """The frames of the user's own code in the last exception, innermost first."""
+    for frame in reversed(_last(traceback)):
+        if not frame.is_library and not _ENGINE.search(frame.file):
+            yield frame
+
+
+def _last(traceback: str) -> list[Frame]:
     lines = traceback.splitlines()
     starts = [at for at, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
-    frames = list(_frames(lines[starts[-1] + 1 :] if starts else lines))
-    return [Group(library, tuple(run)) for library, run in groupby(frames, key=lambda frame: frame.is_library)]
+    return list(_frames(lines[starts[-1] + 1 :] if starts else lines))
 
 
 def _frames(lines: list[str]) -> Iterator[Frame]:
