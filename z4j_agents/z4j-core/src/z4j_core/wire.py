@@ -307,11 +307,8 @@ class Target(TypedDict):
 class Command(TypedDict):
     """The body of a signed command. `audience` is the boot it was leased to; `fence` grows with each lease.
 
-    `held_by`: the boots it was leased to before, the last one last, as far back as the brain knows; there may be fewer
-    than there were leases. Where it is absent, anybody may have had it.
-
-    `params` are those of the verb. Of `run_each` they are {"each": {...}}: the parameters of `run` for each target,
-    under the number of its item as text. It is asked of agents alone that offer it beside `run`.
+    `held_by`: the boots it was leased to before, the last one last, as far back as the brain knows; absent: anybody may
+    have had it. `params`: of `run_each`, {"each": {...}}, those of `run` by item, as text.
     """
 
     v: int
