@@ -144,7 +144,7 @@ _BRAIN = {
     "ANCHOR_FILE": "file to which checkpoints of the audit log are appended; off: none",
     "ANCHOR_SYSLOG": "on: checkpoints of the audit log also go to the syslog; off: they do not",
     "PRIVATE_HOSTS": "hosts of a private network, and sockets, that webhooks and streams may go to all the same",
-    "MAIL_URL": "mail server for alerts: smtp://user:password@host (STARTTLS), smtps://, smtp+plain://; none: no e-mail",
+    "MAIL_URL": "mail server of alerts: smtp://user:password@host (STARTTLS), smtps://, smtp+plain://; none: no e-mail",
     "MAIL_FROM": "address that e-mails of alerts come from",
     "LOG": "json or text",
     "LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
