@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
@@ -64,6 +65,8 @@ def main() -> int:
     parser.add_argument("only", nargs="*", help="names of parts, all when left out")
     options = parser.parse_args()
     stop_on_sigterm()
+    # A shell starts its background jobs deaf to Ctrl-C, and what is tested here would be as deaf.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     shutil.rmtree(REPORTS, ignore_errors=True)
     REPORTS.mkdir(parents=True)
     chosen = [part for part in parts(ROOT) if not options.only or part.name in options.only]
