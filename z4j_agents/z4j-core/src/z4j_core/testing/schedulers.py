@@ -104,7 +104,8 @@ class SchedulerSuite(Fitted):
         task = rig.records.events(task_id=events[-1]["task_id"], kind=Kind.TASK_ENQUEUED)
         assert any(event.get("schedule") == rig.often for event in task)
         assert all(event["data"]["engine"] == self.engine_class.engine for event in events)
-        dues = [event["data"]["due"] for event in events if "due" in event["data"]]
+        # One that starts anew within a due time may well fire it again, and that is told too: here it has run on.
+        dues = [event["data"]["due"] for event in events[len(before) :] if "due" in event["data"]]
         assert dues == sorted(dues)
         assert len(set(dues)) == len(dues), "each due time once"
         assert all(abs(event["ts"] - event["data"]["due"]) < 60_000_000 for event in events if "due" in event["data"])
