@@ -8,11 +8,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from tests import rows
 from tests.schedules import stage
 from z4j_brain.ledger.models import Entry
 from z4j_brain.operations.models import Operation
 from z4j_brain.rbac.actor import Actor
-from z4j_brain.schedules import timeline, view
+from z4j_brain.schedules import dispatch, timeline, view
 from z4j_brain.schedules.models import Run, Schedule, Scheduler
 
 HERE = "/harbor/production/schedules/"
@@ -273,6 +274,21 @@ def test_the_overview_leads_to_schedules_in_trouble(see, cast, client):
 
     assert "1 schedule did not run as it should" in told
     assert "celerybeat is not heard any more" in told
+
+
+def test_what_schedules_fire_does_not_bury_what_people_asked_for(see, cast, client):
+    stage.own(cast.production, next_at=timezone.now())
+    assert dispatch.fire(cast.production) == 1
+    task = rows.task(cast.production)
+    rows.operation(cast.production, [task], reason="once more")
+    cast.sign_in(client, "vera")
+
+    asked, fired = (client.get(f"/harbor/production/operations/{tab}").content.decode() for tab in ("", "?by=z4j"))
+
+    assert "once more" in asked and "Fire 1 firing" not in asked
+    assert "Fire 1 firing" in fired and "once more" not in fired
+    overview = client.get("/harbor/production/").content.decode()
+    assert "Fire 1 firing" not in overview
 
 
 def test_a_schedule_of_another_tenant_is_not_there(see, cast):

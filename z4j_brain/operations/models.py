@@ -48,6 +48,9 @@ class Operation(models.Model):
         default_permissions = ()
         indexes = [
             models.Index(fields=["environment", "-id"], name="operation_list"),
+            models.Index(
+                fields=["environment", "-id"], name="operation_asked", condition=~models.Q(actor_type="system")
+            ),
             models.Index(fields=["state", "expires_at"], name="operation_due"),
         ]
 

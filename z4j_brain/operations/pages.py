@@ -47,8 +47,9 @@ STEERING: dict[str, Callable[..., Operation]] = {
 def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
-    page = keyset.page(queries.operations(actor, place), request.GET.get("cursor"), SHOWN)
-    context = {"title": "Operations", "environment": place, "page": page}
+    by_itself = request.GET.get("by") == "z4j"
+    page = keyset.page(queries.asked(actor, place, by_itself=by_itself), request.GET.get("cursor"), SHOWN)
+    context = {"title": "Operations", "environment": place, "page": page, "by_itself": by_itself}
     return render(request, "operations/list.html", context)
 
 

@@ -16,7 +16,7 @@ from z4j_brain.lib.sheet import harmless
 from z4j_brain.operations.models import IdempotencyKey, Item, Operation
 from z4j_brain.operations.states import TERMINAL, CommandState, ItemOutcome
 from z4j_brain.rbac import queries as rbac
-from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.actor import SYSTEM, Actor
 from z4j_brain.rbac.models import Environment
 
 #: How many operations a page tells of one target.
@@ -39,6 +39,12 @@ def operations(actor: Actor, environment: Environment) -> QuerySet[Operation]:
     if rbac.sees_everything(actor, environment):
         return found
     return found.filter(actor_type=actor.type, actor_id=actor.id)
+
+
+def asked(actor: Actor, environment: Environment, *, by_itself: bool = False) -> QuerySet[Operation]:
+    """Those that people and tokens asked for; `by_itself`: those that nobody did, as when z4j's schedules fire."""
+    found = operations(actor, environment)
+    return found.filter(actor_type=SYSTEM.type) if by_itself else found.exclude(actor_type=SYSTEM.type)
 
 
 def detail(actor: Actor, environment: Environment, pk: UUID) -> Operation:

@@ -79,7 +79,7 @@ def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
         "failing": _most(names, lambda group: group.totals.failed),
         "names": names,
         "fleet": _fleet(workers),
-        "operations": list(operations.operations(actor, place).order_by("-id")[:OPERATIONS]),
+        "operations": list(operations.asked(actor, place).order_by("-id")[:OPERATIONS]),
     }
     return render(request, "panel/overview.html", context)
 
