@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from tests import rows
+from z4j_brain.alerts.models import Alert
+from z4j_brain.issues.models import Issue
 from z4j_brain.stats import ingest as stats
 from z4j_brain.stats.ingest import Arrival, End
 
@@ -85,6 +88,23 @@ def test_a_queue_that_fills_and_a_name_that_fails_want_attention(see, count, cas
     assert "emails fills faster than it drains" in page
     assert "100 % of shop.pay failed" in page
     assert "tasks/?name=shop.pay&amp;engine=celery&amp;state=failed&amp;after=" in page
+
+
+def test_an_alert_that_goes_on_and_an_issue_that_is_back_come_first(see, cast):
+    place, now = cast.production, timezone.now()
+    Alert.objects.create(environment=place, rule_name="Long queues", subject="celery/mail", text="1,204 tasks wait.")
+    Alert.objects.create(environment=place, rule_name="Over by now", text="It was.", ended_at=now)
+    Alert.objects.create(environment=cast.island, rule_name="Of somebody else", text="It is.")
+    usual = {"environment": place, "name": "shop.pay", "sample": 1, "first_at": now, "last_at": now, "count": 7}
+    back = {"resolved_at": now, "resolved_code": "v398", "regressed_at": now}
+    Issue.objects.create(fingerprint="a" * 16, error_type="shop.Declined", **usual, **back)
+    Issue.objects.create(fingerprint="b" * 16, error_type="KeyError", **usual)
+
+    told = " ".join(re.sub(r"<[^>]+>", " ", see()).split())
+
+    assert told.index("Long queues: celery/mail") < told.index("Declined in shop.pay is back, was resolved in v398")
+    assert "1,204 tasks wait." in told and "7 tasks stand failed with it." in told
+    assert not any(word in told for word in ("Over by now", "Of somebody else", "KeyError"))
 
 
 def test_where_nothing_is_the_matter_it_says_so(see, count):

@@ -15,10 +15,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from z4j_brain.agents.states import Presence
+from z4j_brain.alerts import queries as alerts
 from z4j_brain.fleet import findings, flows
 from z4j_brain.fleet import queries as fleet
 from z4j_brain.fleet.flows import Flow
 from z4j_brain.fleet.models import Worker
+from z4j_brain.issues import queries as issues
+from z4j_brain.issues import view as issue_words
+from z4j_brain.issues.states import IssueState
 from z4j_brain.lib.words import percent, plural
 from z4j_brain.operations import queries as operations
 from z4j_brain.rbac import queries as rbac
@@ -33,6 +37,8 @@ from z4j_brain.stats.view import View, told
 MATTERS, QUEUES, NAMES, OPERATIONS, WORKERS = 5, 8, 5, 4, 200
 #: A name with fewer failures, or a smaller share of them, is not worth a line.
 FAILURES, SHARE = 5, 0.05
+#: Alerts that go on, and issues that are back, each with a line of its own.
+ALERTS, RETURNED = 2, 2
 #: Schedules in trouble that are counted, and names that one sentence holds.
 SCHEDULES, NAMED = 20, 3
 
@@ -63,7 +69,9 @@ def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     heard = fleet.workers(actor, place).filter(offline_at=None, heartbeat_at__gte=timezone.now() - fleet.RECENT)
     workers = list(heard.order_by("-heartbeat_at")[:WORKERS])
     matters = [
+        *_alerts(actor, place),
         *_wrong(actor, place),
+        *_returned(actor, place),
         *_schedules(actor, place),
         *map(_filling, filter(_fills, queues)),
         *_failing(names),
@@ -86,6 +94,22 @@ def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
 
 def _fills(flow: Flow) -> bool:
     return flow.fills
+
+
+def _alerts(actor: Actor, place: Environment) -> Iterator[Matter]:
+    """What rules have found and is not over, the newest first."""
+    going_on = alerts.alerts(actor, place).filter(ended_at=None).order_by("-id")[:ALERTS]
+    for alert in going_on:
+        what = f"{alert.rule_name}: {alert.subject}" if alert.subject else alert.rule_name
+        yield Matter("triangle-alert", "failed-i", what, alert.text, "alert-history")
+
+
+def _returned(actor: Actor, place: Environment) -> Iterator[Matter]:
+    """Issues that somebody resolved and that failed again."""
+    open_ones = issues.issues(actor, place).filter(state=IssueState.OPEN, regressed_at__isnull=False)
+    for issue in open_ones.order_by("-regressed_at")[:RETURNED]:
+        what = f"{issue_words.title(issue)} in {issue.name or 'unnamed tasks'} is {issue_words.back(issue)}"
+        yield Matter("bug", "failed-i", what, f"{plural(issue.count, 'task')} stand failed with it.", "issues")
 
 
 def _wrong(actor: Actor, place: Environment) -> Iterator[Matter]:
