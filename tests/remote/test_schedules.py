@@ -104,6 +104,25 @@ def test_one_of_a_scheduler_is_made_and_changed_by_operations_that_are_followed(
     assert (edited.code, adam("schedules", "show", key).document["zone"]) == (0, "UTC")
 
 
+def test_one_is_copied_from_its_scheduler_to_z4j_and_back(adam, beat):
+    key = beat.works().plans("nightly", args="['<email>']", kwargs="{}")
+    plain = beat.plans("plain")
+
+    hidden = adam("schedules", "copy", f"celerybeat/{key}", "--to", "z4j")
+    own = adam("schedules", "copy", f"celerybeat/{key}", "--to", "z4j", "--args", '["a@b.example"]')
+    bare = adam("schedules", "copy", f"celerybeat/{plain}", "--to", "z4j", "--key", f"{plain}-own")
+    back = adam("schedules", "copy", f"z4j/{key}", "--to", "celerybeat", "--key", f"{key}-again")
+
+    assert hidden.code == 2 and "redacted: say them with --args" in hidden.aside
+    assert (own.code, bare.code, back.code) == (0, 0, 0)
+    told = (own.document["cron"], own.document["zone"], own.document["engine"], own.document["queue"])
+    assert told == ("0 3 * * *", "Europe/Berlin", "celery", beat.mark)
+    assert own.document["args"] == '["a@b.example"]' and not bare.document["args"]
+    assert f"celerybeat/{key} goes on as well" in own.aside
+    assert (back.document["action"], back.document["state"]) == ("schedule.create", "succeeded")
+    assert adam("schedules", "copy", f"z4j/{key}", "--to", "z4j").code == 2
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [

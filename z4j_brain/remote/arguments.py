@@ -185,6 +185,12 @@ COMMANDS = (
     ),
     Command(
         "schedules",
+        "copy",
+        "Make the same in another scheduler, or one of z4j's own of it.",
+        (planning.one, planning.target, _reason, _unwatched),
+    ),
+    Command(
+        "schedules",
         "edit",
         "Change what is named and leave the rest.",
         (planning.one, planning.key, planning.plan, _reason, _unwatched),

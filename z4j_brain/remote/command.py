@@ -25,6 +25,7 @@ _RUNS: Mapping[tuple[str, str], Callable[[Client, Terminal, Namespace], int]] = 
     ("schedules", "run"): schedules.steer,
     ("schedules", "delete"): schedules.steer,
     ("schedules", "create"): schedules.create,
+    ("schedules", "copy"): schedules.copy,
     ("schedules", "edit"): schedules.edit,
     ("schedules", "import"): schedules.take_in,
     ("schedules", "export"): schedules.export,

@@ -58,6 +58,14 @@ def key(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", metavar="KEY", help="another name; of z4j's own")
 
 
+def target(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--to", metavar="NAME", required=True, help="the scheduler that is to keep it; z4j: one of z4j's own")
+    add("--key", metavar="KEY", help="another name there")
+    add("--args", metavar="JSON", help="its arguments, where its scheduler tells them redacted: [42]")
+    add("--kwargs", metavar="JSON", help='the same by name: {"currency": "eur"}')
+
+
 def plan(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("what and when").add_argument
     add("--task", metavar="NAME", help="the task that is sent")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from z4j_brain.remote import bulk, wishes
+from z4j_brain.remote import bulk, copying, wishes
 from z4j_brain.remote.client import PAGE, Client
 from z4j_brain.remote.tasks import when
 from z4j_brain.remote.terminal import Terminal, plain
@@ -87,6 +87,17 @@ def create(client: Client, terminal: Terminal, asked: Namespace) -> int:
     body = _body(asked) | ({"source": asked.source} if asked.source else {})
     body |= {"enabled": False} if asked.disabled else {}
     return _end(client, terminal, asked, client.post("schedules/", body, again=False))
+
+
+def copy(client: Client, terminal: Terminal, asked: Namespace) -> int:
+    """The same in another scheduler. The first one goes on until somebody disables it."""
+    [pk] = _named(client, [asked.id])
+    row = client.get(f"schedules/{pk}/")
+    said = copying.body(row, asked)
+    code = _end(client, terminal, asked, client.post("schedules/", said, again=False))
+    if code == DONE and row["enabled"]:
+        terminal.tell(f"{row['source']}/{row['key']} goes on as well: disable it, or both fire.")
+    return code
 
 
 def edit(client: Client, terminal: Terminal, asked: Namespace) -> int:
