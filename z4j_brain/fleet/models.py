@@ -72,10 +72,11 @@ class Worker(models.Model):
 
 
 class Repertoire(models.Model):
-    """The names of the tasks that one worker can run, as it told them when it began."""
+    """The names of the tasks that one worker can run, as it told them when it began. `digest`: of equal ones equal."""
 
     worker = models.OneToOneField(Worker, on_delete=models.CASCADE, primary_key=True, related_name="repertoire")
     names = models.JSONField(default=list)
+    digest = models.CharField(max_length=32)
 
     class Meta:
         default_permissions = ()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter, defaultdict
 from collections.abc import Collection
+from functools import cache
 from uuid import UUID
 
 from django.utils import timezone
 
 from z4j_brain.agents.states import SILENT_AFTER
-from z4j_brain.fleet.models import Repertoire
+from z4j_brain.fleet.models import Repertoire, Worker
 from z4j_brain.fleet.queries import WORKERS
 from z4j_brain.rbac.models import Environment
 
@@ -17,8 +20,18 @@ from z4j_brain.rbac.models import Environment
 STRIDE = 100
 
 
+def learn(worker: Worker, names: Collection[str]) -> None:
+    """It has told what it can run."""
+    told = sorted(names)
+    digest = hashlib.blake2b(json.dumps(told).encode(), digest_size=16).hexdigest()
+    Repertoire.objects.update_or_create(worker=worker, defaults={"names": told, "digest": digest})
+
+
 class Knowing:
-    """The agents of workers that answer, by the tasks they know. For use behind a decision."""
+    """The agents of workers that answer, by the tasks they know. For use behind a decision.
+
+    Workers of one program know the same, so that the names are read once, however many there are.
+    """
 
     def __init__(self, environment: Environment, engines: Collection[str]) -> None:
         rows = Repertoire.objects.filter(
@@ -28,20 +41,28 @@ class Knowing:
             worker__heartbeat_at__gte=timezone.now() - SILENT_AFTER,
             worker__agent__isnull=False,
         ).order_by("worker_id")
-        self._agents: dict[str, set[UUID]] = defaultdict(set)
-        self._knowing: dict[tuple[str, str], list[UUID]] = defaultdict(list)
+        self._agents: dict[str, dict[str, list[UUID]]] = defaultdict(lambda: defaultdict(list))
+        one_of: dict[str, int] = {}
+        for pk, engine, agent, digest in rows.values_list("pk", "worker__engine", "worker__agent", "digest")[:WORKERS]:
+            self._agents[engine][digest].append(agent)
+            one_of.setdefault(digest, pk)
+        several = {digest for known in self._agents.values() if len(known) > 1 for digest in known}
+        told = Repertoire.objects.filter(pk__in=[one_of[digest] for digest in several])
+        self._names = {digest: frozenset(names) for digest, names in told.values_list("digest", "names")}
         self._asked: Counter[tuple[str, str]] = Counter()
-        for engine, agent, names in rows.values_list("worker__engine", "worker__agent", "names")[:WORKERS]:
-            self._agents[engine].add(agent)
-            for name in names:
-                self._knowing[engine, name].append(agent)
+        self._holders = cache(self._who_holds)
 
-    def agent(self, engine: str, name: str, able: Collection[tuple[str, UUID]] | None = None) -> UUID | None:
+    def agent(self, engine: str, name: str, able: Collection[tuple[str, UUID]]) -> UUID | None:
         """One that knows the task where others do not, and is among `able`; None: any will do, or nobody knows."""
-        holders = self._knowing.get((engine, name), [])
-        if not holders or len(set(holders)) == len(self._agents[engine]):
-            return None
-        suited = [one for one in holders if able is None or (engine, one) in able]
+        suited = [one for one in self._holders(engine, name) if (engine, one) in able]
         turn = self._asked[engine, name] // STRIDE
         self._asked[engine, name] += 1
         return suited[turn % len(suited)] if suited else None
+
+    def _who_holds(self, engine: str, name: str) -> list[UUID]:
+        """None where all know it."""
+        known = self._agents.get(engine, {})
+        if len(known) < 2:
+            return []
+        holders = [agent for digest, agents in known.items() if name in self._names.get(digest, ()) for agent in agents]
+        return holders if len(holders) < sum(map(len, known.values())) else []

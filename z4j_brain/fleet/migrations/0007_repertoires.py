@@ -16,6 +16,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('worker', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='repertoire', serialize=False, to='fleet.worker')),
                 ('names', models.JSONField(default=list)),
+                ('digest', models.CharField(max_length=32)),
             ],
             options={
                 'default_permissions': (),
