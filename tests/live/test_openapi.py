@@ -49,7 +49,7 @@ def test_nothing_that_anybody_asks_of_the_api_makes_it_fail(brain, tmp_path):
             f"{brain.url}/api/v1/schema/",
             *("--header", f"Authorization: Bearer {brain.tokens['olive']}"),
             *("--checks", "not_a_server_error", "--phases", "fuzzing", "--max-examples", str(EXAMPLES)),
-            *("--continue-on-failure", "--no-color", *seed),
+            *("--continue-on-failure", "--no-color", "--request-timeout", "60", *seed),
         ],
         cwd=tmp_path,
         capture_output=True,
