@@ -27,7 +27,7 @@ from z4j_brain.lib import drain, fields, nudge
 #: Channels and messages of each that one turn takes.
 CHANNELS, MESSAGES = 50, 20
 LEASE = timedelta(seconds=60)
-#: Seconds to wait after each try; after the last one it is given up. Together about a day and a half.
+#: Seconds to wait after each try; after the last one it is given up. Together more than a day.
 WAITS = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 57_600)
 KIND = "delivery"
 
