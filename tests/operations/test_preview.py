@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from tests import rows
 from z4j_brain.fleet import repertoires
+from z4j_brain.fleet.models import Repertoire
 from z4j_brain.ledger.models import Entry
 from z4j_brain.operations.models import Operation, Snapshot
 
@@ -140,7 +141,8 @@ def test_of_two_programs_on_one_engine_the_one_that_knows_a_task_is_asked(ask, c
     place, verbs = cast.production, ("retry", "run")
     shop, depot = rows.agent(place, verbs=verbs), rows.agent(place, verbs=verbs, name="depot-1")
     for agent, names in ((shop, ["shop.pay", "both.tidy"]), (depot, ["depot.count", "both.tidy"])):
-        repertoires.learn(rows.worker(place, name=agent.name, agent=agent), names)
+        worker = rows.worker(place, name=agent.name, agent=agent)
+        Repertoire.objects.create(worker=worker, **repertoires.columns(names))
     known = ("shop.pay", "depot.count", "both.tidy", "nobody.knows")
     tasks = {name: rows.task(place, name=name) for name in known}
     count = rows.registered(place, name="depot.count")

@@ -13,7 +13,7 @@ from z4j_core.wire import Kind
 from z4j_brain.agents.models import Agent
 from z4j_brain.agents.states import SILENT_AFTER
 from z4j_brain.fleet import registered, repertoires
-from z4j_brain.fleet.models import Depth, Queue, Registered, Worker
+from z4j_brain.fleet.models import Depth, Queue, Registered, Repertoire, Worker
 from z4j_brain.fleet.registered import Known
 from z4j_brain.fleet.verbs import WORKER
 from z4j_brain.lib import nudge
@@ -55,7 +55,8 @@ def apply(agent: Agent, events: Iterable[ParsedEvent]) -> None:
             told = list(registered.read((event.get("data") or {}).get("tasks")))
             known.setdefault(event["engine"], {}).update((one.name, one) for one in told)
             if worker is not None:
-                repertoires.learn(worker, {one.name for one in told})
+                learnt = repertoires.columns({one.name for one in told})
+                Repertoire.objects.update_or_create(worker=worker, defaults=learnt)
     if measured:
         _put(agent, measured)
     for engine, names in sorted(known.items()):

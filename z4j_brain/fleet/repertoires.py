@@ -7,12 +7,13 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
 
 from z4j_brain.agents.states import SILENT_AFTER
-from z4j_brain.fleet.models import Repertoire, Worker
+from z4j_brain.fleet.models import Repertoire
 from z4j_brain.fleet.queries import WORKERS
 from z4j_brain.rbac.models import Environment
 
@@ -20,11 +21,10 @@ from z4j_brain.rbac.models import Environment
 STRIDE = 100
 
 
-def learn(worker: Worker, names: Collection[str]) -> None:
-    """It has told what it can run."""
+def columns(names: Collection[str]) -> dict[str, Any]:
+    """What is kept of the names that a worker told."""
     told = sorted(names)
-    digest = hashlib.blake2b(json.dumps(told).encode(), digest_size=16).hexdigest()
-    Repertoire.objects.update_or_create(worker=worker, defaults={"names": told, "digest": digest})
+    return {"names": told, "digest": hashlib.blake2b(json.dumps(told).encode(), digest_size=16).hexdigest()}
 
 
 class Knowing:
