@@ -8,6 +8,7 @@ import pytest
 
 from tests.schedules.said import MINUTE, NOON, SECOND, at, fired, give, skipped, tick, told
 from z4j_brain.agents.models import AgentKey
+from z4j_brain.lib import listening
 from z4j_brain.schedules import detection
 from z4j_brain.schedules.models import Run, Schedule, Scheduler
 from z4j_brain.schedules.states import OWN, RunState
@@ -183,9 +184,9 @@ def test_it_is_looked_at_again_when_its_next_due_time_is_past_its_grace(key):
 
 def test_whoever_has_just_begun_to_listen_judges_nothing(key, monkeypatch):
     give(key, told(NOON - MINUTE))
-    monkeypatch.setattr(detection, "_watch", detection._Watch())
+    monkeypatch.setattr(detection, "_listening", listening.Listening())
     detection.turn()
     assert runs() == []
-    detection._watch.since -= detection.SETTLE
+    detection._listening.since -= listening.SETTLE
     detection.turn()
     assert Run.objects.exists()

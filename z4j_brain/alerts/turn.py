@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -13,36 +11,23 @@ from django.utils import timezone
 from z4j_brain.alerts import measures, telling
 from z4j_brain.alerts.models import Alert, Rule
 from z4j_brain.lib import drain
+from z4j_brain.lib.listening import Listening
 
 logger = logging.getLogger(__name__)
 
 #: A rule is looked at so often; and so many in one turn.
 EVERY = timedelta(seconds=30)
 MOST = 200
-#: After a start, and after a pause of so long, agents get so much time to tell what they could not, in seconds.
-PAUSE, SETTLE = 60.0, 90.0
 #: Alerts that are over are remembered for so long; and so many are forgotten in one turn.
 KEPT, FORGOTTEN = timedelta(days=90), 500
 
 
-@dataclass(slots=True)
-class _Watch:
-    """Since when turns follow each other without a pause, and when the last one was."""
-
-    since: float = 0.0
-    last: float = -PAUSE
-
-
-_watch = _Watch()
+_listening = Listening()
 
 
 def turn() -> None:
     """A duty: look at the rules that are due, unless we have only just begun to listen."""
-    now = time.monotonic()
-    if now - _watch.last >= PAUSE:
-        _watch.since = now
-    _watch.last = now
-    if now - _watch.since >= SETTLE:
+    if _listening.is_settled():
         look(timezone.now())
 
 

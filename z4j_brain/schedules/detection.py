@@ -7,9 +7,7 @@ judgement. Our own schedules are judged by who sends them.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -18,6 +16,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from z4j_brain.lib import drain, nudge
+from z4j_brain.lib.listening import Listening
 from z4j_brain.schedules import due, expected
 from z4j_brain.schedules.models import Run, Schedule, Scheduler
 from z4j_brain.schedules.states import GUESSED, OWN, RunState
@@ -33,28 +32,14 @@ SCHEDULES, ROWS = 500, 20
 DUES = 5_000
 #: A schedule is looked at this often at most.
 AGAIN = timedelta(seconds=1)
-#: After a start, and after a pause of so long, agents get so much time to tell what they could not, in seconds.
-PAUSE, SETTLE = 60.0, 90.0
 
 
-@dataclass(slots=True)
-class _Watch:
-    """Since when turns follow each other without a pause, and when the last one was."""
-
-    since: float = 0.0
-    last: float = -PAUSE
-
-
-_watch = _Watch()
+_listening = Listening()
 
 
 def turn() -> None:
     """A duty: judge what is due, unless we have only just begun to listen."""
-    now = time.monotonic()
-    if now - _watch.last >= PAUSE:
-        _watch.since = now
-    _watch.last = now
-    if now - _watch.since >= SETTLE:
+    if _listening.is_settled():
         detect(timezone.now())
 
 
