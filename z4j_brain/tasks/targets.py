@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
@@ -191,7 +191,7 @@ class _Judge:
         self._runners = fleet.agents_of(environment, running)
         vaults = {row.vault for row in rows} if verb.asks in _OPENING else set()
         self._serving = Serving(environment, verb, vaults, set(self._runners.values()))
-        self._knowing = Knowing(environment, {row.engine for row in rows})
+        self._engines = {row.engine for row in rows}
         self._asked: dict[str, UUID] = {}
         self._retried: dict[tuple[str, str], str] = {}
         self._remade: dict[str, str] = {}
@@ -237,6 +237,10 @@ class _Judge:
             waits=offline,
             identity=(row.task_id, row.name, "", ""),
         )
+
+    @cached_property
+    def _knowing(self) -> Knowing:
+        return Knowing(self._environment, self._engines)
 
     def _audience(self, row: _Row) -> UUID | None:
         """Who has its original, or runs it; else who knows the task where others do not."""
