@@ -102,6 +102,11 @@ def answering(environment: Environment) -> QuerySet[Agent]:
     return Agent.objects.filter(environment=environment, left_at=None, seen_at__gte=since)
 
 
+def workers(environment: Environment) -> QuerySet[Agent]:
+    """Those of them that speak for a worker. For use behind a decision: it asks for no actor."""
+    return answering(environment).filter(role=AgentRole.WORKER)
+
+
 def witnesses() -> int:
     """How many agents of the whole instance that answer remember the audit log for good."""
     since = timezone.now() - SILENT_AFTER
@@ -120,7 +125,7 @@ def behind(environment: Environment) -> tuple[int, int]:
 
 def reach(environment: Environment, engine: str) -> Reach:
     """Who could carry out an action on a task of this engine, in one query."""
-    rows = answering(environment).filter(role=AgentRole.WORKER).order_by("-seen_at")
+    rows = workers(environment).order_by("-seen_at")
     return reach_among(rows.only("engines", "allowed", "refused", "vault")[:ASKED], engine)
 
 
@@ -135,7 +140,7 @@ def keeps(environment: Environment, engine: str, vault: str) -> bool:
     """Does a worker agent that answers keep what is in this vault?"""
     if not vault:
         return False
-    rows = answering(environment).filter(role=AgentRole.WORKER, vault=vault).values_list("engines", flat=True)[:ASKED]
+    rows = workers(environment).filter(vault=vault).values_list("engines", flat=True)[:ASKED]
     return any(entry.get("name") == engine for engines in rows for entry in engines)
 
 
@@ -152,7 +157,7 @@ def seal_keys(environment_ids: Collection[int]) -> dict[int, str]:
 
 def opens(environment: Environment, engine: str, kid: str) -> bool:
     """Does a worker agent that answers have the key that such an original was sealed to?"""
-    rows = answering(environment).filter(role=AgentRole.WORKER).exclude(seal_key="")
+    rows = workers(environment).exclude(seal_key="")
     return any(
         kid in kids and any(entry.get("name") == engine for entry in engines)
         for kids, engines in rows.values_list("seal_kids", "engines")[:ASKED]

@@ -48,7 +48,7 @@ def wrong(actor: Actor, environment: Environment) -> list[Finding]:
 def advice(environment: Environment) -> list[Finding]:
     """What in the engines' configuration will hurt, each once, with the workers that say so."""
     said: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    rows = agents.answering(environment).filter(role=AgentRole.WORKER).order_by("name", "-seen_at")
+    rows = agents.workers(environment).order_by("name", "-seen_at")
     for name, engines in rows.values_list("name", "engines")[:LOOKED_AT]:
         for engine in engines:
             for entry in engine.get("advice") or ():

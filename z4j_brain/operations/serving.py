@@ -11,7 +11,6 @@ from django.db.models import Q
 from z4j_brain.agents import queries as agents
 from z4j_brain.agents.models import Agent
 from z4j_brain.agents.queries import Offer
-from z4j_brain.agents.states import AgentRole
 from z4j_brain.operations import outbox
 from z4j_brain.operations.states import LeftOut
 from z4j_brain.operations.verbs import Verb
@@ -39,7 +38,7 @@ class Serving:
     ) -> None:
         """`vaults` and `pks`: those that somebody asks for by name are known even where thousands answer."""
         self._verb = verb
-        workers = agents.answering(environment).filter(role=AgentRole.WORKER).order_by("-seen_at")
+        workers = agents.workers(environment).order_by("-seen_at")
         rows = {agent.pk: agent for agent in workers[: agents.ASKED]}
         wanted = Q(vault__in=set(vaults) - {""}) | Q(pk__in=pks)
         rows |= {agent.pk: agent for agent in workers.filter(wanted)[: agents.ASKED]} if vaults or pks else {}

@@ -12,7 +12,6 @@ from uuid import UUID
 from z4j_core.verbs import RUN_EACH
 
 from z4j_brain.agents import queries as agents
-from z4j_brain.agents.states import AgentRole
 from z4j_brain.fleet.repertoires import Knowing
 from z4j_brain.operations import outbox
 from z4j_brain.rbac.models import Environment
@@ -28,8 +27,11 @@ class Load:
 
     engine: str
     audience: UUID | None
-    verb: str
     items: Mapping[int, Mapping[str, Any]]
+
+    @property
+    def verb(self) -> str:
+        return RUN_EACH if len(self.items) > 1 else RUN
 
     @property
     def params(self) -> dict[str, Any]:
@@ -43,9 +45,8 @@ class Carriers:
     """The worker agents that answer, by the engines of what is due."""
 
     def __init__(self, environment: Environment, engines: Collection[str]) -> None:
-        rows = agents.answering(environment).filter(role=AgentRole.WORKER).order_by("-seen_at")
         offered: dict[str, set[tuple[str, UUID]]] = defaultdict(set)
-        for agent in rows.only("engines", "allowed")[: agents.ASKED]:
+        for agent in agents.workers(environment).order_by("-seen_at").only("engines", "allowed")[: agents.ASKED]:
             for engine, verb in outbox.offers(agent):
                 offered[verb].add((engine, agent.pk))
         self._able, self._many = offered[RUN], offered[RUN_EACH]
@@ -60,7 +61,7 @@ class Carriers:
             ways[engine, self._knowing.agent(engine, task, self._able)][item] = given
         for (engine, audience), items in ways.items():
             for some in _fitting(items, MOST if self._takes_many(engine, audience) else 1):
-                yield Load(engine, audience, RUN_EACH if len(some) > 1 else RUN, some)
+                yield Load(engine, audience, some)
 
     def _takes_many(self, engine: str, audience: UUID | None) -> bool:
         return any(engine == one and audience in (None, agent) for one, agent in self._many)
