@@ -51,6 +51,11 @@ def test_another_exception_frame_or_name_is_another_issue(other):
     assert failing.fingerprint(*other) != failing.fingerprint("TimeoutError", traceback(), "shop.charge")
 
 
+def test_code_beside_the_agents_or_in_a_folder_called_like_them_is_its_owners():
+    for file in ("/srv/z4j/z4j_agents/z4j-celery/demo/shop/tasks.py", "/srv/z4j_shop/pay.py"):
+        assert failing.innermost(traceback(file=file)) is not None, file
+
+
 def test_frames_of_libraries_of_python_and_of_agents_are_nobodys_own():
     for file in (
         "/usr/lib/python3.12/json/decoder.py",

@@ -11,7 +11,7 @@ _FRAME = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+)(?:, in (?P<func
 _MARKERS = re.compile(r"^[\s~^]+$")
 _LIBRARY = re.compile(r"(site-packages|dist-packages|lib/python3[.\d]*|lib64/python3[.\d]*)/|^<")
 #: What runs tasks is none of the user's code, wherever it lies: agents from a tree of sources, and Windows' library.
-_ENGINE = re.compile(r"/z4j_[a-z]+/|[\\/]Lib[\\/]|site-packages")
+_ENGINE = re.compile(r"/src/z4j_[a-z]+/|[\\/]Lib[\\/]|site-packages")
 
 
 @dataclass(frozen=True, slots=True)
