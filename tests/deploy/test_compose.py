@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import jsonschema
+import pytest
 import yaml
 from django.urls import resolve
 
@@ -14,7 +19,39 @@ from tests.store import ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 IMAGE = (ROOT / "Dockerfile").read_text()
+SCHEMA = json.loads((Path(__file__).parent / "vendor" / "compose-spec.json").read_text())
+#: Compose's services that a page has people write beside these.
+PAGES = [ROOT / "docs" / "how-to" / "scale-out.md"]
 BRAIN, DATABASE = COMPOSE["services"]["brain"], COMPOSE["services"]["database"]
+
+
+def valid(document: Any) -> None:
+    jsonschema.Draft202012Validator(SCHEMA).validate(document)
+
+
+def test_it_is_what_the_compose_specification_says_and_a_mistake_is_not():
+    valid(COMPOSE)
+    for service, mistake in (
+        ("brain", {"read_onyl": True}), ("brain", {"ports": "7700"}), ("database", {"healthcheck": {"tests": []}}),
+    ):  # fmt: skip
+        wrong = copy.deepcopy(COMPOSE)
+        wrong["services"][service] |= mistake
+        with pytest.raises(jsonschema.ValidationError):
+            valid(wrong)
+
+
+def test_each_volume_and_service_that_is_named_is_there():
+    for service in COMPOSE["services"].values():
+        assert set(service.get("depends_on", {})) <= set(COMPOSE["services"])
+        assert {volume.partition(":")[0] for volume in service.get("volumes", [])} <= set(COMPOSE["volumes"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_has_people_write_into_it_is_that_too(page: Path):
+    blocks = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        valid(yaml.safe_load(block) | {"volumes": COMPOSE["volumes"]})
 
 
 def test_each_variable_is_a_setting_and_the_address_of_the_database_is_that_of_the_service_beside_it():
