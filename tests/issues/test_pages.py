@@ -62,6 +62,28 @@ def test_the_list_has_one_row_for_what_is_one_failure_and_no_word_of_a_message(t
     assert 'Open<span class="n">2</span>' in text
 
 
+def test_the_list_is_narrowed_by_words_and_by_when_it_failed_last_and_its_tabs_count_that(told, page, cast, client):
+    other = Issue.objects.exclude(pk=told.pk).get()
+    Issue.objects.filter(pk=told.pk).update(last_at=timezone.now() - timedelta(hours=3))
+    Issue.objects.filter(pk=other.pk).update(last_at=timezone.now())
+
+    def found(query):
+        text = page("oscar", query=query).content.decode()
+        listed = client.get(reverse("api-issues", kwargs=PLACE) + query, **cast.bearer("oscar"))
+        return {one.error_type for one in (told, other) if f'id="issue-{one.fingerprint}"' in text}, listed, text
+
+    shown, _, text = found("?since=1h")
+    assert shown == {"shop.errors.KeyError"}
+    assert 'Open<span class="n">1</span>' in text
+    for words, errors in (("keyerror", {other.error_type}), ("shop TIMEOUT", {told.error_type}), ("pay.py", None)):
+        shown, listed, _ = found(f"?q={words}")
+        assert shown == (errors or {told.error_type, other.error_type})
+        assert {one["error_type"] for one in listed.json()["results"]} == shown
+    shown, listed, text = found("?q=4.4.4.4")  # a message
+    assert (shown, listed.json()["results"]) == (set(), [])
+    assert "No open issue with “4.4.4.4”" in text
+
+
 def test_messages_and_tracebacks_are_hidden_like_those_of_the_task_they_are_of(told, page, client):
     task = Task.objects.get(task_id="t3")
     hidden = page("vera", "issue", id=told.fingerprint).content.decode()

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from z4j_brain.issues import actions, queries
 from z4j_brain.issues.models import Issue
 from z4j_brain.issues.states import IssueState
-from z4j_brain.lib.listing import ChoiceIn, StrictFilterSet, TextFilter
+from z4j_brain.lib.listing import ChoiceIn, MomentFilter, StrictFilterSet, TextFilter
 from z4j_brain.operations.api import ReasonSerializer
 from z4j_brain.rbac import access
 from z4j_brain.rbac.actor import Actor
@@ -94,11 +94,17 @@ class IssueFilter(StrictFilterSet):
     state__in = ChoiceIn(field_name="state", choices=IssueState.choices)
     error = TextFilter(field_name="error_type")
     assignee = TextFilter(field_name="assignee__username")
+    last_at__gte = MomentFilter(field_name="last_at", lookup_expr="gte")
+    last_at__lt = MomentFilter(field_name="last_at", lookup_expr="lt")
+    q = TextFilter(method="matching", help_text="Words, each of which stands in the exception, name, frame or id.")
     mine = BooleanFilter(method="owned", help_text="true: those that the caller looks after and that are not resolved.")
 
     class Meta:
         model = Issue
         fields = {"state": ["exact"], "name": ["exact", "in"]}
+
+    def matching(self, queryset: QuerySet[Issue], name: str, value: str) -> QuerySet[Issue]:
+        return queries.matching(queryset, value)
 
     def owned(self, queryset: QuerySet[Issue], name: str, value: bool) -> QuerySet[Issue]:
         mine: Q = queries.owned(Actor.of(self.request))

@@ -37,21 +37,22 @@ PUT_OFF = {"day": timedelta(days=1), "week": timedelta(days=7)}
 def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
-    here, tab, now = queries.issues(actor, place), view.tab(request.GET.get("state", "")), timezone.now()
-    page = keyset.page(view.narrowed(here, tab, actor), request.GET.get("cursor"), SHOWN, order="-last_at")
-    counts, release = queries.counted(actor, place), queries.release(place.pk)
+    asked, now = view.View.of(request.GET), timezone.now()
+    here = asked.within(queries.issues(actor, place), now)
+    page = keyset.page(asked.narrowed(here, actor), request.GET.get("cursor"), SHOWN, order="-last_at")
+    counts, release = queries.counted(here, actor), queries.release(place.pk)
     found = view.rows(page.results, queries.trends(page.results, now), release)
     context = {
         "title": "Issues",
         "environment": place,
         "page": page,
         "rows": found,
-        "tab": tab,
-        "tabs": list(view.tabs(counts)),
+        "view": asked,
+        "tabs": list(asked.tabs(counts)),
         "counts": counts,
         "release": release,
         "fresh": queries.since_release(actor, place, release),
-        "known": any(counts.values()),
+        "known": any(counts.values()) or asked.is_narrowed,
         "narrowed": not rbac.sees_everything(actor, place),
         "may": Permission.RETRY in access.permissions(actor, place),
         "retry": RETRY,

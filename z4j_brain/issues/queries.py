@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Final
 
 from django.db.models import Count, Q, QuerySet
@@ -29,6 +31,8 @@ from z4j_brain.tasks.models import Task
 _HOUR: Final = 3600
 #: Hours of a trend; the one that goes on is the last.
 HOURS: Final = 24
+#: What is found by words; messages are guarded, so they are not among it.
+_FOUND_IN: Final = ("error_type", "name", "frame", "fingerprint")
 #: Open ones are counted up to here.
 MANY: Final = 99
 #: Releases of one issue that are told.
@@ -77,12 +81,18 @@ def detail(actor: Actor, environment: Environment, fingerprint: str) -> Issue:
     return found
 
 
-def counted(actor: Actor, environment: Environment) -> dict[str, int]:
-    """How many there are in each state, and how many that are not resolved are the reader's own."""
-    here = issues(actor, environment).select_related(None)
+def counted(here: QuerySet[Issue], actor: Actor) -> dict[str, int]:
+    """How many of these there are in each state, and how many that are not resolved are the reader's own."""
     mine = Count("pk", filter=owned(actor))
     states = {state.value: Count("pk", filter=Q(state=state)) for state in IssueState}
-    return dict(here.aggregate(mine=mine, **states))
+    return dict(here.select_related(None).aggregate(mine=mine, **states))
+
+
+def matching(here: QuerySet[Issue], words: str) -> QuerySet[Issue]:
+    """Those that each of the words stands in somewhere."""
+    for word in words.split():
+        here = here.filter(reduce(or_, (Q(**{f"{field}__icontains": word}) for field in _FOUND_IN)))
+    return here
 
 
 def owned(actor: Actor) -> Q:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final
+from urllib.parse import urlencode
 
 from django.db.models import QuerySet
+from django.http import QueryDict
 
 from z4j_brain.issues import queries
 from z4j_brain.issues.models import Issue
@@ -17,6 +20,10 @@ from z4j_brain.stats import figures
 
 #: The tabs of the list, by what stands in the address.
 TABS: Final = {"open": "Open", "mine": "Mine", "snoozed": "Snoozed", "resolved": "Resolved"}
+#: How far back the last failure may lie, by what stands in the address.
+RANGES: Final = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7), "all": None}
+#: Words are read up to here.
+_MOST: Final = 200
 #: Where an engine tells of a failure, and not of what.
 _UNKNOWN: Final = "No exception was told"
 
@@ -62,14 +69,56 @@ def rows(issues: Sequence[Issue], trends: Mapping[int, Trend], release: str) -> 
     return [Row(one, trends[one.pk], bool(release) and one.first_code == release) for one in issues]
 
 
-def tab(word: str) -> str:
-    return word if word in TABS else "open"
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the address asks for: a tab, how far back, and words that are in what can be seen of an issue."""
 
+    tab: str = "open"
+    since: str = "all"
+    words: str = ""
 
-def tabs(counts: Mapping[str, int]) -> Iterator[tuple[str, str, int]]:
-    for word, label in TABS.items():
-        yield word, label, counts.get(word, 0)
+    @classmethod
+    def of(cls, query: QueryDict) -> View:
+        """What cannot be read is as if it were not there."""
+        tab, since = query.get("state", ""), query.get("since", "")
+        words = query.get("q", "").replace("\0", "").strip()[:_MOST]
+        return cls(tab if tab in TABS else "open", since if since in RANGES else "all", words)
 
+    @property
+    def is_narrowed(self) -> bool:
+        return self.since != "all" or bool(self.words)
 
-def narrowed(here: QuerySet[Issue], word: str, actor: Actor) -> QuerySet[Issue]:
-    return here.filter(queries.owned(actor)) if word == "mine" else here.filter(state=word)
+    @property
+    def parameters(self) -> dict[str, str]:
+        """As they stand in an address, the usual ones left out."""
+        usual = View()
+        told = {"state": (self.tab, usual.tab), "since": (self.since, usual.since), "q": (self.words, usual.words)}
+        return {name: value for name, (value, default) in told.items() if value != default}
+
+    def tabs(self, counts: Mapping[str, int]) -> Iterator[tuple[str, str, int, bool]]:
+        for word, label in TABS.items():
+            yield self._to(tab=word), label, counts.get(word, 0), word == self.tab
+
+    @property
+    def ranges(self) -> Iterator[tuple[str, str, bool]]:
+        for word in RANGES:
+            yield self._to(since=word), "All" if word == "all" else word, word == self.since
+
+    @property
+    def widest(self) -> str:
+        """The same tab, and nothing else left out."""
+        return self._to(since="all", words="")
+
+    def within(self, here: QuerySet[Issue], now: datetime) -> QuerySet[Issue]:
+        """Of all tabs."""
+        reach = RANGES[self.since]
+        here = here if reach is None else here.filter(last_at__gte=now - reach)
+        return queries.matching(here, self.words)
+
+    def narrowed(self, here: QuerySet[Issue], actor: Actor) -> QuerySet[Issue]:
+        """Of the tab that is open."""
+        return here.filter(queries.owned(actor)) if self.tab == "mine" else here.filter(state=self.tab)
+
+    def _to(self, **other: str) -> str:
+        query = urlencode(replace(self, **other).parameters)
+        return f"?{query}" if query else ""
