@@ -43,6 +43,7 @@ VERBS |= {"alert-rule-steer": {"verb": "mute"}, "alert-channel-steer": {"verb": 
 VERBS |= {"issue-say": {"verb": "resolve"}}
 OF = {
     "task": "api-task",
+    "task-compare": "api-task",
     "task-show": "api-task",
     "task-hide": "api-task",
     "schedule": "api-schedule",

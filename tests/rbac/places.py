@@ -52,7 +52,7 @@ class Furnished:
     @classmethod
     def of(cls, environment: Environment, token: Token) -> Furnished:
         mark = f"canary-{environment.project.slug}-{environment.slug}"
-        texts = ("name", "queue", "worker", "schedule", "group_id", "root_id", "parent_id")
+        texts = ("name", "queue", "worker", "schedule", "group_id", "root_id", "parent_id", "trace_id")
         payload = ("args", "kwargs", "result", "error_type", "error_message", "traceback")
         rows.checkpoint()
         entry = rows.entry(environment, mark, target=("task", mark), private={"reason": mark})

@@ -41,7 +41,7 @@ def test_only_what_is_named_changes(client, cast):
     answer = client.patch(API, asked, content_type="application/json", **cast.bearer("olive"))
 
     expected = {"tasks_days": 60, "events_days": 14, "rollups_days": 400, "operations_days": 400}
-    assert answer.json() == expected | {"search_arguments": True, "reason_required": False}
+    assert answer.json() == expected | {"search_arguments": True, "reason_required": False, "trace_link": ""}
     assert client.get(API, **cast.bearer("vera")).json() == answer.json()
 
 

@@ -1,4 +1,4 @@
-"""What a task's page tells: its story by attempts, its relatives, and who touched it."""
+"""What a task's page tells: its story by attempts, and who touched it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from tests import rows
 from z4j_brain.operations.models import Operation
 from z4j_brain.rbac import access
 from z4j_brain.rbac import queries as rbac
-from z4j_brain.rbac.actor import SYSTEM
 from z4j_brain.tasks import actions, queries
 from z4j_brain.tasks.narrowing import Narrowing
 
@@ -95,37 +94,6 @@ def test_numbers_no_clock_can_show_do_not_break_the_story(task, agent):
 
 def test_a_task_without_events_has_no_story(task):
     assert queries.timeline(task) == []
-
-
-def test_lineage_finds_originals_retries_parent_root_and_children(cast):
-    def add(task_id, **fields):
-        return rows.task(cast.production, task_id=task_id, **fields)
-
-    root = add("root")
-    parent = add("parent", parent_id="root", root_id="root")
-    add("first", parent_id="parent", root_id="root")
-    add("second", retry_of="first")
-    here = add("third", retry_of="second", parent_id="parent", root_id="root")
-    add("fourth", retry_of="third")
-    add("fifth", retry_of="fourth")
-    child = add("child", parent_id="third", root_id="root")
-    rows.task(cast.staging, task_id="parent")
-
-    found = queries.lineage(SYSTEM, here)
-
-    assert [task.task_id for task in found.originals] == ["second", "first"]
-    assert [task.task_id for task in found.retries] == ["fifth", "fourth"]
-    assert (found.parent, found.root, found.children) == (parent, root, (child,))
-    assert not found.more_children
-
-
-def test_lineage_survives_tasks_that_name_themselves_or_each_other(cast):
-    own = rows.task(cast.production, task_id="own", parent_id="own", root_id="own", retry_of="own")
-    left = rows.task(cast.production, task_id="left", retry_of="right")
-    rows.task(cast.production, task_id="right", retry_of="left")
-
-    assert not queries.lineage(SYSTEM, own)
-    assert [task.task_id for task in queries.lineage(SYSTEM, left).originals] == ["right"]
 
 
 def test_who_touched_a_task_is_told_with_the_reason(cast, agent, task):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.db import models
@@ -52,6 +52,10 @@ class Worker(models.Model):
     def code(self) -> str:
         """The release of the user's own code, as their settings name it."""
         return str(self.facts.get("code") or "")
+
+    def code_since(self, moment: datetime) -> str:
+        """The same, where it has run that since then; empty where it was restarted, maybe with another one."""
+        return self.code if self.started_at is None or self.started_at <= moment else ""
 
     @property
     def rss(self) -> int | None:

@@ -32,7 +32,7 @@ RATIO_FREE = 64 * 1024
 
 #: What names something: longer is refused, because cutting would make two things one.
 _IDS = {"kind": 32, "engine": 32, "vault": 64, "source": 32} | dict.fromkeys(
-    ("task_id", "root_id", "parent_id", "group_id", "retry_of", "schedule"), wire.MAX_ID
+    ("task_id", "root_id", "parent_id", "group_id", "trace_id", "retry_of", "schedule"), wire.MAX_ID
 )
 #: What is shown: cut to the width of its column.
 _LABELS = {"name": wire.MAX_NAME, "queue": 255, "worker": 255}

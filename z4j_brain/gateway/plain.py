@@ -58,6 +58,7 @@ class _Event(TypedDict):
     root_id: NotRequired[_Id]
     parent_id: NotRequired[_Id]
     group_id: NotRequired[_Id]
+    trace_id: NotRequired[_Id]
     retry_of: NotRequired[_Id]
     schedule: NotRequired[_Id]
     eta: NotRequired[_Time | None]

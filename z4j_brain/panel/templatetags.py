@@ -143,6 +143,14 @@ def issues_open(context: template.Context) -> str:
     return f"{issues.MANY}+" if found > issues.MANY else str(found or "")
 
 
+@register.simple_tag(takes_context=True)
+def failures_alike(context: template.Context, fingerprint: str) -> int | None:
+    """How many tasks failed in a day as the one on the screen did, as its issue tells it; None where none is seen."""
+    here = issues.issues(Actor.of(context["request"]), context["environment"])
+    found = here.filter(fingerprint=fingerprint).first() if fingerprint else None
+    return issues.trends([found], timezone.now())[found.pk].total if found else None
+
+
 @register.simple_tag
 def asked_verb(operation: Operation) -> Verb | None:
     """What was asked for, with its words; None for what this release does not know."""

@@ -26,6 +26,7 @@ from z4j_brain.rbac import pages as rbac
 from z4j_brain.schedules import editor, import_pages
 from z4j_brain.schedules import pages as schedules
 from z4j_brain.stats import pages as stats
+from z4j_brain.tasks import compare_pages as compare
 from z4j_brain.tasks import pages as tasks
 
 inside = [
@@ -36,6 +37,7 @@ inside = [
     path("tasks/words/", tasks.words, name="task-words"),
     path("tasks/run/", fleet.registered, name="registered"),
     path("tasks/<int:id>/", tasks.shown, name="task"),
+    path("tasks/<int:id>/compare/", compare.shown, name="task-compare"),
     path("tasks/<int:id>/show/", tasks.show, name="task-show"),
     path("tasks/<int:id>/hide/", tasks.hide, name="task-hide"),
     path("issues/", issues.listed, name="issues"),

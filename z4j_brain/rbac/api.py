@@ -11,6 +11,7 @@ from rest_framework import mixins, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from z4j_brain.lib import linktemplate
 from z4j_brain.rbac import actions, queries
 from z4j_brain.rbac.door import Door, StrictSerializer
 from z4j_brain.rbac.models import MOST_DAYS, Environment, Project, Token
@@ -60,6 +61,12 @@ class ConfigureSerializer(StrictSerializer):
     operations_days = serializers.IntegerField(min_value=1, max_value=MOST_DAYS, required=False)
     search_arguments = serializers.BooleanField(required=False)
     reason_required = serializers.BooleanField(required=False, help_text="Operations need a reason.")
+    trace_link = serializers.CharField(
+        max_length=linktemplate.LONGEST,
+        required=False,
+        allow_blank=True,
+        help_text="The page of a trace: `https://traces.example/trace/{trace_id}`. Empty: none.",
+    )
     reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
 
 

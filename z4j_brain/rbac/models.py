@@ -6,6 +6,7 @@ import hashlib
 import uuid
 from datetime import timedelta
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -13,6 +14,7 @@ from django.db import models
 from django.utils import timezone
 from guardian.models import UserObjectPermissionBase
 
+from z4j_brain.lib import linktemplate
 from z4j_brain.lib.ids import uuid7
 from z4j_brain.rbac.states import ApprovalState, EnvironmentKind, Permission, Role
 
@@ -54,6 +56,7 @@ class Environment(models.Model):
     operations_days = models.PositiveSmallIntegerField(default=400, validators=_DAYS)
     search_arguments = models.BooleanField(default=False)
     reason_required = models.BooleanField(default=False)
+    trace_link = models.CharField(max_length=linktemplate.LONGEST, blank=True, default="", db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -72,6 +75,8 @@ class Environment(models.Model):
             faults["events_days"] = f"Events go with their task at the latest: at most {self.tasks_days} days."
         if self.rollups_days < self.tasks_days:
             faults["rollups_days"] = f"Statistics stay at least as long as tasks: at least {self.tasks_days} days."
+        if self.trace_link and (fault := linktemplate.fault(self.trace_link, settings.Z4J_PRIVATE_HOSTS)):
+            faults["trace_link"] = fault
         if faults:
             raise ValidationError(faults)
 

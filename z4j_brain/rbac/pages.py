@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from z4j_brain.lib import why
+from z4j_brain.lib import linktemplate, why
 from z4j_brain.lib.capped import Count
 from z4j_brain.rbac import actions, queries, retention
 from z4j_brain.rbac.actor import Actor
@@ -67,6 +67,9 @@ def settings(request: HttpRequest, project: str, environment: str) -> HttpRespon
         "environment": place,
         "fields": [_field(name, place, given, errors) for name in retention.DAYS],
         **switches,
+        "trace_link": given.get("trace_link", "").strip() if given is not None else place.trace_link,
+        "trace_faults": errors.get("trace_link", []),
+        "places": linktemplate.PLACES,
         "reason": given.get("reason", "") if given is not None else "",
         "most_days": MOST_DAYS,
         "going": going,
@@ -84,6 +87,7 @@ def _field(name: str, place: Environment, given: Any, errors: dict[str, list[str
 def _read(place: Environment, given: Any) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """The settings as they were typed, and what is wrong with them by name."""
     asked: dict[str, Any] = {name: bool(given.get(name)) for name in _SWITCHES}
+    asked["trace_link"] = given.get("trace_link", "").strip()
     errors = {}
     for name in retention.DAYS:
         text = given.get(name, "").strip()

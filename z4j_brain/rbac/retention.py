@@ -17,7 +17,7 @@ from z4j_brain.rbac.models import Environment, Sweep
 
 #: What of an environment may be set.
 DAYS = ("tasks_days", "events_days", "rollups_days", "operations_days")
-SETTINGS = (*DAYS, "search_arguments", "reason_required")
+SETTINGS = (*DAYS, "search_arguments", "reason_required", "trace_link")
 #: How long a process believes what it has read of an environment's settings, and when a change takes effect.
 BELIEVED = 5.0
 SETTLE = timedelta(seconds=2 * BELIEVED)

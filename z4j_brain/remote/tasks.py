@@ -12,7 +12,8 @@ from z4j_brain.remote.trouble import DONE
 
 _TIMES = ("first_at", "enqueued_at", "received_at", "started_at", "finished_at")
 _TOLD = ("id", "task_id", "engine", "name", "queue", "worker", "state", "attempt", *_TIMES, "runtime_ms", "eta")
-_TOLD_TOO = ("retry_of", "retried_as", "parent_id", "root_id", "group_id", "schedule", "args", "kwargs", "result")
+_RELATED = ("retry_of", "retried_as", "parent_id", "root_id", "group_id", "trace_id")
+_TOLD_TOO = (*_RELATED, "schedule", "args", "kwargs", "result")
 
 
 def show_list(client: Client, terminal: Terminal, asked: Namespace) -> int:

@@ -110,6 +110,15 @@ class Totals:
         """From entering the queue, or the due time, to the start of the last run."""
         return _percentiles(self._waits)
 
+    def around(self, milliseconds: float) -> tuple[float, float, int]:
+        """The shares of all runs that were faster and that were slower than this, 0 to 1, and how many there were. Runs
+        that took much the same are neither.
+        """
+        own, whole = histogram.slot(milliseconds * 1000), sum(self._runtimes.values())
+        faster = sum(count for slot, count in self._runtimes.items() if slot < own)
+        slower = sum(count for slot, count in self._runtimes.items() if slot > own)
+        return faster / (whole or 1), slower / (whole or 1), whole
+
     def __bool__(self) -> bool:
         return any(self.sums)
 

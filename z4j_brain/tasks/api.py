@@ -52,6 +52,7 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
     root_id = OrNull()
     parent_id = OrNull()
     group_id = OrNull()
+    trace_id = OrNull()
     schedule = OrNull()
     retry_of = OrNull()
     retried_as = OrNull()
@@ -79,6 +80,7 @@ class TaskSerializer(serializers.ModelSerializer[Task]):
             "root_id",
             "parent_id",
             "group_id",
+            "trace_id",
             "schedule",
             "error_type",
             "error_message",

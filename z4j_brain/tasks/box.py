@@ -19,6 +19,8 @@ COLUMNS = {
     "engine": "engine",
     "error": "error_type",
     "issue": "issue",
+    "parent": "parent_id",
+    "group": "group_id",
 }
 _QUALIFIER = re.compile(rf'(?<!\S)({"|".join(COLUMNS)}|tag):("[^"]*"|\S*)', re.I)
 _STRANGE = re.compile(r"(?<!\S)([a-z_][\w.-]*):(?=[^\s:/])", re.I)

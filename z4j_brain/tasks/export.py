@@ -35,7 +35,7 @@ FACTS = (
     "id", "task_id", "engine", "name", "queue", "worker", "state", "attempt", "max_attempts", "priority", "retry_of",
     "retried_as", "root_id", "parent_id", "group_id", "schedule", "error_type", "error_reason", "eta", "expires",
     "first_at", "enqueued_at", "received_at", "started_at", "finished_at", "last_at", "runtime_ms",
-    "cancel_requested_at", "cancel_requested_by",
+    "cancel_requested_at", "cancel_requested_by", "trace_id",
 )  # fmt: skip
 #: What `view_payload` guards.
 PAYLOAD = ("error_message", "args", "kwargs", "result")

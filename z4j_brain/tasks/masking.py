@@ -58,17 +58,25 @@ class Values:
 
 def values(actor: Actor, session: SessionBase, task: Task) -> Values:
     permitted = queries.sees_payload(actor, task)
-    frames = len(_FRAME.findall(task.traceback))
     return Values(
         permitted=permitted,
         until=onshow.until(session, task.pk) if permitted else None,
         presenting=onshow.is_presenting(session),
-        args=_arguments("argument", "arguments", task.args),
-        kwargs=_arguments("argument by name", "arguments by name", task.kwargs),
-        result=_hidden("a result", task.result),
-        message=_hidden("a message", task.error_message),
-        traceback=_hidden(f"a traceback of {_number(frames, 'frame')}" if frames else "a traceback", task.traceback),
+        **kinds(task),
     )
+
+
+def kinds(task: Task) -> dict[str, Hidden | None]:
+    """What of a task is guarded, by what it is; None where there is nothing."""
+    frames = len(_FRAME.findall(task.traceback))
+    trace = f"a traceback of {_number(frames, 'frame')}" if frames else "a traceback"
+    return {
+        "args": _arguments("argument", "arguments", task.args),
+        "kwargs": _arguments("argument by name", "arguments by name", task.kwargs),
+        "result": _hidden("a result", task.result),
+        "message": _hidden("a message", task.error_message),
+        "traceback": _hidden(trace, task.traceback),
+    }
 
 
 def _hidden(kind: str, text: str) -> Hidden | None:

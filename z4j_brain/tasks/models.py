@@ -35,6 +35,7 @@ class Task(models.Model):
     root_id = models.CharField(max_length=255, blank=True)
     parent_id = models.CharField(max_length=255, blank=True)
     group_id = models.CharField(max_length=255, blank=True)
+    trace_id = models.CharField(max_length=255, blank=True, default="", db_default="")
     retry_of = models.CharField(max_length=255, blank=True)
     schedule = models.CharField(max_length=255, blank=True)
     args = models.TextField(blank=True)
@@ -77,6 +78,9 @@ class Task(models.Model):
             ),
             models.Index(
                 fields=["environment", "parent_id", "-id"], name="task_parent", condition=~models.Q(parent_id="")
+            ),
+            models.Index(
+                fields=["environment", "group_id", "-id"], name="task_group", condition=~models.Q(group_id="")
             ),
         ]
 

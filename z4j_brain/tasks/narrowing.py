@@ -22,7 +22,7 @@ SAME_ID = 1_000
 #: Ids that begin alike are looked for among so many that sort after the beginning.
 NEAR = 200
 #: Indexes in the order in which they are taken: what usually leaves fewest rows first.
-_ORDER: tuple[Column, ...] = ("parent_id", "retry_of", "issue", "error_type", "state", "name", "queue")
+_ORDER: tuple[Column, ...] = ("parent_id", "retry_of", "group_id", "issue", "error_type", "state", "name", "queue")
 #: What may be the beginning of an id, as lists and logs shorten them.
 _SHORT_ID = re.compile(r"[0-9a-f][0-9a-f-]{5,}")
 _AROUND = " \t\r\n\"'`“”‘’«»<>()[]{},;"

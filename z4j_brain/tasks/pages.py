@@ -20,7 +20,21 @@ from z4j_brain.rbac import access, onshow
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.states import Permission
-from z4j_brain.tasks import actions, exporting, masking, originals, queries, replay, telling, verbs
+from z4j_brain.tasks import (
+    actions,
+    exporting,
+    masking,
+    originals,
+    picture,
+    queries,
+    relatives,
+    replay,
+    telling,
+    tracelink,
+    trend,
+    verbs,
+    workflow,
+)
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.query_string import View
 from z4j_brain.tasks.waiting import waiting
@@ -94,9 +108,10 @@ def shown(request: HttpRequest, project: str, environment: str, id: int) -> Http
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
     task = queries.detail(actor, place, id)
+    told = telling.values(actor, request.session, task)
     context = (
-        _story(actor, task)
-        | telling.values(actor, request.session, task)
+        _story(actor, task, values=told["values"].shown)
+        | told
         | {
             "title": task.name or "Unnamed task",
             "crumbs": [{"page": "tasks", "title": "Tasks"}],
@@ -106,6 +121,8 @@ def shown(request: HttpRequest, project: str, environment: str, id: int) -> Http
             "replay": replay.verdict(task) if task.is_final else [],
             "worker": fleet.by_name(actor, place, task.engine, task.worker) if task.worker else None,
             "waiting": waiting(actor, task),
+            "trace_address": tracelink.address(task),
+            "trend": trend.trend(task) if rbac.sees_everything(actor, place) else None,
             "reveals": bool(originals.kids([task.pk])) and Permission.REVEAL in access.permissions(actor, place),
         }
     )
@@ -146,11 +163,16 @@ def hide(request: HttpRequest, project: str, environment: str, id: int) -> HttpR
     return redirect("task", project=project, environment=environment, id=id)
 
 
-def _story(actor: Actor, task: Task) -> dict[str, Any]:
+def _story(actor: Actor, task: Task, *, values: bool) -> dict[str, Any]:
     """What happened to a task, what is around it, and who had a hand in it."""
+    found = relatives.relatives(actor, task)
+    asked = operations.touching(task.environment, "task", [str(task.pk)])[:1]
+    flow = workflow.workflow(found)
     return {
-        "attempts": queries.timeline(task)[::-1],
-        "lineage": queries.lineage(actor, task),
-        "asked": operations.touching(task.environment, "task", [str(task.pk)])[:1],
+        "attempts": queries.timeline(task, values=values)[::-1],
+        "workflow": flow,
+        "picture": picture.picture(flow) if flow else None,
+        "asked": asked,
+        "again": found.retried_as(asked[0].new_task_id) if asked else None,
         "touches": queries.touched(task),
     }

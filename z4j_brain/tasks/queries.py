@@ -1,11 +1,11 @@
-"""Reading tasks: lists, one task, what leads to it and away from it, and what may be done to it."""
+"""Reading tasks: lists, one task, and what may be done to it. What is around one: see `relatives`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import Http404
 from z4j_core import wire
 
@@ -32,7 +32,6 @@ __all__ = [
     "Attempt",
     "Availability",
     "Held",
-    "Lineage",
     "Station",
     "availability",
     "count",
@@ -42,7 +41,6 @@ __all__ = [
     "hello",
     "kinds",
     "late",
-    "lineage",
     "looked_up",
     "page",
     "sees_payload",
@@ -59,24 +57,6 @@ LONG = ("args", "kwargs", "result", "traceback", "truncated", "fold_key")
 PAYLOAD = ("args", "kwargs", "result", "error_message", "traceback")
 #: Values of each kind that a search box offers.
 SUGGESTED = 50
-#: Hops of a chain of retries, and children, that a page shows.
-HOPS = 10
-CHILDREN = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Lineage:
-    """The tasks around one task. `originals`: what it is a retry of, nearest first. `retries`: of it, newest first."""
-
-    originals: tuple[Task, ...]
-    retries: tuple[Task, ...]
-    parent: Task | None
-    root: Task | None
-    children: tuple[Task, ...]
-    more_children: bool
-
-    def __bool__(self) -> bool:
-        return bool(self.originals or self.retries or self.parent or self.root or self.children)
 
 
 def tasks(actor: Actor, environment: Environment) -> QuerySet[Task]:
@@ -177,23 +157,6 @@ def _rows(environment: Environment, held: Held, defer: Sequence[str] = LONG) -> 
     return fetch
 
 
-def lineage(actor: Actor, task: Task) -> Lineage:
-    """What a task is a retry of, its retries, its parent, root and children, as far as the actor sees them."""
-    near = _near(task).filter(access.permissions(actor, task.environment).condition(Task.FACETS))
-    children = list(near.exclude(parent_id="").filter(parent_id=task.task_id).exclude(pk=task.pk)[: CHILDREN + 1])
-    above = {task.parent_id, task.root_id} - {"", task.task_id}
-    found = {row.task_id: row for row in near.filter(task_id__in=above)} if above else {}
-    root = found.get(task.root_id)
-    return Lineage(
-        originals=tuple(_originals(near, task)),
-        retries=tuple(_retries(near, task)),
-        parent=found.get(task.parent_id),
-        root=root if task.root_id != task.parent_id else None,
-        children=tuple(children[:CHILDREN]),
-        more_children=len(children) > CHILDREN,
-    )
-
-
 def touched(task: Task) -> list[audit.Touch]:
     """Who touched this task: entries about it, and about the operations that took it in."""
     asked = operations.touching(task.environment, "task", [str(task.pk)])
@@ -212,32 +175,3 @@ def _with_retries(queryset: QuerySet[Task], held: Held) -> QuerySet[Task]:
         .values("task_id")[:1]
     )
     return queryset.annotate(retried_as=Subquery(newest))
-
-
-def _near(task: Task) -> QuerySet[Task]:
-    rows = Task.objects.filter(environment=task.environment_id, engine=task.engine)
-    return rows.defer(*PAYLOAD, "fold_key").order_by("-id")
-
-
-def _originals(near: QuerySet[Task], task: Task) -> Iterable[Task]:
-    seen = {task.task_id}
-    while task.retry_of and task.retry_of not in seen and len(seen) <= HOPS:
-        found = near.filter(task_id=task.retry_of).first()
-        if found is None:
-            return
-        yield (task := found)
-        seen.add(task.task_id)
-
-
-def _retries(near: QuerySet[Task], task: Task) -> list[Task]:
-    """Retries of the task and of its retries."""
-    found: dict[int, Task] = {}
-    wave = [task.task_id]
-    for _ in range(HOPS):
-        rows = near.exclude(retry_of="").filter(Q(retry_of__in=wave)).exclude(pk__in=[task.pk, *found])[:CHILDREN]
-        fresh = {row.pk: row for row in rows}
-        if not fresh:
-            break
-        found |= fresh
-        wave = [row.task_id for row in fresh.values()]
-    return sorted(found.values(), key=lambda row: -row.pk)

@@ -28,7 +28,7 @@ LEAST = 50
 #: With more ways than that, PostgreSQL takes longer to plan each by itself than to walk it.
 FEW = 3
 
-Column = Literal["", "state", "name", "queue", "error_type", "issue", "retry_of", "parent_id"]
+Column = Literal["", "state", "name", "queue", "error_type", "issue", "retry_of", "parent_id", "group_id"]
 
 _INDEXES: dict[str, str] = {
     "": "task_list",
@@ -39,9 +39,10 @@ _INDEXES: dict[str, str] = {
     "issue": "task_issue",
     "retry_of": "task_retry_of",
     "parent_id": "task_parent",
+    "group_id": "task_group",
 }
 #: Columns whose index leaves out what is empty: a query has to say so in the index's own words.
-_PARTIAL = frozenset({"error_type", "issue", "retry_of", "parent_id"})
+_PARTIAL = frozenset({"error_type", "issue", "retry_of", "parent_id", "group_id"})
 
 Statement = tuple[str, list[Any]]
 

@@ -84,6 +84,15 @@ def test_a_chain_knows_its_parents(rig):
     assert row["parent_id"] == row["root_id"] == last.parent.id
 
 
+def test_a_task_tells_the_trace_that_its_headers_name(rig):
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    with producing(rig):
+        sent = rig.shop.ok.apply_async((1,), headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+    row = suite.becomes(rig, sent.id, State.SUCCEEDED)
+    assert row["trace_id"] == trace
+    assert {event.get("trace_id") for event in rig.records.events(sent.id)} == {trace}
+
+
 def test_the_tasks_of_a_group_share_it_and_have_no_parent(rig):
     shop = rig.shop
     with producing(rig):
@@ -102,6 +111,7 @@ def test_a_chord_calls_its_body_from_one_of_its_tasks(rig):
     header = [result.id for result in body.parent.results]
     assert row["parent_id"] in header
     assert row["root_id"] in header
+    assert row["group_id"] == body.parent.id, "by which the panel tells it from the child of one of them"
     assert {suite.becomes(rig, task_id, State.SUCCEEDED)["group_id"] for task_id in header} == {body.parent.id}
     assert rig.records.events(body.id, "task.enqueued")
 

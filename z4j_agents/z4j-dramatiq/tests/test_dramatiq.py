@@ -20,6 +20,7 @@ from z4j_core.testing.recording import RecordingHost, Records, wait_for
 from z4j_core.testing.rig import Suite
 from z4j_core.wire import Outcome, State
 from z4j_dramatiq import DramatiqEngine
+from z4j_dramatiq.facts import identity
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +167,7 @@ from dramatiq.brokers.stub import StubBroker
 from dramatiq.worker import Worker
 from z4j_core.engine import Target
 from z4j_dramatiq import DramatiqEngine
+from z4j_dramatiq.facts import identity
 
 engine = DramatiqEngine(StubBroker())
 engine.dramatiq_worker = Worker(engine.broker)
@@ -219,3 +221,10 @@ def test_a_worker_whose_master_has_died_signals_nobody():
 def _ends(records):
     kinds = {"task.succeeded", "task.cancelled", "task.failed", "task.dead_lettered"}
     return [event["task_id"] for event in records.events() if event["kind"] in kinds]
+
+
+def test_a_task_tells_the_trace_that_its_option_names():
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    broker = StubBroker(middleware=[])
+    message = dramatiq.Message("default", "pay", (), {}, {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+    assert identity(broker, message)["trace_id"] == trace

@@ -185,3 +185,17 @@ def test_slots_that_are_busy_go_when_they_are_free_and_come_back(loop):
         assert free == 2
 
     loop.run_until_complete(change())
+
+
+def test_a_task_tells_the_trace_that_its_labels_name(memory, loop):
+    broker, _, records = memory
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+    @broker.task(task_name="traced")
+    async def traced() -> None:
+        pass
+
+    loop.run_until_complete(traced.kicker().with_labels(traceparent=f"00-{trace}-00f067aa0ba902b7-01").kiq())
+    told = [event for event in records.events() if event.get("name") == "traced"]
+    assert told
+    assert {event["trace_id"] for event in told} == {trace}

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from celery.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
+from z4j_core import traceparent
 from z4j_core.secret_text import redact
 from z4j_core.wire import Error, Reason
 
@@ -44,6 +45,7 @@ def identity(facts: Mapping[str, Any]) -> dict[str, Any]:
         # After a retry Celery calls a task its own parent.
         "parent_id": facts.get("parent_id") if facts.get("parent_id") != task_id else None,
         "group_id": facts.get("group"),
+        "trace_id": traceparent.trace_id(facts.get(traceparent.NAME)),
         "retry_of": facts.get(RETRY_OF),
         "schedule": next((facts[name] for name in SCHEDULES if facts.get(name)), None),
         "eta": micros(facts.get("eta")),

@@ -59,7 +59,8 @@ _PROOF: Final = _FINAL | {_STARTED}
 
 #: What is shown as the last event has it that tells it at all: a text, or a number.
 _TEXTS: Final = frozenset((
-    "name", "queue", "worker", "root_id", "parent_id", "group_id", "retry_of", "schedule", "args", "kwargs", "vault",
+    "name", "queue", "worker", "root_id", "parent_id", "group_id", "trace_id", "retry_of", "schedule", "args", "kwargs",
+    "vault",
 ))  # fmt: skip
 _NUMBERS: Final = frozenset(("max_attempts", "priority", "expires"))
 _TOLD: Final = _TEXTS | _NUMBERS

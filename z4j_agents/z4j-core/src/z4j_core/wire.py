@@ -158,6 +158,7 @@ class Event(TypedDict):
     root_id: NotRequired[str]
     parent_id: NotRequired[str]
     group_id: NotRequired[str]
+    trace_id: NotRequired[str]
     retry_of: NotRequired[str]
     schedule: NotRequired[str]
     eta: NotRequired[int]

@@ -10,6 +10,7 @@ from typing import Any, Final
 import dramatiq
 from dramatiq.common import q_name
 from dramatiq.message import Message
+from z4j_core import traceparent
 from z4j_core.safety import guard
 
 ENGINE: Final = "dramatiq"
@@ -44,6 +45,7 @@ def identity(broker: dramatiq.Broker, message: Any) -> dict[str, Any]:
         "priority": _actor_option(broker, message, "priority"),
         "expires": (message.message_timestamp + age) * 1000 if isinstance(age, int) else None,
         "group_id": options.get("group_completion_uuid"),
+        "trace_id": traceparent.trace_id(options.get(traceparent.NAME)),
     }
     return without_nothing(facts)
 

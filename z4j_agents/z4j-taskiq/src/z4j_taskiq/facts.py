@@ -10,6 +10,7 @@ from typing import Any, Final
 from taskiq import AsyncBroker
 from taskiq.acks import AckableMessage
 from taskiq.message import TaskiqMessage
+from z4j_core import traceparent
 from z4j_core.wire import Reason
 
 ENGINE: Final = "taskiq"
@@ -49,6 +50,7 @@ def identity(broker: AsyncBroker, message: TaskiqMessage) -> dict[str, Any]:
         "max_attempts": attempts_of(broker, labels),
         "priority": whole(labels.get("priority")),
         "schedule": str(labels.get("schedule_id") or ""),
+        "trace_id": traceparent.trace_id(labels.get(traceparent.NAME)),
     }
     return without_nothing(facts)
 
