@@ -174,7 +174,7 @@ def registered(request: HttpRequest, project: str, environment: str) -> HttpResp
     page = keyset.page(
         rows.filter(name__icontains=text) if text else rows, request.GET.get("cursor"), REGISTERED, order="name"
     )
-    offers = {one.engine: reach(place, one.engine).offer("run") for one in page.results}
+    offers = {engine: reach(place, engine).offer("run") for engine in {one.engine for one in page.results}}
     context = {
         "title": "Run a task",
         "crumbs": [{"page": "tasks", "title": "Tasks"}],

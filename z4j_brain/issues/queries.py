@@ -22,7 +22,7 @@ from z4j_brain.issues.models import Hour, Issue
 from z4j_brain.issues.states import IssueState
 from z4j_brain.lib.listing import invalid
 from z4j_brain.lib.problem import Fault
-from z4j_brain.rbac import access
+from z4j_brain.rbac import access, electors
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment, User
@@ -148,9 +148,7 @@ def person(name: str) -> User | None:
 
 def people(environment: Environment) -> list[User]:
     """Who may look after an issue here: whoever sees the environment."""
-    everybody = User.objects.filter(is_active=True).order_by("username")
-    seen = (user for user in everybody.iterator() if sees(user, environment))
-    return [user for user, _ in zip(seen, range(OFFERED), strict=False)]
+    return electors.seers(environment)[:OFFERED]
 
 
 def sees(user: User, environment: Environment) -> bool:

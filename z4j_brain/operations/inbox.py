@@ -77,4 +77,7 @@ def waiting(actor: Actor, environment: Environment) -> list[Approval]:
     if not rbac.may(actor, Permission.APPROVE, environment):
         return []
     rows = approvals(actor, environment).filter(state=ApprovalState.PENDING, expires_at__gt=timezone.now())
-    return [one for one in rows.order_by("id")[:MOST] if approval.refusal(one, actor) is None]
+    found = list(rows.order_by("id")[:MOST])
+    for one in found:
+        one.environment = environment
+    return [one for one in found if approval.refusal(one, actor) is None]

@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from z4j_brain.lib.problem import Problem
-from z4j_brain.rbac import access, policies, rank
+from z4j_brain.rbac import access, holdings, policies, rank
 from z4j_brain.rbac.access import Decision
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.granted import Invitation
@@ -127,11 +127,17 @@ def refusal(approval: Approval, actor: Actor) -> Decision | None:
         return Decision(False, True, "nobody_behind", text)
     if people(actor) & set(approval.people):
         return Decision(False, True, "own_request", "Nobody approves what they, or a token of theirs, have asked for.")
-    if actor.user is not None and _is_guest(actor.user, approval):
+    if actor.user is not None and _hosts(actor) & set(approval.people) and _is_guest(actor.user, approval):
         return Decision(False, True, "own_guest", "Whoever asked invited you to your account: somebody else approves.")
     if approval.by_owners and not rank.is_owner(actor, place_of(approval)):
         return Decision(False, True, "rank", "Only another owner agrees to what only an owner could do.")
     return None
+
+
+def _hosts(actor: Actor) -> set[str]:
+    """The ids of whoever invited this person to their account: nobody, for most."""
+    made = Invitation.objects.filter(is_new_account=True, accepted_by=actor.user)
+    return holdings.once(actor, "hosts", lambda: {str(pk) for pk in made.values_list("invited_by", flat=True)})
 
 
 def _is_guest(user: User, approval: Approval) -> bool:

@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from z4j_brain.rbac import holdings
 from z4j_brain.rbac.granted import Grant, Group, GroupMember
 from z4j_brain.rbac.models import Environment, EnvironmentUserObjectPermission, ProjectUserObjectPermission, User
+from z4j_brain.rbac.reach import Reach
 from z4j_brain.rbac.states import Effect, Permission
 
 #: People that are named at most.
@@ -30,6 +31,18 @@ def holders(environment: Environment, *wanted: Permission) -> list[User]:
     place = (environment.project_id, environment.pk)
     found = [one for one in people if one.is_superuser or _may(one, held[one.pk], given[one.pk], wanted, place)]
     return found[:_NAMED]
+
+
+def seers(environment: Environment) -> list[User]:
+    """People in force who see all that is in an environment, by name."""
+    held, given = _by_membership(environment, [Permission.VIEW]), _by_grant(environment)
+    known = Q(pk__in=held.keys() | given.keys()) | Q(is_superuser=True)
+    place = (environment.project_id, environment.pk)
+    return [
+        one
+        for one in User.objects.filter(known, is_active=True).order_by("username")
+        if one.is_superuser or _reach(one, held[one.pk], given[one.pk], Permission.VIEW, place).is_everywhere
+    ]
 
 
 def behind(subject: Any) -> set[UUID]:
@@ -74,8 +87,13 @@ def _gives(grant: Grant, permission: Permission) -> bool:
 def _may(
     user: User, held: Collection[str], given: list[Grant], wanted: Iterable[Permission], place: holdings.Place
 ) -> bool:
-    standing = holdings.Standing(user, None)
-    return all(holdings.reaching(standing, given, held, one, place).is_somewhere for one in wanted)
+    return all(_reach(user, held, given, one, place).is_somewhere for one in wanted)
+
+
+def _reach(
+    user: User, held: Collection[str], given: list[Grant], permission: Permission, place: holdings.Place
+) -> Reach:
+    return holdings.reaching(holdings.Standing(user, None), given, held, permission, place)
 
 
 def allowed_to(group: Group) -> QuerySet[Grant]:

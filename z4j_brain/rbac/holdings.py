@@ -66,19 +66,19 @@ def remembering(actor: Actor) -> Actor:
 
 def standing(actor: Actor) -> Standing | None:
     """The actor as the database knows them now; None when they, or their token, are out of force."""
-    return _once(actor, "standing", lambda: _standing(actor))
+    return once(actor, "standing", lambda: _standing(actor))
 
 
 def grants(actor: Actor) -> list[Grant]:
     """The grants to the actor and to their groups that have not expired."""
-    return _once(actor, "grants", lambda: _grants(actor))
+    return once(actor, "grants", lambda: _grants(actor))
 
 
 def reach(actor: Actor, found: Standing, permission: Permission, place: Place) -> Reach:
     """How far the permission reaches in this place."""
     if found.is_superuser:
         return Reach(whole=found.bounds(permission, place))
-    held = _once(actor, place, lambda: _codenames(found, [place])[place])
+    held = once(actor, place, lambda: _codenames(found, [place])[place])
     return reaching(found, grants(actor), held, permission, place)
 
 
@@ -106,7 +106,7 @@ def reaching(
 
 def touched(actor: Actor, found: Standing) -> dict[Place, list[str]]:
     """The environments that grants to the actor are about, and what is held in each by membership."""
-    return _once(actor, "touched", lambda: _touched(actor, found))
+    return once(actor, "touched", lambda: _touched(actor, found))
 
 
 def _touched(actor: Actor, found: Standing) -> dict[Place, list[str]]:
@@ -122,7 +122,8 @@ def _touched(actor: Actor, found: Standing) -> dict[Place, list[str]]:
     return {place: list(held) for place, held in _codenames(found, places).items()}
 
 
-def _once(actor: Actor, key: Hashable, look: Callable[[], Found]) -> Found:
+def once(actor: Actor, key: Hashable, look: Callable[[], Found]) -> Found:
+    """What an actor of a request remembers under a key; looked up the first time, and each time for any other."""
     if actor.known is None:
         return look()
     if key not in actor.known:
