@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import pytest
-from channels.layers import get_channel_layer
+from channels.layers import InMemoryChannelLayer, channel_layers, get_channel_layer
 from django.db import transaction
 
 from z4j_brain.lib import nudge
@@ -34,6 +35,34 @@ def test_a_thread_reaches_open_pages_and_waiting_polls(unbound):
 
     assert sent == {"type": "nudge", "kind": "task", "ids": [str(n) for n in range(50)]}
     assert woken == {"type": "wake"}
+
+
+def test_a_thread_that_speaks_while_the_server_starts_makes_no_second_layer(unbound, monkeypatch):
+    made, enough = [], threading.Event()
+
+    def make(name):
+        time.sleep(0.1)  # as a machine with much to do
+        made.append(InMemoryChannelLayer())
+        return made[-1]
+
+    def speak():
+        while not enough.is_set():
+            nudge.wake(7)
+
+    async def serve():
+        nudge.bind(asyncio.get_running_loop())
+        get_channel_layer()
+        enough.set()
+        await asyncio.to_thread(speaker.join)
+        await asyncio.sleep(0.1)
+
+    monkeypatch.setattr(channel_layers, "backends", {})
+    monkeypatch.setattr(channel_layers, "make_backend", make)
+    speaker = threading.Thread(target=speak)
+    speaker.start()
+    asyncio.run(serve())
+
+    assert len(made) == 1
 
 
 def test_without_a_server_a_nudge_is_quietly_nothing(unbound):

@@ -37,8 +37,15 @@ _numbers = itertools.count()
 
 
 def bind(loop: asyncio.AbstractEventLoop) -> None:
-    """Remember the server's loop. A process without one (a shell, a command) sends nothing."""
+    """Remember the server's loop. A process without one (a shell, a command) sends nothing.
+
+    The channel layer is made here, before any thread can ask for it: made by two at once there would be two of them,
+    and what listens on the one would hear nothing of what is sent by the other.
+    """
     global _loop
+    if loop is _loop:
+        return
+    get_channel_layer()
     _loop = loop
 
 
