@@ -8,6 +8,7 @@ import re
 import uuid
 from datetime import datetime, timedelta
 from html import unescape
+from urllib.parse import parse_qsl
 
 import pytest
 from django.utils import timezone
@@ -155,6 +156,19 @@ def test_overview_and_statistics_say_what_the_api_says(get):
 def listed(page):
     """How many tasks the list says it is about."""
     return int(re.search(r'id="tasks-count"[^>]*>([\d,]+)', page)[1].replace(",", ""))
+
+
+def test_the_failures_of_the_overview_lead_to_the_very_tasks_they_count(get):
+    for name in ("24h", "7d", "30d", CUSTOM[1]):
+        query, page = asked(name)
+        shown = get(HERE, **page).content.decode()
+        strip = shown.partition('class="metrics')[2].partition("</dl>")[0]
+        links = re.findall(rf'<a href="({HERE}tasks/[^"]*)">([\d,]+) \w[\w ]*</a>', strip)
+        assert sum(int(number) for _, number in links) == get(API, **query).json()["total"]["failed"] > 0
+        assert all(("since=" in address) is (name in ("24h", "7d")) for address, _ in links)
+        for address, number in links:
+            path, _, wanted = unescape(address).partition("?")
+            assert listed(get(path, **dict(parse_qsl(wanted))).content.decode()) == int(number), address
 
 
 @pytest.mark.parametrize("about", [{"queue": "a"}, {"name": "shop.send"}], ids=str)

@@ -20,6 +20,7 @@ from z4j_brain.lib import nudge
 from z4j_brain.lib.batch import ParsedEvent
 from z4j_brain.lib.bulk import EPOCH, MAX_TIME, micros
 from z4j_brain.operations import outbox
+from z4j_brain.stats import ingest as stats
 from z4j_brain.stats.states import Grain
 
 MAX_QUEUES = 100
@@ -170,7 +171,10 @@ def _apply(agent: Agent, event: dict[str, Any]) -> Worker | None:
         worker.offline_at = timezone.now()
         worker.running = []
     else:
+        before = worker.code
         _describe(worker, agent, data)
+        if worker.code and worker.code != before:
+            stats.deployed(worker.environment_id, worker.engine, worker.code, worker.started_at)
     worker.save()
     if ended:
         outbox.confirm(agent.environment_id, WORKER, {worker.pk: outbox.ENDED})

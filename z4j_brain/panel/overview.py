@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,16 +14,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from z4j_brain.agents.states import Presence
-from z4j_brain.alerts import queries as alerts
-from z4j_brain.fleet import findings, flows
+from z4j_brain.fleet import flows
 from z4j_brain.fleet import queries as fleet
-from z4j_brain.fleet.flows import Flow
+from z4j_brain.fleet.flows import Flow, Outlook
 from z4j_brain.fleet.models import Worker
-from z4j_brain.issues import queries as issues
-from z4j_brain.issues import view as issue_words
-from z4j_brain.issues.states import IssueState
-from z4j_brain.lib.words import percent, plural
+from z4j_brain.lib.bulk import EPOCH
 from z4j_brain.operations import queries as operations
+from z4j_brain.panel import matters
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
@@ -34,26 +30,18 @@ from z4j_brain.stats.queries import Group, Table
 from z4j_brain.stats.view import View, told
 
 #: What each part of the page shows at most.
-MATTERS, QUEUES, NAMES, OPERATIONS, WORKERS = 5, 8, 5, 4, 200
-#: A name with fewer failures, or a smaller share of them, is not worth a line.
-FAILURES, SHARE = 5, 0.05
-#: Alerts that go on, and issues that are back, each with a line of its own.
-ALERTS, RETURNED = 2, 2
-#: Schedules in trouble that are counted, and names that one sentence holds.
-SCHEDULES, NAMED = 20, 3
-
-
-@dataclass(frozen=True, slots=True)
-class Matter:
-    """Something that wants attention: what, why, and the page that goes on with it. `tone`: the class of its icon."""
-
-    icon: str
-    tone: str
-    what: str
-    why: str
-    page: str
-    query: str = ""
-    step: str = "Look"
+MATTERS, QUEUES, NAMES, OPERATIONS, WORKERS, SCHEDULES, VERSIONS = 5, 8, 5, 5, 200, 4, 4
+#: Outlooks of queues, what takes longest to drain first; those that drain stand by how long that takes.
+_SLOWEST = (
+    Outlook.UNSERVED,
+    Outlook.FILLS,
+    Outlook.STANDS,
+    Outlook.PAUSED,
+    Outlook.KEEPS,
+    Outlook.DRAINS,
+    Outlook.STALE,
+    Outlook.EMPTY,
+)
 
 
 @require_GET
@@ -64,90 +52,38 @@ def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     if not rbac.sees_everything(actor, place):  # its figures count what they do not see
         return redirect("tasks", project=project, environment=environment)
     view = View.of(request.GET)
+    facts = told(place, view.asked)
     names = stats.by_name(place.pk, view.span)
     queues = _flows(actor, place)
-    heard = fleet.workers(actor, place).filter(offline_at=None, heartbeat_at__gte=timezone.now() - fleet.RECENT)
-    workers = list(heard.order_by("-heartbeat_at")[:WORKERS])
-    matters = [
-        *_alerts(actor, place),
-        *_wrong(actor, place),
-        *_returned(actor, place),
-        *_schedules(actor, place),
-        *map(_filling, filter(_fills, queues)),
-        *_failing(names),
+    troubled = schedules.troubled(actor, place, matters.SCHEDULES)
+    found = [
+        *matters.alerting(actor, place),
+        *matters.deployed(facts["worse"]),
+        *matters.wrong(actor, place),
+        *matters.returned(actor, place),
+        *matters.scheduled(actor, place, troubled),
+        *matters.filling(queues),
+        *matters.failing(names),
+        *matters.asked(actor, place),
     ]
-    context = told(place, view.asked) | {
+    context = facts | {
         "title": "Overview",
         "environment": place,
         "view": view,
-        "matters": matters[:MATTERS],
-        "more_matters": len(matters) - MATTERS,
+        "matters": found[:MATTERS],
+        "more_matters": found[MATTERS:],
+        "matter_count": len(found),
         "flows": queues[:QUEUES],
+        "backlog": fleet.totals(actor, place),
+        "deepest": max(queues, key=lambda flow: flow.queue.depth, default=None),
         "slowest": _most(names, lambda group: group.totals.runtime_ms.p95 or 0),
         "failing": _most(names, lambda group: group.totals.failed),
         "names": names,
-        "fleet": _fleet(workers),
+        "fleet": _fleet(_workers(actor, place)),
         "operations": list(operations.asked(actor, place).order_by("-id")[:OPERATIONS]),
+        "troubled": troubled[:SCHEDULES],
     }
     return render(request, "panel/overview.html", context)
-
-
-def _fills(flow: Flow) -> bool:
-    return flow.fills
-
-
-def _alerts(actor: Actor, place: Environment) -> Iterator[Matter]:
-    """What rules have found and is not over, the newest first."""
-    going_on = alerts.alerts(actor, place).filter(ended_at=None).order_by("-id")[:ALERTS]
-    for alert in going_on:
-        what = f"{alert.rule_name}: {alert.subject}" if alert.subject else alert.rule_name
-        yield Matter("triangle-alert", "failed-i", what, alert.text, "alert-history")
-
-
-def _returned(actor: Actor, place: Environment) -> Iterator[Matter]:
-    """Issues that somebody resolved and that failed again."""
-    open_ones = issues.issues(actor, place).filter(state=IssueState.OPEN, regressed_at__isnull=False)
-    for issue in open_ones.order_by("-regressed_at")[:RETURNED]:
-        what = f"{issue_words.title(issue)} in {issue.name or 'unnamed tasks'} is {issue_words.back(issue)}"
-        yield Matter("bug", "failed-i", what, f"{plural(issue.count, 'task')} stand failed with it.", "issues")
-
-
-def _wrong(actor: Actor, place: Environment) -> Iterator[Matter]:
-    for found in islice(findings.wrong(actor, place), 2):
-        where = f" On {found.where}." if found.where else ""
-        yield Matter("stethoscope", "failed-i" if found.grave else "warn-i", found.what, found.fix + where, "doctor")
-
-
-def _schedules(actor: Actor, place: Environment) -> Iterator[Matter]:
-    """Those whose last run went wrong, as one matter, and schedulers that fell silent."""
-    found = schedules.troubled(actor, place, SCHEDULES)
-    if found:
-        names = ", ".join(one.key for one in found[:NAMED]) + (" and more" if len(found) > NAMED else "")
-        many = f"{SCHEDULES}+" if len(found) == SCHEDULES else f"{len(found)}"
-        what = f"{many} schedule{'s' * (len(found) > 1)} did not run as {'they' if len(found) > 1 else 'it'} should"
-        why = f"{names}: the last run failed, or there was none."
-        yield Matter("calendar-clock", "failed-i", what, why, "schedules", "state=trouble")
-    silent = schedules.silent(actor, place)
-    if silent:
-        what = f"{' and '.join(silent[:NAMED])} {'is' if len(silent) == 1 else 'are'} not heard any more"
-        why = "Whether their schedules run is unknown until then. Look at the process in which the scheduler runs."
-        yield Matter("calendar-clock", "warn-i", what, why, "schedules", "state=silent")
-
-
-def _filling(flow: Flow) -> Matter:
-    why = f"{plural(flow.queue.depth, 'task')} wait. {flow.came} came in, {flow.went} went out."
-    query = urlencode({"queue": flow.queue.name, "engine": flow.queue.engine, "since": flows.PACE})
-    return Matter("trending-up", "warn-i", f"{flow.queue.name} {flow.forecast}", why, "statistics", query)
-
-
-def _failing(names: Table) -> Iterator[Matter]:
-    for group in names.groups:
-        totals = group.totals
-        if totals.failed >= FAILURES and (totals.failure_rate or 0) >= SHARE:
-            what = f"{percent(totals.failure_rate)} of {group.key or 'unnamed tasks'} failed"
-            why = f"{totals.failed:,} of {plural(totals.ended, 'task')} since {names.span.since:%H:%M UTC on %d %b}."
-            query = f"{urlencode({'name': group.key, 'engine': group.engine, 'state': totals.failures[0][0]})}"
-            yield Matter("bug", "failed-i", what, why, "tasks", f"{query}&{names.span.limits}", "Show")
 
 
 def _most(names: Table, order: Any) -> list[tuple[Group, str, str]]:
@@ -157,20 +93,51 @@ def _most(names: Table, order: Any) -> list[tuple[Group, str, str]]:
 
 
 def _flows(actor: Actor, place: Environment) -> list[Flow]:
-    """The queues that hold most, first those that fill."""
+    """Of the queues that hold most, first those that take longest until they are empty, if they ever are."""
     queues = list(fleet.queues(actor, place).order_by("-depth", "name")[: QUEUES * 2])
-    return sorted(flows.flows(actor, place, queues), key=lambda flow: not flow.fills)
+    return sorted(flows.flows(actor, place, queues), key=_urgency)
+
+
+def _urgency(flow: Flow) -> tuple[int, float]:
+    return _SLOWEST.index(flow.outlook), -(flow.drains_s or flow.queue.depth)
+
+
+def _workers(actor: Actor, place: Environment) -> list[Worker]:
+    heard = fleet.workers(actor, place).filter(offline_at=None, heartbeat_at__gte=timezone.now() - fleet.RECENT)
+    return list(heard.order_by("-heartbeat_at")[:WORKERS])
 
 
 def _fleet(workers: Iterable[Worker]) -> dict[str, Any]:
     some = list(workers)
     online = [worker for worker in some if worker.state == Presence.ONLINE]
     busy, slots = sum(len(worker.running) for worker in online), sum(worker.size for worker in online)
+    codes = Counter(worker.code for worker in online if worker.code)
     return {
         "online": len(online),
         "silent": len(some) - len(online),
         "busy": busy,
         "slots": slots,
         "engines": sorted({worker.engine for worker in online}),
-        "codes": sorted({worker.code for worker in online} - {""}),
+        "codes": codes.most_common(VERSIONS),
+        "more_codes": max(len(codes) - VERSIONS, 0),
+        "mixed": _mixed(online),
     }
+
+
+def _mixed(online: Iterable[Worker]) -> str:
+    """That an engine runs older code beside its newest, in a sentence; empty where each runs one version.
+
+    The newest is the one whose first worker that runs now started last, as the page of workers has it.
+    """
+    engines: dict[str, dict[str, list[Worker]]] = defaultdict(lambda: defaultdict(list))
+    for worker in online:
+        if worker.code:
+            engines[worker.engine][worker.code].append(worker)
+    mixed = {engine: codes for engine, codes in engines.items() if len(codes) > 1}
+    if not mixed:
+        return ""
+    engine, codes = max(mixed.items(), key=lambda one: sum(map(len, one[1].values())))
+    newest = max(codes, key=lambda code: min(worker.started_at or EPOCH for worker in codes[code]))
+    count = sum(map(len, codes.values()))
+    old = count - len(codes[newest])
+    return f"{old} of the {count} {engine} workers still run{'s' * (old == 1)} older code than {newest}."

@@ -20,6 +20,7 @@ from z4j_brain.agents import matrix
 from z4j_brain.agents import queries as agents
 from z4j_brain.fleet import findings
 from z4j_brain.lib.source import pack
+from z4j_brain.panel import finding
 from z4j_brain.rbac import access, actions
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import SETUP_LINK, Actor
@@ -60,7 +61,9 @@ def jump(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     held = access.permissions(actor, place)
     found = tasks.page(place, unlimited, None, FOUND, held).results if text else []
     if "HX-Request" in request.headers:
-        return render(request, "components/palette_found.html", {"tasks": found, "environment": place})
+        groups = finding.found(actor, place, text)
+        context = {"tasks": found, "groups": groups, "environment": place}
+        return render(request, "components/palette_found.html", context)
     if len(found) == 1:
         return redirect("task", project=project, environment=environment, id=found[0].pk)
     listed = reverse("tasks", kwargs={"project": project, "environment": environment})

@@ -31,11 +31,13 @@ from z4j_brain.operations import inbox, verbs
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.operations.states import ItemOutcome, ItemProgress, OperationState
 from z4j_brain.operations.verbs import Verb
+from z4j_brain.panel import finding
 from z4j_brain.rbac import approvals, freezes
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Approval
 from z4j_brain.rbac.states import ApprovalState, Permission
+from z4j_brain.schedules.states import RunState
 from z4j_brain.stats import figures
 from z4j_brain.stats import queries as stats
 from z4j_brain.stats.filters import TIMES, listed
@@ -108,6 +110,14 @@ def outcome(item: Item, extra: str = "") -> SafeString:
 @register.simple_tag
 def approval_state(approval: Approval, extra: str = "") -> SafeString:
     return mark(ApprovalState(approval.state), extra)
+
+
+@register.simple_tag
+def run_state(schedule: Any) -> SafeString:
+    """What became of the last run of a schedule in trouble, see `schedules.view.troubled`."""
+    if schedule.last_overlapped and schedule.last_state == RunState.OK:
+        return _marked("retrying", "layers", "Overlapped", "bare")
+    return mark(RunState(schedule.last_state), "bare")
 
 
 @register.filter
@@ -235,6 +245,12 @@ def to(context: template.Context, page: str, **names: Any) -> str:
 def roles(context: template.Context) -> str:
     """The reader's roles in the environment on the screen."""
     return ", ".join(rbac.roles(Actor.of(context["request"]), context["environment"])).lower()
+
+
+@register.simple_tag(takes_context=True)
+def deeds(context: template.Context) -> list[finding.Deed]:
+    """What the reader may do here, for the palette."""
+    return finding.deeds(Actor.of(context["request"]), context["environment"])
 
 
 @register.simple_tag(takes_context=True)

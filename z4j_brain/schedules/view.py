@@ -24,7 +24,7 @@ from z4j_brain.schedules.ticks import Ticks
 #: Processes of schedulers that are looked at, and sources and engines that the list can be narrowed to.
 SCHEDULERS, CHOICES = 500, 50
 #: What somebody should look at: the last run that is over went wrong, or there was none.
-WRONG = (RunState.FAILED, RunState.MISSED, RunState.REPORTED)
+WRONG = (RunState.FAILED, RunState.MISSED, RunState.REPORTED, RunState.UNKNOWN)
 
 
 class Standing(models.TextChoices):
@@ -172,7 +172,9 @@ def standing(schedule: Schedule, silent: bool) -> Standing:
 
 
 def troubled(actor: Actor, environment: Environment, most: int) -> list[Schedule]:
-    """Enabled schedules whose last run went wrong, the latest first; `last_state` and `last_moment` say of it."""
+    """Enabled schedules whose last run went wrong, is not known, or began before the one before it had finished, the
+    latest first; `last_state`, `last_overlapped` and `last_moment` say of it.
+    """
     here = _judged(schedules(actor, environment)).filter(_is(Standing.TROUBLE, ()))
     return list(here.order_by("-last_moment")[:most])
 
@@ -192,6 +194,7 @@ def _judged(here: QuerySet[Schedule]) -> QuerySet[Any]:
     over = Run.objects.filter(schedule=OuterRef("pk")).exclude(state=RunState.PENDING).order_by("-moment", "-pk")
     return here.annotate(
         last_state=Coalesce(Subquery(over.values("state")[:1]), Value(""), output_field=CharField()),
+        last_overlapped=Coalesce(Subquery(over.values("overlapped")[:1]), Value(False)),
         last_moment=Subquery(over.values("moment")[:1]),
     )
 
@@ -208,7 +211,7 @@ def _is(one: Standing, alive: Collection[str]) -> Q:
         case Standing.SILENT:
             return there & Q(enabled=True) & ~Q(source__in=list(alive))
         case Standing.TROUBLE:
-            return there & Q(enabled=True, last_state__in=WRONG)
+            return there & Q(enabled=True) & (Q(last_state__in=WRONG) | Q(last_overlapped=True))
 
 
 def counted(here: QuerySet[Schedule]) -> dict[str, int]:

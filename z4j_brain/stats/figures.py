@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import log10
 
+from z4j_brain.stats.deploys import Seen
 from z4j_brain.stats.queries import Point, Series
 from z4j_brain.stats.spans import moment
 from z4j_brain.stats.totals import Totals
@@ -20,6 +21,8 @@ FOOT, TOP, HANG, BOTTOM = 74.0, 3.0, 76.0, 98.0
 #: Distances of the labels of a time axis, seconds, and how many there are at most.
 TICKS = (300, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 1_209_600, 2_592_000, 7_776_000)
 MAX_TICKS = 6
+#: Labels of one axis stand at least this part of it apart; letters of a version that are shown there.
+APART, LETTERS = 0.09, 12
 #: Levels of a scale of durations, milliseconds: decades, as far as there are words for them.
 LEVELS = [0.001, 0.01, 0.1, 1, 10, 100, 1e3, 1e4, 6e4, 6e5, 3.6e6, 3.6e7, 8.64e7, 8.64e8, 8.64e9]
 
@@ -29,6 +32,17 @@ class Tick:
     at: str
     text: str
     place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment to tell of: a line across a chart at `x`, and its word on the axis where there is room."""
+
+    x: str
+    at: str
+    text: str
+    place: str
+    deploy: Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +57,7 @@ class Bars:
     most: int
     most_failed: int
     ticks: tuple[Tick, ...]
+    marks: tuple[Mark, ...] = ()
 
     @property
     def start(self) -> int:
@@ -77,6 +92,7 @@ class Lines:
     levels: tuple[tuple[float, str], ...]
     figures: str
     ticks: tuple[Tick, ...]
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +108,9 @@ class Curves:
     ticks: tuple[Tick, ...]
 
 
-def bars(series: Series) -> Bars:
+def bars(series: Series, deploys: Sequence[Seen] = ()) -> Bars:
     points = tuple(_fewer(series.points, BARS))
+    marks = tuple(_marks(points, deploys))
     most = max(point.totals.ended - point.totals.failed for point in points)
     most_failed = max(point.totals.failed for point in points)
     up, down = (FOOT - TOP) / (most or 1), (BOTTOM - HANG) / (most_failed or 1)
@@ -107,10 +124,12 @@ def bars(series: Series) -> Bars:
         failed.append(_box(x, across, HANG, HANG + totals.failed * down))
     step = int((points[0].end - points[0].start).total_seconds())
     paths = {"succeeded": "".join(succeeded), "other": "".join(other), "failed": "".join(failed)}
-    return Bars(points, step, **paths, most=most, most_failed=most_failed, ticks=tuple(_ticks(points)))
+    return Bars(
+        points, step, **paths, most=most, most_failed=most_failed, ticks=tuple(_ticks(points, marks)), marks=marks
+    )
 
 
-def lines(points: Sequence[Point], measure: str) -> Lines | None:
+def lines(points: Sequence[Point], measure: str, deploys: Sequence[Seen] = ()) -> Lines | None:
     """Of `runtime_ms` or `wait_ms`; None where nothing was measured."""
     figures = [getattr(point.totals, measure) for point in points]
     known = [value for found in figures for value in found if value is not None]
@@ -122,7 +141,8 @@ def lines(points: Sequence[Point], measure: str) -> Lines | None:
     p50, p95, p99 = (_path(column) for column in places)
     step = int((points[0].end - points[0].start).total_seconds())
     told = " ".join(",".join("" if value is None else f"{value:.4g}" for value in found) for found in figures)
-    return Lines(int(points[0].start.timestamp()), step, p50, p95, p99, shown, told, tuple(_ticks(points)))
+    start, marks = int(points[0].start.timestamp()), tuple(_marks(points, deploys))
+    return Lines(start, step, p50, p95, p99, shown, told, tuple(_ticks(points, marks)), marks)
 
 
 def curves(points: Sequence[Point], **values: Sequence[float | None]) -> Curves:
@@ -200,14 +220,29 @@ def _height(value: float | None, levels: Sequence[float]) -> float | None:
     return 97 - (log10(value) - low) / (high - low) * 92
 
 
-def _ticks(points: Sequence[Point]) -> Iterator[Tick]:
+def _marks(points: Sequence[Point], deploys: Sequence[Seen]) -> Iterator[Mark]:
+    """One of several that stand close together has its word on the axis: the last."""
+    start, end = points[0].start, points[-1].end
+    shares = [(deploy.at - start) / (end - start) for deploy in deploys]
+    for at, (deploy, share) in enumerate(zip(deploys, shares, strict=True)):
+        is_last = at + 1 == len(shares) or shares[at + 1] - share >= APART
+        text = deploy.code if len(deploy.code) <= LETTERS else f"{deploy.code[: LETTERS - 1]}…"
+        yield Mark(_short(share * WIDTH), f"{share * 100:.2f}%", text if is_last else "", _place(share), deploy)
+
+
+def _place(share: float) -> str:
+    return "first" if share < 0.03 else "last" if share > 0.97 else ""
+
+
+def _ticks(points: Sequence[Point], marks: Sequence[Mark] = ()) -> Iterator[Tick]:
+    """What a mark says comes before what a tick would say there."""
     start, end = int(points[0].start.timestamp()), int(points[-1].end.timestamp())
     length = end - start
     step = next((step for step in TICKS if length <= step * MAX_TICKS), TICKS[-1])
     for at in range(-(-start // step) * step, end + 1, step):
         share = (at - start) / length
-        place = "first" if share < 0.03 else "last" if share > 0.97 else ""
-        yield Tick(f"{share * 100:.2f}%", _label(moment(at), step), place)
+        if all(abs(share - float(mark.x) / WIDTH) >= APART for mark in marks if mark.text):
+            yield Tick(f"{share * 100:.2f}%", _label(moment(at), step), _place(share))
 
 
 def _label(at: datetime, step: int) -> str:

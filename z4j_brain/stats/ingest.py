@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from django.utils import timezone
+
 from z4j_brain.lib import bulk
 from z4j_brain.stats import histogram
-from z4j_brain.stats.models import ByName, ByQueue, Rollup
+from z4j_brain.stats.models import ByName, ByQueue, Deploy, Rollup
 from z4j_brain.stats.states import ENDS, SUMS, Grain
 
 _MILLION = 1_000_000
@@ -22,6 +25,8 @@ _RETRIES = SUMS.index("retries")
 _RUNTIME = SUMS.index("runtime_us")
 _END = {state: SUMS.index(state) for state in ENDS}
 _HISTOGRAMS = ("runtimes", "waits")
+#: Versions of code that one environment remembers; the oldest are forgotten.
+MOST_DEPLOYS = 500
 
 
 class Arrival(NamedTuple):
@@ -143,3 +148,17 @@ def _merged(text: str, more: dict[int, int]) -> str:
 
 def _fresh(change: Change) -> tuple[Any, ...]:
     return (*change.sums, histogram.dump(change.runtimes), histogram.dump(change.waits))
+
+
+def deployed(environment_id: int, engine: str, code: str, at: datetime | None) -> None:
+    """A worker of this version of the users' code has started. Only the first of them is told of."""
+    here = Deploy.objects.filter(environment=environment_id)
+    if here.filter(engine=engine, code=code).exists():
+        return
+    now = timezone.now()
+    Deploy.objects.bulk_create(
+        [Deploy(environment_id=environment_id, engine=engine, code=code, at=min(at or now, now))],
+        ignore_conflicts=True,
+    )
+    if old := list(here.order_by("-at").values_list("pk", flat=True)[MOST_DEPLOYS : 2 * MOST_DEPLOYS]):
+        here.filter(pk__in=old).delete()

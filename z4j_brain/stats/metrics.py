@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from z4j_brain.lib.words import duration, number, percent, rate
+from z4j_brain.lib.words import duration, percent, rate
 from z4j_brain.stats import figures, sentences
 from z4j_brain.stats.queries import Point, Series
 from z4j_brain.stats.totals import Totals
@@ -16,7 +16,10 @@ SAME = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """`delta`: in words, compared with the time before. `worse`: worth a look. `spark`: a path, see `figures`."""
+    """`delta`: in words, compared with the time before. `worse`: worth a look. `spark`: a path, see `figures`.
+
+    `parts`: what its number is made of, each with the state that lists it and the word for that.
+    """
 
     title: str
     value: str
@@ -25,6 +28,7 @@ class Metric:
     worse: bool = False
     spark: str = ""
     hue: str = ""
+    parts: tuple[tuple[str, str, int], ...] = ()
 
 
 def strip(series: Series, before: Totals, now: datetime) -> list[Metric]:
@@ -69,7 +73,7 @@ def _failures(total: Totals, before: Totals, spark: str) -> Metric:
     value, _, unit = percent(share).partition(" ")
     worse = then is not None and share > sentences.APART * then and total.failed >= sentences.ENOUGH_FAILED
     said = "none before" if then is None else f"was {percent(then)}"
-    return Metric("Failed", value, unit, f"{number(total.failed)}, {said}", worse, spark, "failed")
+    return Metric("Failed", value, unit, said, worse, spark, "failed", tuple(total.failures))
 
 
 def _percentile(title: str, total: Totals, before: Totals, measure: str, points: tuple[Point, ...]) -> Metric:

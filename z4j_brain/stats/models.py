@@ -58,3 +58,17 @@ class ByName(Rollup):
         constraints = [
             models.UniqueConstraint(fields=["environment", "grain", "start", "engine", "name"], name="rollup_of_name")
         ]
+
+
+class Deploy(models.Model):
+    """That a version of the users' own code first appeared on an engine. `at`: when the first worker of it started."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+", db_index=False)
+    engine = models.CharField(max_length=32)
+    code = models.CharField(max_length=64)
+    at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["environment", "engine", "code"], name="deploy_once")]
+        indexes = [models.Index(fields=["environment", "at"], name="deploy_at")]

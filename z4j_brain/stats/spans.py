@@ -22,6 +22,8 @@ RANGES = {
     "90d": timedelta(days=90),
 }
 USUAL = "24h"
+#: Those of them that the list of tasks knows by name too.
+LISTED = ("15m", "1h", "6h", "24h", "7d")
 #: Rollups are kept for as long.
 LONGEST = timedelta(days=400)
 #: Up to this long, seconds, a chart shows each grain.

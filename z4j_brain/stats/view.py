@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from z4j_brain.lib.problem import Problem
 from z4j_brain.rbac.models import Environment
-from z4j_brain.stats import figures, metrics, queries, sentences
+from z4j_brain.stats import deploys, figures, metrics, queries, sentences
 from z4j_brain.stats.filters import Asked, read
-from z4j_brain.stats.spans import RANGES, USUAL, Span
+from z4j_brain.stats.spans import LISTED, RANGES, USUAL, Span
 
 #: What the address of a page says, and what the API calls it.
 NAMES = {"since": "range", "after": "start", "before": "end", "engine": "engine", "queue": "queue", "name": "name"}
@@ -94,6 +94,13 @@ class View:
         return urlencode(self.about) + "&" * bool(self.about)
 
     @property
+    def listed(self) -> str:
+        """The same tasks and the same stretch of time for the address of their list: relative where it knows that."""
+        relative = {"since": self.span.name} if self.span.name in LISTED else {}
+        about = urlencode(self.about | relative)
+        return "&".join(part for part in (about, "" if relative else self.span.limits, "") if part) + "&"
+
+    @property
     def words(self) -> str:
         return sentences.lately(self.span)
 
@@ -108,14 +115,18 @@ def told(place: Environment, asked: Asked) -> dict[str, Any]:
     now, span = timezone.now(), asked.span
     series = queries.series(place.pk, span, **asked.tasks)
     before = queries.whole(place.pk, span.before, **asked.tasks)
-    bars = figures.bars(series)
+    seen = deploys.seen(place.pk, span, asked.engine)
+    bars = figures.bars(series, seen)
+    series = queries.Series(span, bars.points)  # what the bars have joined need not be joined again
     return {
         "series": series,
         "verdict": sentences.verdict(series.total, before, span),
         "slower": sentences.slower(series.total, before, span),
         "metrics": metrics.strip(series, before, now),
         "bars": bars,
-        "runtimes": figures.lines(bars.points, "runtime_ms"),
-        "waits": figures.lines(bars.points, "wait_ms"),
+        "runtimes": figures.lines(bars.points, "runtime_ms", seen),
+        "waits": figures.lines(bars.points, "wait_ms", seen),
+        "deploys": list(reversed(seen)),
+        "worse": deploys.worse(place.pk, seen, asked, now),
         "earlier": sentences.earlier(span),
     }

@@ -1,0 +1,123 @@
+"""What the palette finds besides tasks: by name or id, as much of each as it has room for, and what one may do."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from z4j_brain.fleet import queries as fleet
+from z4j_brain.issues import queries as issues
+from z4j_brain.issues import view as issue_words
+from z4j_brain.lib.words import plural
+from z4j_brain.operations import queries as operations
+from z4j_brain.operations.states import OperationState
+from z4j_brain.rbac import access
+from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment
+from z4j_brain.rbac.states import Permission
+from z4j_brain.schedules import view as schedules
+
+#: What is shown of each kind; operations of which the end of the id is looked at, the newest.
+EACH, RECENT = 4, 500
+#: Lists show the end of an operation's id.
+_TAIL = re.compile(r"[0-9a-f]{4,12}", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One thing by this name, and where it is."""
+
+    icon: str
+    title: str
+    hint: str
+    page: str
+    id: object
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Something to do, for whoever may."""
+
+    page: str
+    query: str
+    title: str
+    icon: str
+    hint: str
+    permission: Permission
+
+
+DEEDS = (
+    Deed("tasks", "state=failed", "Retry failed tasks", "rotate-cw", "choose, then a preview", Permission.RETRY),
+    Deed("registered", "", "Run a task", "play", "with arguments of your own", Permission.RUN),
+    Deed("queues", "", "Pause a queue", "circle-pause", "asks for a reason", Permission.MANAGE_QUEUES),
+    Deed("schedule-new", "", "New schedule", "calendar-clock", "kept by z4j", Permission.EDIT_SCHEDULES),
+    Deed("alert-new", "", "New alert rule", "triangle-alert", "with a dry run", Permission.MANAGE_PROJECT),
+    Deed("doctor", "", "Run the doctor", "stethoscope", "checks every hop", Permission.VIEW),
+    Deed("members", "", "Invite a member", "users", "with a role", Permission.MANAGE_MEMBERS),
+    Deed("audit", "", "See who did what", "scroll-text", "the audit log", Permission.VIEW),
+)
+
+
+def deeds(actor: Actor, place: Environment) -> list[Deed]:
+    held = access.permissions(actor, place)
+    return [deed for deed in DEEDS if deed.permission in held]
+
+
+def found(actor: Actor, place: Environment, text: str) -> list[tuple[str, list[Found]]]:
+    """By kind, what has this text in its name, or for its id; nothing of a kind of which there is nothing."""
+    text = text.replace("\0", "").strip()[:255]
+    if not text:
+        return []
+    kinds = (
+        ("Operations", _operations(actor, place, text)),
+        ("Queues", _queues(actor, place, text)),
+        ("Workers", _workers(actor, place, text)),
+        ("Schedules", _schedules(actor, place, text)),
+        ("Issues", _issues(actor, place, text)),
+    )
+    return [(title, rows) for title, some in kinds if (rows := list(some))]
+
+
+def _operations(actor: Actor, place: Environment, text: str) -> Iterator[Found]:
+    here = operations.operations(actor, place)
+    for operation in here.filter(pk__in=_ids(actor, place, text)).order_by("-id")[:EACH]:
+        title = f"{operation.words} {plural(operation.total, operation.target_kind)}"
+        yield Found("zap", title, OperationState(operation.state).label.lower(), "operation", operation.pk)
+
+
+def _ids(actor: Actor, place: Environment, text: str) -> list[uuid.UUID]:
+    """The id itself, or those of recent operations that end with it."""
+    if _TAIL.fullmatch(text):
+        ids = operations.operations(actor, place).order_by("-id").values_list("pk", flat=True)[:RECENT]
+        return [pk for pk in ids if str(pk).endswith(text.lower())][:EACH]
+    try:
+        return [uuid.UUID(text)]
+    except ValueError:
+        return []
+
+
+def _queues(actor: Actor, place: Environment, text: str) -> Iterator[Found]:
+    for queue in fleet.queues(actor, place).filter(name__icontains=text).order_by("-depth", "name")[:EACH]:
+        yield Found("layers", queue.name, f"{queue.depth:,} waiting", "queue", queue.pk)
+
+
+def _workers(actor: Actor, place: Environment, text: str) -> Iterator[Found]:
+    for worker in fleet.workers(actor, place).filter(name__icontains=text).order_by("-heartbeat_at")[:EACH]:
+        yield Found("cpu", worker.name, worker.state.label.lower(), "worker", worker.pk)
+
+
+def _schedules(actor: Actor, place: Environment, text: str) -> Iterator[Found]:
+    named = Q(key__icontains=text) | Q(task__icontains=text)
+    for schedule in schedules.schedules(actor, place).filter(named, gone_at=None).order_by("key")[:EACH]:
+        yield Found("calendar-clock", schedule.key, schedule.source, "schedule", schedule.pk)
+
+
+def _issues(actor: Actor, place: Environment, text: str) -> Iterator[Found]:
+    named = Q(error_type__icontains=text) | Q(name__icontains=text)
+    for issue in issues.issues(actor, place).filter(named).order_by("-last_at")[:EACH]:
+        title = f"{issue_words.title(issue)} in {issue.name or 'unnamed tasks'}"
+        yield Found("bug", title, plural(issue.count, "task"), "issue", issue.fingerprint)
