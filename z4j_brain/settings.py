@@ -123,6 +123,7 @@ INSTALLED_APPS = [
     "z4j_brain.schedules",
     "z4j_brain.alerts",
     "z4j_brain.issues",
+    "z4j_brain.notifications",
     "z4j_brain.gateway",
     "z4j_brain.panel",
     "z4j_brain.housekeeping",

@@ -3,9 +3,9 @@
 import { morph } from "./morph.js";
 import { mergeRows } from "./rows.js";
 
-const main = document.querySelector("main[data-watch]");
+const main = document.querySelector("main[data-environment]");
 const LIST = 5000, DETAIL = 400, POLL = 10000, SAFETY = 30000, RETRY = [1000, 2000, 5000, 10000];
-const WORDS = { live: "Live", poll: "Every 10 seconds", off: "Paused", out: "Signed out" };
+const WORDS = { live: "Live", poll: "Every 10 seconds", off: "Paused", out: "Signed out", stale: "No answer" };
 
 const watched = (main?.dataset.watch ?? "").split(" ").filter(Boolean).map((entry) => entry.split(":"));
 const fast = watched.some(([, id]) => id);
@@ -16,6 +16,8 @@ let over = false;
 let timer = 0;
 let last = Date.now();
 let busy = false;
+let failed = 0;
+let heard = new Date();
 
 const chosen = () => {
   try { return localStorage.getItem("z4j.live") ?? "live"; } catch { return "live"; }
@@ -23,6 +25,7 @@ const chosen = () => {
 
 const state = () => {
   if (over) return "out";
+  if (failed > 1 && chosen() !== "off") return "stale";
   return chosen() === "live" && !open ? "poll" : chosen();
 };
 
@@ -34,6 +37,10 @@ const say = () => {
     item.setAttribute("aria-checked", String(item.dataset.setLive === chosen()));
   }
   document.documentElement.dataset.live = now;
+  for (const notice of document.querySelectorAll("[data-stale]")) {
+    notice.hidden = now !== "stale";
+    notice.querySelector("[data-stale-since]").textContent = heard.toLocaleTimeString("en-GB");
+  }
 };
 
 const swap = (html) => {
@@ -49,13 +56,15 @@ const swap = (html) => {
 const refresh = async () => {
   clearTimeout(timer);
   timer = 0;
-  if (document.hidden || busy || over || chosen() === "off") return;
+  if (!watched.length || document.hidden || busy || over || chosen() === "off") return;
   busy = true;
   try {
     const answer = await fetch(location.href, { headers: { "X-Live": "1" } });
     over = answer.redirected || answer.status === 403 || answer.status === 404;
+    failed = answer.status < 500 ? 0 : failed + 1;
     if (answer.ok && !over) swap(await answer.text());
-  } catch { /* the brain is away: the next turn tries again */ }
+  } catch { failed += 1; /* the brain is away: the next turn tries again */ }
+  if (!failed) heard = new Date();
   busy = false;
   last = Date.now();
   say();
@@ -82,7 +91,9 @@ const connect = () => {
       tries = 0;
       return say();
     }
-    if (chosen() === "live" && concerns(message)) soon();
+    if (chosen() !== "live") return;
+    document.dispatchEvent(new CustomEvent("nudge", { detail: message }));
+    if (concerns(message)) soon();
   };
   socket.onclose = () => {
     open = false;

@@ -31,6 +31,7 @@ _NAMED_WRITERS = {
     "z4j_brain/alerts/telling.py": "alerts and their messages, in the transaction of whoever found that out",
     "z4j_brain/alerts/turn.py": "when a rule was looked at, and alerts that are forgotten",
     "z4j_brain/alerts/sending.py": "how far a message has come",
+    "z4j_brain/notifications/reading.py": "what a person has read: a fact about a page, not an action",
     "z4j_brain/schedules/book.py": "what became of due times, in the transaction of whoever was told",
     "z4j_brain/schedules/overlaps.py": "which runs overlapped, in the transaction of whoever was told",
     "z4j_brain/schedules/ticking.py": "the processes of schedulers, in the transaction of ingest",

@@ -23,6 +23,7 @@ from z4j_brain.fleet import ingest as fleet
 from z4j_brain.housekeeping import retention
 from z4j_brain.issues import ingest as issues
 from z4j_brain.lib import disk, drain, nudge
+from z4j_brain.notifications import reading
 from z4j_brain.operations import adoption, expiry
 from z4j_brain.schedules import detection, dispatch_turn, until
 from z4j_brain.schedules import ingest as schedules
@@ -45,6 +46,7 @@ DUTIES: tuple[tuple[Callable[[], None], float], ...] = (
     (issues.prune, 600.0),
     (alerts.turn, 5.0),
     (alerts.prune, 60.0),
+    (reading.prune, 600.0),
     (partitions.ensure, 3600.0),
     (disk.keep_reserve, 5.0),
     (retention.prepare, 60.0),

@@ -14,6 +14,7 @@ from z4j_brain.audit import outlets, taking_out
 from z4j_brain.audit import pages as audit
 from z4j_brain.fleet import pages as fleet
 from z4j_brain.issues import pages as issues
+from z4j_brain.notifications import pages as notifications
 from z4j_brain.operations import approvals_pages as approvals
 from z4j_brain.operations import pages as operations
 from z4j_brain.panel import deadletters, overview, pages
@@ -92,6 +93,8 @@ inside = [
     path("settings/approvals/freezes/<uuid:id>/", guarding.end, name="freeze-end"),
     path("members/", members.shown, name="members"),
     path("members/<str:verb>/", members.change, name="members-change"),
+    path("notifications/", notifications.listed, name="notifications"),
+    path("notifications/tray/", notifications.tray, name="tray"),
     path("jump/", pages.jump, name="jump"),
 ]
 

@@ -54,6 +54,7 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
     page = queries.page(place, wanted, view.cursor or None, SHOWN, held).known(counts.of(view.state))
     context = {
         "title": "Tasks",
+        "page_title": view.title,
         "environment": place,
         "view": view,
         "page": page,

@@ -125,6 +125,13 @@ class View:
     def at(self, cursor: str) -> View:
         return replace(self, cursor=cursor)
 
+    @property
+    def title(self) -> str:
+        """The view as the title of its page: "Failed tasks in emails, 1 h"."""
+        words, since = str(self), self.since
+        time = f"{since[:-1]} {since[-1]}" if since[:-1].isdigit() else "all that is kept"
+        return f"{words[:1].upper()}{words[1:120]}, {'own time' if self.span.is_custom else time}"
+
     def __str__(self) -> str:
         """The view in words, as an empty list says it: "failed tasks in emails"."""
         words = f"{self.state.label.lower()} tasks" if self.state else "tasks"
