@@ -235,10 +235,9 @@ class Signed(TypedDict):
     sig: str
 
 
-#: What an agent remembers of the log, as the query of its poll says it.
+#: As the query of a poll says it: what an agent remembers of the log, and the policy that it applies, "" for none.
 ORIGIN_QUERY: Final = "origin"
 SIZE_QUERY: Final = "size"
-#: And the version of the policy that it applies, "" when it applies none.
 POLICY_QUERY: Final = "policy"
 
 COMMAND_DOMAIN: Final = b"z4j/command/v1\0"
