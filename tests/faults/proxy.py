@@ -1,5 +1,5 @@
 """A line between an agent and a brain that can be bad in every way that a test asks for: real sockets, one thread each
-way.
+way. Where the brain has several doors it takes any that is open.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Weather:
 
 
 class Proxy:
-    def __init__(self, port: int) -> None:
+    def __init__(self, *ports: int) -> None:
         self.weather = Weather()
         self.requests: Counter[str] = Counter()
         self.chance = random.Random(7)
-        self._target = port
+        self._doors = list(ports)
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -64,14 +64,20 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
-                if self.weather.cut:
+                far = None if self.weather.cut else self._reach()
+                if far is None:
                     _reset(near)
                     continue
-                far = socket.create_connection(("127.0.0.1", self._target))
                 line = Line(self, near, far)
                 self._open |= {near, far}
                 threading.Thread(target=line.upward, daemon=True).start()
                 threading.Thread(target=line.downward, daemon=True).start()
+
+    def _reach(self) -> socket.socket | None:
+        for port in self.chance.sample(self._doors, len(self._doors)):
+            with contextlib.suppress(ConnectionRefusedError):
+                return socket.create_connection(("127.0.0.1", port))
+        return None
 
 
 class Line:

