@@ -13,6 +13,7 @@ from django.db.models import Index, Model, UniqueConstraint
 from django.urls import Resolver404, resolve
 
 from tests.store import ROOT
+from z4j_brain.agents import guides
 from z4j_brain.cli import ROLES
 from z4j_brain.remote.arguments import GROUPS
 from z4j_brain.stats.models import ByName, ByQueue
@@ -105,3 +106,14 @@ def _commands(text: str) -> Iterator[str]:
 def _subcommands() -> set[str]:
     parser = load_command_class(get_commands()["audit"], "audit").create_parser("z4j", "audit")
     return {name for action in parser._actions for name in (action.choices or ()) if isinstance(name, str)}
+
+
+@pytest.mark.parametrize("guide", list(guides.every()), ids=str)
+def test_the_pages_on_an_engine_and_a_framework_give_the_lines_that_the_panel_gives(guide: guides.Guide):
+    """Of an engine in a framework, either page."""
+    parts = [part for part in (guide.engine, guide.framework) if part]
+    said = "".join((ROOT / "docs" / "how-to" / f"{part.slug}.md").read_text() for part in parts)
+    for line in [*(each.line for each in guide.code), guide.start, guide.doctor]:
+        assert line in said
+    if guide.framework is None:
+        assert guide.install in said

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from tests.browser.shop import Worker, now
 
 LIST = "/harbor/production/tasks/"
+CONNECT = "/island/production/connect/"
 LIVE = '[data-live-word]:text-is("Live")'
 
 
@@ -81,19 +82,32 @@ def test_a_paused_page_stays_as_it_is(visit, worker):
     expect(page.locator("tbody")).to_have_count(0)
 
 
-def test_the_connect_page_turns_green_when_the_first_agent_is_heard(brain, visit):
-    page = visit("stan", "/island/production/connect/")  # where no other test has a worker
+def test_the_steps_of_the_first_run_turn_by_themselves_with_a_websocket_and_without(brain, visit):
+    page = visit("stan", CONNECT)  # where no other test has a worker
+    polling = visit("stan", CONNECT)
+    polling.route_web_socket("**/ws/", lambda blocked: blocked.close())
+    polling.goto(CONNECT)
     expect(page.locator("#waiting")).to_be_visible()
+    expect(polling.locator("#step-install")).to_have_class("step now")
     page.get_by_role("button", name="Make another key").click()
     dsn = page.locator("#body-key code")
     expect(dsn).to_contain_text("export Z4J_DSN=")
     shown = dsn.inner_text()
     expect(page.locator(LIVE)).to_be_visible()
+    expect(polling.locator("[data-live-word]")).to_have_text("Every 10 seconds")
 
-    Worker(brain, name="first-one", project="island").online()
+    worker = Worker(brain, name="first-one", project="island").online()
 
     # The page reads itself anew at most every 5 seconds.
-    expect(page.locator("#heard")).to_contain_text("first-one is connected", timeout=15_000)
+    for each in (page, polling):
+        expect(each.locator("#heard")).to_contain_text("first-one is connected", timeout=15_000)
+        expect(each.locator("#step-install")).to_have_class("step done")
+        expect(each.locator("#step-start")).to_have_class("step done")
+        expect(each.locator("#step-task")).to_have_class("step now")
+    worker.task("succeeded", name="shop.first")
+    for each in (page, polling):
+        expect(each.locator("#seen")).to_contain_text("shop.first is seen", timeout=15_000)
+        expect(each.locator("#step-task")).to_have_class("step done")
     assert dsn.inner_text() == shown
 
 

@@ -211,13 +211,17 @@ def test_the_doctor_of_an_agent_is_told_of_its_hello_and_of_nothing_else(worker)
     def told(task_id):
         return worker.call("GET", f"{wire.HELLO_PATH}?engine=celery&task_id={task_id}")
 
-    nothing = (200, {"state": None, "worker": "", "kinds": []})
+    place = {"place": "harbor/production"}
+    nothing = (200, place | {"state": None, "worker": "", "kinds": []})
     hello = f"hello-{worker.boot}"
     assert told(hello) == nothing
     ran = sent.event(4, "task.succeeded", hello, name="z4j.hello", worker="w1", run=sent.START)
     worker.post(sent.batch(sent.event(3, "task.enqueued", hello, name="z4j.hello"), ran, boot=worker.boot))
 
-    assert told(hello) == (200, {"state": "succeeded", "worker": "w1", "kinds": ["task.enqueued", "task.succeeded"]})
+    assert told(hello) == (
+        200,
+        place | {"state": "succeeded", "worker": "w1", "kinds": ["task.enqueued", "task.succeeded"]},
+    )
     assert told(worker.task) == nothing
     assert told("%00") == told("%1b[2J") == told("x" * 5000) == nothing
     assert worker.brain.request("GET", f"{wire.HELLO_PATH}?engine=celery&task_id={hello}")[0] == 401

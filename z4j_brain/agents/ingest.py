@@ -106,6 +106,17 @@ def polled(agent_ids: Collection[UUID]) -> None:
     Agent.objects.filter(pk__in=agent_ids, left_at=None, seen_at__lt=now - SEEN_EVERY).update(seen_at=now)
 
 
+def refused(key: AgentKey, code: str) -> None:
+    """Write down that somebody who named this key was turned away. It is no secret: this may be anybody."""
+    now = timezone.now()
+    if key.refused_code == code and key.refused_at is not None and key.refused_at > now - SEEN_EVERY:
+        return
+    stale = ~Q(refused_code=code) | Q(refused_at=None) | Q(refused_at__lt=now - SEEN_EVERY)
+    if AgentKey.objects.filter(stale, pk=key.pk).update(refused_at=now, refused_code=code):
+        nudge.on_commit(key.environment_id, "agent", [str(key.pk)])
+    key.refused_at, key.refused_code = now, code
+
+
 def applies(policies: Mapping[UUID, str]) -> None:
     """Write down, by agent, the policy of redaction that it says it applies."""
     by_policy: dict[str, list[UUID]] = defaultdict(list)

@@ -21,6 +21,9 @@ class AgentKey(models.Model):
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
+    #: When somebody who named this key was last turned away, and why: a code of the gateway.
+    refused_at = models.DateTimeField(null=True)
+    refused_code = models.CharField(max_length=32, blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

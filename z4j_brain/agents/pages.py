@@ -1,4 +1,4 @@
-"""The pages of agents: those of an environment and their keys, and how to connect the first worker."""
+"""The page of agents: those of an environment, and their keys."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
-from z4j_brain.agents import actions, guides, queries
-from z4j_brain.agents.states import AgentRole
+from z4j_brain.agents import actions, queries
 from z4j_brain.lib import keyset, why
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
-from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
 
 SHOWN = 50
@@ -35,36 +32,6 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
         "manages": rbac.may(actor, Permission.MANAGE_AGENTS, place),
     }
     return render(request, "agents/list.html", context)
-
-
-@never_cache
-@require_http_methods(["GET", "POST"])
-@login_required
-def connect(request: HttpRequest, project: str, environment: str) -> HttpResponse:
-    """GET shows the steps; POST makes a key and shows its DSN, this once."""
-    actor = Actor.of(request)
-    place = rbac.environment(actor, project, environment)
-    dsn = _mint(request, actor, place) if request.method == "POST" else ""
-    heard = queries.agents(actor, place)
-    context = {
-        "title": "Connect an agent",
-        "environment": place,
-        "dsn": dsn,
-        "export": f"export Z4J_DSN='{dsn}'",
-        "guides": guides.found(),
-        "guide": guides.chosen(request.GET.get("with", "")),
-        "has_key": bool(dsn) or queries.keys(actor, place).filter(revoked_at=None).exists(),
-        "worker": heard.filter(role=AgentRole.WORKER).order_by("-seen_at").first(),
-        "is_first": not heard.exists(),
-        "manages": rbac.may(actor, Permission.MANAGE_AGENTS, place),
-    }
-    return render(request, "agents/connect.html", context)
-
-
-def _mint(request: HttpRequest, actor: Actor, place: Environment) -> str:
-    name = request.POST.get("name", "").strip()[:128] or "worker"
-    _, dsn = actions.mint_key(place, name=name, actor=actor)
-    return dsn
 
 
 @require_POST

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import time
 
+from django.db import DatabaseError
 from django.utils import timezone
 from z4j_core import dsn
 
-from z4j_brain.agents import queries
+from z4j_brain.agents import ingest, queries
 from z4j_brain.agents.models import AgentKey
 from z4j_brain.lib.problem import Problem
 
@@ -18,6 +20,7 @@ from z4j_brain.lib.problem import Problem
 TRUSTED_FOR = 3.5
 MAX_REMEMBERED = 10_000
 
+logger = logging.getLogger(__name__)
 _remembered: dict[str, tuple[float, AgentKey | None]] = {}
 
 
@@ -32,7 +35,21 @@ class Unauthorized(Problem):
 def authenticate(header: str) -> AgentKey:
     """The key behind an Authorization header. Raises Unauthorized."""
     bearer, kid = _parts(header)
-    return _proven(bearer, _key(kid) if kid else None)
+    key = _key(kid) if kid else None
+    try:
+        return _proven(bearer, key)
+    except Unauthorized as refusal:
+        if key is not None:
+            _tell(key, refusal.code)
+        raise
+
+
+def _tell(key: AgentKey, code: str) -> None:
+    """Let whoever connects this agent read why it was turned away. It is turned away all the same."""
+    try:
+        ingest.refused(key, code)
+    except DatabaseError as error:
+        logger.warning("refusal_not_told error=%s", type(error).__name__)
 
 
 def recall(header: str) -> AgentKey | None:

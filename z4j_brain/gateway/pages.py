@@ -77,11 +77,13 @@ def log(request: HttpRequest) -> HttpResponse:
 
 @_answering("GET")
 def hello(request: HttpRequest) -> HttpResponse:
-    """How far a task of ours has come, for whoever sent it. Of any other task nothing is told."""
+    """How far a task of ours has come, for whoever sent it, and where their key belongs. Of other tasks nothing."""
     key = bearer.authenticate(request.headers.get("Authorization", ""))
     engine, task_id = request.GET.get("engine", ""), request.GET.get("task_id", "")
     is_id = engine.isprintable() and task_id.isprintable() and len(task_id) <= wire.MAX_ID
     found = tasks.hello(key.environment_id, engine, task_id) if is_id else None
+    place = key.environment
+    told = {"place": f"{place.project.slug}/{place.slug}"}
     if found is None:
-        return JsonResponse({"state": None, "worker": "", "kinds": []})
-    return JsonResponse({"state": found.state, "worker": found.worker, "kinds": tasks.kinds(found)})
+        return JsonResponse(told | {"state": None, "worker": "", "kinds": []})
+    return JsonResponse(told | {"state": found.state, "worker": found.worker, "kinds": tasks.kinds(found)})

@@ -17,7 +17,7 @@ from z4j_brain.issues import pages as issues
 from z4j_brain.notifications import pages as notifications
 from z4j_brain.operations import approvals_pages as approvals
 from z4j_brain.operations import pages as operations
-from z4j_brain.panel import deadletters, overview, pages
+from z4j_brain.panel import connecting, deadletters, overview, pages
 from z4j_brain.panel.consumers import Live, Nowhere
 from z4j_brain.panel.signin import SignInView, SignOutView
 from z4j_brain.rbac import guarding_pages as guarding
@@ -80,7 +80,7 @@ inside = [
     path("secrets/try/", secrets.attempt, name="secrets-try"),
     path("secrets/rule/", secrets.rule, name="secret-rule"),
     path("secrets/rule/<slug:id>/remove/", secrets.remove_rule, name="secret-rule-remove"),
-    path("connect/", agents.connect, name="connect"),
+    path("connect/", connecting.shown, name="connect"),
     path("capabilities/", pages.capabilities, name="capabilities"),
     path("doctor/", pages.doctor, name="doctor"),
     path("components/", pages.components, name="components"),

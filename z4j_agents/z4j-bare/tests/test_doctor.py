@@ -145,6 +145,16 @@ def test_another_brain_a_refused_key_and_a_wrong_clock_are_told_apart(examine, b
     assert "90.0 s apart" in said["clock"][0][2]
 
 
+def test_a_key_that_belongs_elsewhere_than_the_dsn_says_is_a_warning(examine, brain):
+    path = brain.dsn.rpartition("/")[0].rpartition("/")[2] + "/" + brain.dsn.rpartition("/")[2].partition("?")[0]
+    brain.hello = {"place": path, "state": "succeeded", "kinds": ["task.succeeded"], "worker": "w@h"}
+    assert examine()["environment"] == [(True, False, f"Its environment is {path}. ")]
+    brain.hello["place"] = "harbor/staging"
+    ((ok, warning, text),) = examine()["environment"]
+    assert ok and warning
+    assert "its key belongs to harbor/staging" in text
+
+
 def test_tls_is_tried_where_the_dsn_asks_for_it(examine, brain):
     said = examine(DSN=brain.dsn.replace("http:", "https:"))
     assert failing(said) == ["tls"]
@@ -158,6 +168,13 @@ def test_a_broker_that_is_down_fails_and_advice_is_a_warning(examine, brain, mon
     assert said["advice toy acks-early"] == [(True, True, "Tasks are acknowledged early. Set acks_late.")]
     monkeypatch.setattr(Toy, "down", True)
     assert failing(examine()) == ["broker toy"]
+    monkeypatch.setattr(Toy, "queues", absent)
+    ((ok, warning, text),) = examine()["broker toy"]
+    assert ok and warning and "cannot be looked into from here: this process is not a worker." in text
+
+
+def absent(self):
+    raise LookupError("this process is not a worker")
 
 
 def test_a_spool_that_cannot_be_written_is_named(examine, tmp_path):

@@ -176,6 +176,13 @@ def _engine(engine: Engine) -> Iterator[Hop]:
         try:
             queues = list(engine.queues())
         except Exception as error:
+            if (
+                type(error) is LookupError
+            ):  # so an adapter says that it is in the wrong process, not that nobody answers
+                text = f"The queues of {engine.name} cannot be looked into from here: {error}."
+                fix = "A worker does it: its page in the panel says whether it reaches the broker."
+                yield Hop(f"broker {engine.name}", True, text, fix, warning=True)
+                return
             fix = "Does this machine reach the broker, with the address that your app has?"
             text = f"The broker of {engine.name} does not answer ({type(error).__name__})."
             yield Hop(f"broker {engine.name}", False, text, fix)

@@ -100,9 +100,24 @@ def _key(dsn: DSN, transport: Transport) -> Iterator[Hop]:
     elif reply.status != 200:
         yield Hop("key", False, f"The brain answers {reply.status} to this key.", "Its log says why.")
     else:
-        yield Hop("key", True, f"The key {dsn.kid} is accepted for {dsn.project}/{dsn.environment}.")
+        yield Hop("key", True, f"The key {dsn.kid} is accepted.")
         skew.note(began, now(), read(reply).get("time"))
+        yield from _place(dsn, transport)
         yield from _clock(skew)
+
+
+def _place(dsn: DSN, transport: Transport) -> Iterator[Hop]:
+    """Events go where the key belongs, whatever the DSN's path says. A brain that does not tell is not doubted."""
+    try:
+        told = read(transport.get(f"{wire.HELLO_PATH}?{urlencode({'engine': '', 'task_id': ''})}")).get("place")
+    except Unreachable:
+        return
+    named = f"{dsn.project}/{dsn.environment}"
+    if isinstance(told, str) and told != named:
+        text = f"The DSN names {named}, but its key belongs to {told[: wire.MAX_NAME]}: there its tasks are seen."
+        yield Hop("environment", True, text, "Copy the DSN again whole from the page of the right one.", warning=True)
+    elif told:
+        yield Hop("environment", True, f"Its environment is {named}.")
 
 
 def _clock(skew: Skew) -> Iterator[Hop]:

@@ -1,0 +1,15 @@
+"""A Flask application whose tasks are Celery's, as it was before z4j, and the place where its line goes."""
+
+from __future__ import annotations
+
+from flask import Flask
+from your_project import letter
+
+app = Flask(__name__)
+# where the application is made
+
+
+@app.post("/letters")
+def letters():
+    letter.delay("ann")
+    return "sent"
