@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,7 +15,8 @@ from z4j_brain.fleet.models import CLOCK_NOTICED
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 
-#: How long a refusal is news, and how long a key may lie unused before that is worth a word.
+#: Keys that are looked at; how long a refusal is news, and how long a key may lie unused before that is worth a word.
+LOOKED_AT = 200
 NEWS, UNUSED = timedelta(minutes=15), timedelta(minutes=1)
 #: By the gateway's code: what happened to whoever called with this key.
 _REFUSED = {
@@ -38,9 +40,12 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """`worker`: the one heard last. `called`: somebody knocked, let in or not. `what` keeps it, and the `fix`."""
+    """`worker`: the one heard last; `is_first`: nobody was, in no role. `called`: somebody knocked, let in or not.
+    `what` keeps it from going on, and the `fix`.
+    """
 
     worker: Agent | None
+    is_first: bool
     has_key: bool
     called: bool
     hops: tuple[Hop, ...]
@@ -53,9 +58,9 @@ def arrival(actor: Actor, environment: Environment) -> Arrival:
     heard = agents.agents(actor, environment)
     worker = heard.filter(role=AgentRole.WORKER).order_by("-seen_at").first()
     last = worker or heard.order_by("-seen_at").first()
-    keys = agents.keys(actor, environment)
-    refused = _refused(keys.exclude(refused_at=None).order_by("-refused_at").first())
-    newest = keys.filter(revoked_at=None).order_by("-created_at").first()
+    keys = list(agents.keys(actor, environment).order_by("-created_at")[:LOOKED_AT])
+    refused = _refused(keys)
+    newest = next((key for key in keys if key.revoked_at is None), None)
     what, fix = _keeps(worker, last, refused, newest)
     apart = abs(last.clock_us or 0) if last else 0
     hops = (
@@ -64,14 +69,15 @@ def arrival(actor: Actor, environment: Environment) -> Arrival:
         Hop(f"clock {apart / 1_000_000:.1f} s off" if last else "clock fits", bool(last), failed=apart > CLOCK_NOTICED),
         Hop("worker online", worker is not None and worker.state == Presence.ONLINE),
     )
-    return Arrival(worker, newest is not None, bool(last or refused), hops, what, fix)
+    return Arrival(worker, last is None, newest is not None, bool(last or refused), hops, what, fix)
 
 
-def _refused(key: AgentKey | None) -> AgentKey | None:
-    """The key, if its refusal is the last that was heard of it, and not long ago."""
-    if key is None or key.refused_at is None or key.refused_at < timezone.now() - NEWS:
-        return None
-    return key if key.last_used_at is None or key.last_used_at < key.refused_at else None
+def _refused(keys: Iterable[AgentKey]) -> AgentKey | None:
+    """The key that was refused last, not long ago, if nothing was heard of it since."""
+    since = timezone.now() - NEWS
+    recent = [(key.refused_at, key) for key in keys if key.refused_at is not None and key.refused_at > since]
+    bad = [(at, key) for at, key in recent if key.last_used_at is None or key.last_used_at < at]
+    return max(bad, key=lambda each: each[0])[1] if bad else None
 
 
 def _keeps(

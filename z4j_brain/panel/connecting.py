@@ -9,7 +9,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from z4j_brain.agents import actions, guides
-from z4j_brain.agents import queries as agents
 from z4j_brain.fleet import arrivals
 from z4j_brain.rbac import access
 from z4j_brain.rbac import queries as rbac
@@ -41,7 +40,6 @@ def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
         "frameworks": guides.frameworks(guide.engine),
         "arrival": arrival,
         "task": _newest(actor, place),
-        "is_first": not agents.agents(actor, place).exists(),
         "manages": rbac.may(actor, Permission.MANAGE_AGENTS, place),
     }
     return render(request, "panel/connect.html", context)
