@@ -8,8 +8,11 @@ from datetime import timedelta
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from tests.brain import free_port
+from z4j_brain.alerts.models import Rule
 from z4j_brain.audit.models import Anchor, Stream
 from z4j_brain.audit.states import AnchorKind, StreamKind
 from z4j_brain.ledger import sealing
@@ -69,3 +72,45 @@ def test_anchors_and_streams_that_keep_up_are_named_when_all_is_well():
     Stream.objects.create(name="quick", kind=StreamKind.SYSLOG, address="tcp://siem.example")
 
     assert "Anchor near: up to date" in told() and "Stream quick: up to date" in told()
+
+
+def test_what_the_brain_stands_on_is_told_part_by_part():
+    said = told()
+
+    for part in ("Database", "Migrations: all applied", "Channel layer", "Housekeeping", "Mail: no server", "Time"):
+        assert part in said
+
+
+def test_a_channel_layer_and_a_mail_server_that_are_not_there_are_named_with_what_mends_them(settings):
+    gone = f"127.0.0.1:{free_port()}"
+    settings.CHANNEL_URL = f"redis://{gone}"
+    settings.CHANNEL_LAYERS = {
+        "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [settings.CHANNEL_URL]}}
+    }
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = gone.split(":")
+
+    said = told()
+
+    assert "Channel layer: No message comes back" in said and "Is the Redis or Valkey at Z4J_CHANNEL_URL" in said
+    assert f"Mail: {gone} takes no mail" in said and "Z4J_MAIL_URL" in said
+    assert "2 to look at" in said
+
+
+def test_rules_that_nobody_looks_at_tell_that_nobody_keeps_the_house(cast):
+    late = timezone.now() - timedelta(minutes=9)
+    Rule.objects.create(environment=cast.production, name="r", kind="failures", next_at=late)
+
+    said = told()
+
+    assert "Housekeeping: Alert rules have waited since" in said and "Run z4j serve" in said
+
+
+def test_a_migration_that_is_missing_stops_the_rest(monkeypatch):
+    connection.ensure_connection()
+    monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda self, targets: [("one", False)])
+
+    said = told()
+
+    assert "Migrations: 1 are missing." in said and "the rest cannot be looked at before" in said
+    assert "Audit log" not in said

@@ -1,8 +1,11 @@
-"""Is the brain's own house in order? The log, what keeps it outside, the guards and the keys; nothing is changed."""
+"""Is the brain's own house in order? What it stands on, the log, what keeps that outside, guards and keys.
+
+Nothing is changed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -12,6 +15,8 @@ from z4j_brain.audit import anchors, streams
 from z4j_brain.audit.anchors import Held
 from z4j_brain.audit.states import Arrival
 from z4j_brain.audit.streams import Flow
+from z4j_brain.housekeeping import examination
+from z4j_brain.housekeeping.examination import Part
 from z4j_brain.ledger import guards, health
 from z4j_brain.ledger.states import LogState
 from z4j_brain.lib import keys
@@ -19,10 +24,15 @@ from z4j_brain.lib import keys
 
 class Command(BaseCommand):
     help = (
-        "Tell how the audit log, its anchors and streams, its guards and the keys are; fails when something is wrong."
+        "Tell how the database, the channel layer, housekeeping, disk, mail and time are, and the audit log with its "
+        "anchors, streams, guards and keys; fails when something is wrong, and says what mends it."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        problems = [*self._told(examination.store())]
+        if problems:
+            raise CommandError(f"{len(problems)} to look at; the rest cannot be looked at before.")
+        problems += self._told(examination.parts())
         ring, log = keys.ring(), health.health()
         recovery = dsn.fingerprint(ring.recovery_public) if ring.recovery_public else "none yet"
         self.stdout.write(f"Keys: root {ring.fingerprint}, log {dsn.fingerprint(ring.log_public)}, recovery {recovery}")
@@ -34,12 +44,23 @@ class Command(BaseCommand):
             self.stdout.write(f"  Anchor {one.anchor.name}: {one.arrival.label}")
         for flow in flows:
             self.stdout.write(f"  Stream {flow.stream.name}: {flow.arrival.label}")
-        problems = [*_problems(log), *_outside(held, flows)]
-        for problem in problems:
+        for problem in (wrong := [*_problems(log), *_outside(held, flows)]):
             self.stderr.write(problem)
+        problems += wrong
         if problems:
             raise CommandError(f"{len(problems)} to look at.")
         self.stdout.write("The database's guards are in place.")
+
+    def _told(self, parts: Iterable[Part]) -> list[str]:
+        """Say how each part is; the names of those that are not well."""
+        wrong = []
+        for part in parts:
+            if part.fix:
+                self.stderr.write(f"{part.name}: {part.text}\n  What to do: {part.fix}")
+                wrong.append(part.name)
+            else:
+                self.stdout.write(f"{part.name}: {part.text}")
+        return wrong
 
 
 def _problems(log: health.LogHealth) -> Iterator[str]:
