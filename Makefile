@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BRAIN := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help python setup system demo run cluster check test truth bench bench-long soak docs lock clean
+.PHONY: help python setup system demo run cluster check test truth bench bench-long soak docs docs-site lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ bench-long: setup ## ingest and lists with up to ten million tasks (30 GB of fre
 
 docs: setup ## write docs/reference/ from the code
 	@$(BRAIN) tools/reference.py
+
+docs-site: python ## the documents as a site with a search, every link checked: .z4j/site
+	@$(PYTHON) tools/environments.py --site
+	@exec $(BRAIN) tools/site.py
 
 lock: ## pin the newest releases with their hashes in every requirements file
 	@$(PYTHON) tools/environments.py --lock

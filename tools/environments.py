@@ -33,6 +33,7 @@ CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--system", action="store_true", help="also the system parts that tests need")
+    parser.add_argument("--site", action="store_true", help="also what builds the site of the documents")
     parser.add_argument(
         "--lock", nargs="*", metavar="PACKAGE", help="write requirements anew, with hashes; all or some"
     )
@@ -45,6 +46,8 @@ def main() -> int:
         _brain()
         for requirements in sorted(ROOT.glob("z4j_agents/*/requirements.txt")):
             _engine(requirements.parent)
+        if options.site or options.system:
+            _environment(ROOT / ".venv-docs", ROOT / "requirements" / "docs.txt", [])
         if options.system:
             for requirements in sorted(ROOT.glob("z4j_agents/*/requirements-*.txt")):
                 _engine(requirements.parent, requirements.stem.removeprefix("requirements-"))
