@@ -99,7 +99,7 @@ class Shell:
 
     def _put(self, place: str, line: str) -> None:
         (path,) = [path for path in self.folder.rglob("*.py") if place in path.read_text()]
-        path.write_text(path.read_text().replace(place, line))
+        path.write_text(path.read_text().replace(place, line + place))
 
     @contextmanager
     def started(self, line: str) -> Iterator[None]:
