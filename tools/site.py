@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from tree import ROOT, WORK
@@ -18,7 +19,14 @@ from tree import ROOT, WORK
 SOURCE, SITE = WORK / "site-source", WORK / "site"
 BUILDER = ROOT / ".venv-docs" / "bin" / "zensical"
 #: What a page may lead to besides pages.
-ATTACHED = ("docs/images/*", "docs/reference/*.yaml", "compose.yaml", "deploy/grafana/*.json", "LICENSES/*.txt")
+ATTACHED = (
+    "docs/images/*",
+    "docs/reference/*.yaml",
+    "compose.yaml",
+    "Dockerfile",
+    "deploy/grafana/*.json",
+    "LICENSES/*.txt",
+)
 PAGES = ("*.md", "docs/**/*.md", "deploy/helm/z4j/README.md", "z4j_agents/README.md")
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 _ITEM = re.compile(r"(?:[-*]|\d+\.) ")
@@ -31,7 +39,7 @@ def main() -> int:
         target = SOURCE / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(adapted(path))
-    for path in (path for pattern in ATTACHED for path in ROOT.glob(pattern)):
+    for path in attached():
         target = SOURCE / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
@@ -44,6 +52,10 @@ def main() -> int:
 
 def pages() -> Iterator[Path]:
     yield from sorted({path for pattern in PAGES for path in ROOT.glob(pattern)})
+
+
+def attached() -> Iterator[Path]:
+    yield from (path for pattern in ATTACHED for path in ROOT.glob(pattern))
 
 
 def adapted(path: Path) -> str:
@@ -67,12 +79,17 @@ def _belongs(line: str) -> bool:
 
 
 def _link(path: Path, found: re.Match[str]) -> str:
-    """A folder of the tree is no page: of a link to it the words stay, unless the folder has a page."""
-    target = path.parent / found[2]
-    if "://" in found[2] or not target.is_dir():
+    """What of the tree the site has not, a folder or a file of code, is no link there: its words stay."""
+    target = (path.parent / found[2]).resolve()
+    if "://" in found[2] or found[2].startswith("mailto:") or target in _there():
         return found[0]
-    index = target / "README.md"
-    return f"[{found[1]}]({found[2].rstrip('/')}/README.md)" if index in set(pages()) else found[1]
+    within = target / "README.md"
+    return f"[{found[1]}]({found[2].rstrip('/')}/README.md)" if within in _there() else found[1]
+
+
+@cache
+def _there() -> frozenset[Path]:
+    return frozenset([*pages(), *attached()])
 
 
 if __name__ == "__main__":
