@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PLACE = "/run/lent"
-DEBIAN = "http://deb.debian.org/debian"
 _VARIABLES = re.compile(r"PIP_(?!CONFIG_FILE).+|SSL_CERT_FILE|(https?|no|all|ftp)_proxy", re.IGNORECASE)
 _FETCHING = re.compile(r"^Acquire::(https?|Check-|Retries|ForceIPv4).*;$")
 _PATH = re.compile(r"(?<![\w/.:-])(file://)?(/[\w./+-]+)")
@@ -41,8 +40,8 @@ def to(root: Path, work: Path) -> tuple[list[str], dict[str, str]]:
     return lines, variables | {"DEBIAN_FRONTEND": "noninteractive"}
 
 
-def mirror() -> str:
-    """Where Debian's packages come from on this machine, if it is a Debian; its own name for them otherwise."""
+def mirror() -> list[str]:
+    """Where Debian's packages come from on this machine, if it is a Debian; otherwise debootstrap knows a place."""
     folder = Path("/etc/apt")
     for path in [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]:
         if path.suffix in (".list", ".sources") and path.exists():
@@ -50,8 +49,8 @@ def mirror() -> str:
                 r"^(?:URIs:|deb\s+(?:\[.*?\]\s+)?)\s*(\S+/debian)/?(?:\s|$)", path.read_text(), re.MULTILINE
             )
             if found:
-                return found[1]
-    return DEBIAN
+                return [found[1]]
+    return []
 
 
 def _bind(path: Path, bound: dict[Path, str]) -> str:

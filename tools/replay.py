@@ -179,14 +179,8 @@ def clean_root(base: str) -> Path:
     with tempfile.TemporaryDirectory(dir=kept.parent) as name:
         root, memory = Path(name) / "root", Path(name) / "memory"
         memory.mkdir()
-        words = [
-            "debootstrap",
-            "--variant=minbase",
-            f"--include={PACKAGES}",
-            release,
-            str(memory / "root"),
-            lent.mirror(),
-        ]
+        kind = ["--variant=minbase", f"--include={PACKAGES}"]
+        words = ["debootstrap", *kind, release, str(memory / "root"), *lent.mirror()]
         lines = [f"mount -t tmpfs tmpfs {memory}", shlex.join(words), f"cp -a {memory}/root {root}"]
         command = ["unshare", "--mount", "--propagation", "private", "/bin/sh", "-euc", "\n".join(lines)]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
