@@ -21,6 +21,7 @@ from z4j_brain.rbac import guarding_api, members_api
 from z4j_brain.schedules import urls as schedules
 from z4j_brain.stats import api as stats
 from z4j_brain.tasks import api as tasks
+from z4j_brain.tasks import saved_api
 
 __all__ = ["handler404", "handler500", "urlpatterns", "websocket_urlpatterns"]
 
@@ -41,6 +42,7 @@ api: list[URLPattern | URLResolver] = [
     *schedules.routes,
     *stats.routes,
     *tasks.routes,
+    *saved_api.routes,
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -1,7 +1,9 @@
-// Reads a chart out under the pointer or by the arrow keys; a click opens the tasks of a bar, a drag looks closer.
+// Reads a chart out under the pointer or by the arrow keys; a click or Enter opens the tasks of a bar. A drag, by mouse
+// or finger, or Shift and the arrows hold several: letting go, or Enter, looks closer. Escape leaves.
 // <svg data-chart="start" data-step="seconds" data-words="a,b" data-figures="1,2 3,4" data-open="?..." data-zoom="?...">
 const SVG = "http://www.w3.org/2000/svg", WIDTH = 600;
-let drag = null;
+let drag = null; // the bar under the finger, and where it came down
+let held = null; // { svg, from, at }: the bars that are marked, at both ends
 
 const pieces = (svg) => svg.dataset.figures.split(" ");
 const stamp = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 16);
@@ -17,34 +19,47 @@ const spoken = (value, unit) => {
   return value < 60000 ? `${(value / 1000).toFixed(1)} s` : `${Math.round(value / 60000)} min`;
 };
 
+const span = (svg, from, to) => {
+  const step = Number(svg.dataset.step), [start, end] = [from, to].map((at) => Number(svg.dataset.chart) + at * step);
+  const day = stamp(start).slice(5, 10), [until, last] = [stamp(end).slice(5, 10), stamp(end - 1).slice(5, 10)];
+  if (step >= 86400) return to - from > 1 ? `${day} to ${last}` : stamp(start).slice(0, 10);
+  const clock = (step >= 3600 ? `${day} ` : "") + stamp(start).slice(11);
+  return `${clock} to ${step >= 3600 && day !== until ? `${until} ` : ""}${stamp(end).slice(11)}`;
+};
+
 const words = (svg, at) => {
-  const [start, step] = [Number(svg.dataset.chart) + at * svg.dataset.step, Number(svg.dataset.step)];
   const values = pieces(svg)[at].split(",");
   const said = svg.dataset.words.split(",")
     .map((word, index) => [word, values[index]])
     .filter(([word, value]) => value && (value !== "0" || word === "succeeded"))
     .map(([word, value]) => svg.dataset.unit ? `${word} ${spoken(value, svg.dataset.unit)}` : `${spoken(value)} ${word}`);
-  const day = step < 86400 ? stamp(start).slice(11) + " to " + stamp(start + step).slice(11) : stamp(start).slice(0, 10);
-  const date = step >= 3600 && step < 86400 ? `${stamp(start).slice(5, 10)} ` : "";
-  return `${date}${day}: ${said.join(", ") || "nothing"}`;
+  return `${span(svg, at, at + 1)}: ${said.join(", ") || "nothing"}`;
 };
 
-const mark = (svg, from, to) => {
+const ends = ({ from, at }) => [Math.min(from, at), Math.max(from, at) + 1];
+
+// What is read just now stays as it is, whatever comes in: see morph.js.
+const mark = (svg, at, from = at) => {
+  if (held && held.svg !== svg) clear();
+  held = { svg, from, at };
+  const [first, end] = ends(held), width = WIDTH / pieces(svg).length;
   const rect = svg.querySelector(".brush") ?? svg.appendChild(document.createElementNS(SVG, "rect"));
-  const width = WIDTH / pieces(svg).length;
-  for (const [name, value] of Object.entries({ class: "brush", x: from * width, width: (to - from) * width, height: 100 })) {
+  for (const [name, value] of Object.entries({ class: "brush", x: first * width, width: (end - first) * width, height: 100 })) {
     rect.setAttribute(name, value);
   }
-  svg.dataset.at = from;
+  svg.parentElement.dataset.keep = "";
   const read = svg.parentElement.querySelector(".chart-read");
   read.hidden = false;
-  read.textContent = to - from > 1 ? "Let go for a closer look" : words(svg, from);
+  const closer = drag ? "let go" : "press Enter";
+  read.textContent = end - first > 1 ? `${span(svg, first, end)}: ${closer} for a closer look` : words(svg, at);
 };
 
-const clear = (svg) => {
-  svg.querySelector(".brush")?.remove();
-  svg.parentElement.querySelector(".chart-read").hidden = true;
-  delete svg.dataset.at;
+const clear = () => {
+  if (!held) return;
+  held.svg.querySelector(".brush")?.remove();
+  held.svg.parentElement.querySelector(".chart-read").hidden = true;
+  delete held.svg.parentElement.dataset.keep;
+  held = drag = null;
 };
 
 const place = (svg, event) => {
@@ -52,45 +67,53 @@ const place = (svg, event) => {
   return Math.max(0, Math.min(many - 1, Math.floor(((event.clientX - box.left) / box.width) * many)));
 };
 
+// Several bars are looked at closer, one is opened.
+const take = ({ svg, from, at }) => {
+  const base = from === at ? svg.dataset.open : svg.dataset.zoom;
+  if (base) go(base, limits(svg, ...ends({ from, at })));
+};
+
 const chart = (event) => event.target.closest?.("svg[data-chart]");
-const open = (svg, at) => svg.dataset.open && go(svg.dataset.open, limits(svg, at, at + 1));
 
 document.addEventListener("pointermove", (event) => {
-  const svg = drag?.svg ?? chart(event);
-  if (!svg) return;
-  const at = place(svg, event), from = drag?.at ?? at;
-  mark(svg, Math.min(at, from), Math.max(at, from) + 1);
+  const svg = drag?.svg ?? (event.pointerType === "touch" ? null : chart(event));
+  if (svg) mark(svg, place(svg, event), drag?.from);
 });
 document.addEventListener("pointerout", (event) => {
   const svg = chart(event);
-  if (svg && !drag && !svg.contains(event.relatedTarget)) clear(svg);
+  if (svg && !drag && !svg.contains(event.relatedTarget)) clear();
 });
 document.addEventListener("pointerdown", (event) => {
-  const svg = event.button === 0 && event.pointerType === "mouse" && chart(event);
+  const svg = event.button === 0 && chart(event);
   if (!svg) return;
-  event.preventDefault();
-  drag = { svg, at: place(svg, event) };
+  if (event.pointerType === "mouse") event.preventDefault();
+  drag = { svg, from: place(svg, event) };
+  mark(svg, drag.from);
 });
 document.addEventListener("pointerup", (event) => {
   if (!drag) return;
-  const { svg, at } = drag, to = place(svg, event);
-  drag = null;
-  if (to === at) return open(svg, at);
-  if (svg.dataset.zoom) go(svg.dataset.zoom, limits(svg, Math.min(at, to), Math.max(at, to) + 1));
+  const chosen = { ...drag, at: place(drag.svg, event) };
+  clear();
+  take(chosen);
 });
-document.addEventListener("pointercancel", () => { if (drag) clear(drag.svg); drag = null; });
+document.addEventListener("pointercancel", clear); // a finger that scrolls the page after all
 document.addEventListener("focusin", (event) => {
-  const svg = chart(event), many = svg && pieces(svg).length;
-  if (svg && !svg.dataset.at) mark(svg, many - 1, many);
+  const svg = chart(event);
+  if (svg && held?.svg !== svg) mark(svg, pieces(svg).length - 1);
 });
-document.addEventListener("focusout", (event) => { if (chart(event)) clear(chart(event)); });
+document.addEventListener("focusout", (event) => { if (chart(event)) clear(); });
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && held) {
+    held.svg.blur();
+    return clear();
+  }
   const svg = chart(event);
   if (!svg) return;
-  const at = Number(svg.dataset.at ?? 0), step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (event.key === "Enter") return open(svg, at);
-  if (!step) return;
+  const last = pieces(svg).length - 1, { from, at } = held?.svg === svg ? held : { from: last, at: last };
+  if (event.key === "Enter") return take({ svg, from, at });
+  const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: last }[event.key];
+  if (to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
-  const next = Math.max(0, Math.min(pieces(svg).length - 1, at + step));
-  mark(svg, next, next + 1);
+  const next = Math.max(0, Math.min(last, to));
+  mark(svg, next, event.shiftKey ? from : next);
 });

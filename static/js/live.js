@@ -1,7 +1,7 @@
 // Keeps a page fresh: a nudge over the websocket, or every 10 seconds without one, fetches this same page again and
 // swaps its [data-live] regions. <main data-watch="task operation"> follows kinds, data-watch="task:12" one thing.
 import { morph } from "./morph.js";
-import { mergeRows } from "./rows.js";
+import { mergeRows, steady } from "./rows.js";
 
 const main = document.querySelector("main[data-environment]");
 const LIST = 5000, DETAIL = 400, POLL = 10000, SAFETY = 30000, RETRY = [1000, 2000, 5000, 10000];
@@ -62,7 +62,10 @@ const refresh = async () => {
     const answer = await fetch(location.href, { headers: { "X-Live": "1" } });
     over = answer.redirected || answer.status === 403 || answer.status === 404;
     failed = answer.status < 500 ? 0 : failed + 1;
-    if (answer.ok && !over) swap(await answer.text());
+    if (answer.ok && !over) {
+      const html = await answer.text();
+      steady(() => swap(html));
+    }
   } catch { failed += 1; /* the brain is away: the next turn tries again */ }
   if (!failed) heard = new Date();
   busy = false;

@@ -3,6 +3,15 @@ import { morph } from "./morph.js";
 
 const rowsOf = (region) => [...region.querySelectorAll("tbody tr[id]")];
 
+// The row at the top of the screen stays where it is while `change` makes what is above it higher or lower.
+export const steady = (change) => {
+  const top = (row) => row.getBoundingClientRect().top;
+  const row = [...document.querySelectorAll("[data-live=rows] tbody tr[id]")].find((one) => top(one) >= 0);
+  const before = row && top(row);
+  change();
+  if (row?.isConnected && before < innerHeight) scrollBy(0, top(row) - before);
+};
+
 const tint = (row) => {
   row.classList.add("changed");
   row.addEventListener("animationend", () => row.classList.remove("changed"), { once: true });
@@ -12,6 +21,7 @@ const show = (region, fresh) => {
   const known = new Set(rowsOf(region).map((row) => row.id));
   morph(region, fresh);
   for (const row of rowsOf(region)) if (!known.has(row.id)) tint(row);
+  if (region.getBoundingClientRect().top < 0) region.scrollIntoView();
   region.dispatchEvent(new CustomEvent("rows", { bubbles: true }));
 };
 

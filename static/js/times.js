@@ -1,4 +1,4 @@
-// <time data-since="ago|age" datetime="..."> counts on between two answers of the server, in the server's words.
+// <time data-since="ago" datetime="..."> and <time data-age datetime="..."> counts on between two answers of the server, in the server's words.
 const words = (seconds) => {
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
@@ -22,11 +22,11 @@ const place = () => {
 const tick = () => {
   if (document.hidden) return;
   place();
-  for (const time of document.querySelectorAll("time[data-since]")) {
+  for (const time of document.querySelectorAll("time[data-since], time[data-age]")) {
     const seconds = Math.trunc((Date.now() - Date.parse(time.dateTime)) / 1000);
     const text = words(Math.abs(seconds));
     const full = seconds < 0 ? `in ${text}` : `${text} ago`;
-    const shown = time.dataset.since === "age" ? text : full;
+    const shown = "age" in time.dataset ? text : full;
     if (time.textContent !== shown) time.textContent = shown;
     if (!time.title) time.title = time.dateTime.replace("T", " ");
   }

@@ -10,6 +10,7 @@ from tests.alerts import furnished
 from tests.cast import PASSWORD
 from tests.issues import stage as failing
 from tests.schedules import stage
+from tests.tasks import kept
 from z4j_brain.agents.models import AgentKey
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.panel import urls
@@ -41,7 +42,7 @@ NO_PAGE = {"audit-export": 405, "key-revoke": 405, "operation-steer": 405, "jump
 NO_PAGE |= {"task-hide": 405, "approval-answer": 405, "freeze-set": 405, "freeze-end": 405, "members-change": 405}
 NO_PAGE |= {"secrets-try": 405, "secret-rule-remove": 405}
 NO_PAGE |= {"schedule-hide": 405}
-NO_PAGE |= {"issue-say": 405}
+NO_PAGE |= {"issue-say": 405, "task-view-steer": 405}
 NO_PAGE |= {"alert-rule-steer": 405, "alert-channel-steer": 405, "alert-resend": 405}
 POSTED = [page for page, status in NO_PAGE.items() if status == 405]
 
@@ -80,6 +81,9 @@ def address(cast, task):
     more |= {"approval-answer": {"verb": "approve"}, "members-change": {"verb": "role"}}
     ids |= dict.fromkeys(("issue", "issue-say"), failing.issue(cast.production).fingerprint)
     more |= {"issue-say": {"verb": "resolve"}}
+    view, _ = kept.furnish(cast.production, "failing")
+    ids |= {"task-view-steer": view["api-task-view"]}
+    more |= {"task-view-steer": {"verb": "first"}}
     more |= {"secret-rule-remove": {"id": "references"}}
 
     def address(page):

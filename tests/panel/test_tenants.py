@@ -40,8 +40,10 @@ def parameters(name: str) -> set[str]:
 VERBS = {"ask": {"action": "task.retry"}, "operation-steer": {"verb": "pause"}, "members-change": {"verb": "grant"}}
 VERBS |= {"approval-answer": {"verb": "approve"}, "stream-steer": {"verb": "pause"}, "openid_connect_callback": {}}
 VERBS |= {"alert-rule-steer": {"verb": "mute"}, "alert-channel-steer": {"verb": "test"}}
+VERBS |= {"task-view-steer": {"verb": "first"}}
 VERBS |= {"issue-say": {"verb": "resolve"}}
 OF = {
+    "task-view-steer": "api-task-view",
     "task": "api-task",
     "task-compare": "api-task",
     "task-show": "api-task",

@@ -17,6 +17,7 @@ from tests.rbac import (
     invocations_of_members,  # noqa: F401 (registers its own)
     invocations_of_own,
     invocations_of_schedules,
+    invocations_of_views,
 )
 from tests.rbac.invoking import INVOCATIONS, Invocation, invocation
 from z4j_brain.agents import actions as agents
@@ -54,6 +55,7 @@ def prepare(cast: Cast) -> None:
     invocations_of_schedules.prepare(cast)
     invocations_of_issues.prepare(cast)
     invocations_of_alerts.prepare(cast)
+    invocations_of_views.prepare(cast)
     Setup.objects.update(done_at=None)
     now = timezone.now()
     for state in (TaskState.FAILED, TaskState.QUEUED):

@@ -14,6 +14,7 @@ from tests.alerts import furnished
 from tests.issues import stage as failing
 from tests.rbac import folk
 from tests.schedules import stage
+from tests.tasks import kept
 from z4j_brain.agents.models import RedactionRule
 from z4j_brain.operations.models import Item
 from z4j_brain.rbac.models import Environment, Token
@@ -115,7 +116,7 @@ class Furnished:
             "api-schedule": {"queue": "slow"},
             "api-schedule-import": {"text": "0 3 * * * shop.tidy", "engine": "celery", "dry_run": True},
         }
-        for furnish in (furnished.furnish, folk.furnish):
+        for furnish in (furnished.furnish, folk.furnish, kept.furnish):
             more, asked = furnish(environment, mark)
             keys |= more
             bodies |= asked

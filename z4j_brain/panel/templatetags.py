@@ -40,7 +40,7 @@ from z4j_brain.rbac.states import ApprovalState, Permission
 from z4j_brain.schedules.states import RunState
 from z4j_brain.stats import figures
 from z4j_brain.stats import queries as stats
-from z4j_brain.stats.filters import TIMES, listed
+from z4j_brain.stats.filters import listed
 from z4j_brain.tasks import marks
 from z4j_brain.tasks.held import held
 from z4j_brain.tasks.states import TaskState
@@ -178,7 +178,7 @@ def when(moment: datetime | None, form: str = "ago") -> str:
     local = timezone.localtime(moment)
     if form == "age":
         stamp = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return format_html('<time datetime="{}" data-since="age">{}</time>', stamp, _moment(moment, form))
+        return format_html('<time datetime="{}" data-age>{}</time>', stamp, _moment(moment, form))
     shown = format_html('datetime="{}" title="{}"', local.isoformat(), f"{local:%Y-%m-%d %H:%M:%S.%f %Z}")
     since = "" if form == "clock" else format_html(' data-since="{}"', form)
     return format_html("<time {}{}>{}</time>", shown, since, _moment(moment, form))
@@ -207,14 +207,19 @@ def slots(hand: Hand) -> dict[str, object]:
 
 @register.inclusion_tag("stats/_bars.html", takes_context=True)
 def histogram(context: template.Context) -> dict[str, object]:
-    """What of the list on the screen ended when, where statistics can tell. A bar and a drag narrow the list."""
+    """What of the list on the screen ended when, where statistics can tell. A bar and a drag narrow the list, which
+    keeps in mind from which range.
+    """
     environment, view = context["environment"], context["view"]
     asked = listed(view.parameters, timezone.now())
     if asked is None:
         return {}
     bars = figures.bars(stats.series(environment.pk, asked.span, **asked.tasks, timed=False))
-    address = f"?{urlencode({key: value for key, value in view.parameters.items() if key not in TIMES})}"
-    return {"bars": bars, "open": address, "zoom": address, "slim": True} if bars.total.ended else {}
+    if not bars.total.ended:
+        return {}
+    address = f"?{urlencode({key: value for key, value in view.parameters.items() if key not in view.span.limits})}"
+    told = urlencode({name: value for name, value in asked.tasks.items() if value} | view.span.named)
+    return {"bars": bars, "open": address, "zoom": address, "slim": True, "told": told, "environment": environment}
 
 
 @register.inclusion_tag("fleet/_held.html", takes_context=True)

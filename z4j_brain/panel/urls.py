@@ -29,6 +29,7 @@ from z4j_brain.schedules import pages as schedules
 from z4j_brain.stats import pages as stats
 from z4j_brain.tasks import compare_pages as compare
 from z4j_brain.tasks import pages as tasks
+from z4j_brain.tasks import saved_pages as saved
 
 inside = [
     path("", overview.shown, name="overview"),
@@ -36,6 +37,9 @@ inside = [
     path("tasks/", tasks.listed, name="tasks"),
     path("tasks/export/", tasks.export, name="task-export"),
     path("tasks/words/", tasks.words, name="task-words"),
+    path("tasks/views/", saved.views, name="task-views"),
+    path("tasks/views/<int:id>/<str:verb>/", saved.steer, name="task-view-steer"),
+    path("tasks/columns/", saved.arrange, name="task-columns"),
     path("tasks/run/", fleet.registered, name="registered"),
     path("tasks/<int:id>/", tasks.shown, name="task"),
     path("tasks/<int:id>/compare/", compare.shown, name="task-compare"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
@@ -124,6 +125,53 @@ class Sealed(models.Model):
     kid = models.CharField(max_length=16)
     blob = models.BinaryField()
     at = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = ()
+
+
+class SavedView(models.Model):
+    """A reading of the list under a name: one person's, or everybody's in the environment. `query`: its address."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="task_views", db_index=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+")
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=2000)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["environment", "owner", "name"], name="task_view_own", condition=models.Q(owner__isnull=False)
+            ),
+            models.UniqueConstraint(
+                fields=["environment", "name"], name="task_view_shared", condition=models.Q(owner__isnull=True)
+            ),
+        ]
+
+    @property
+    def is_shared(self) -> bool:
+        return self.owner_id is None
+
+
+class FirstView(models.Model):
+    """Which view somebody finds first in an environment, where its list is opened without another."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="+")
+    view = models.ForeignKey(SavedView, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [models.UniqueConstraint(fields=["user", "environment"], name="task_view_first")]
+
+
+class ListColumns(models.Model):
+    """The columns that somebody wants to see in lists of tasks, by their names in `columns`."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    shown = models.JSONField(default=list)
 
     class Meta:
         default_permissions = ()

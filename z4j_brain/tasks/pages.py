@@ -29,6 +29,8 @@ from z4j_brain.tasks import (
     queries,
     relatives,
     replay,
+    saved,
+    suggesting,
     telling,
     tracelink,
     trend,
@@ -36,7 +38,7 @@ from z4j_brain.tasks import (
     workflow,
 )
 from z4j_brain.tasks.models import Task
-from z4j_brain.tasks.query_string import View
+from z4j_brain.tasks.query_string import LONGEST, View
 from z4j_brain.tasks.waiting import waiting
 
 #: Rows of a page of the list.
@@ -48,6 +50,10 @@ SHOWN = 40
 def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
+    kept = list(saved.views(actor, place)[: 2 * saved.MOST])
+    first = saved.first(kept)
+    if first and not request.GET and "X-Live" not in request.headers:
+        return redirect(f"{request.path}?{first.query}")
     view, held = View.from_query(request.GET), access.permissions(actor, place)
     wanted = queries.looked_up(place, view.narrowing(place), held)
     counts = queries.count(place, wanted, held)
@@ -57,6 +63,8 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
         "page_title": view.title,
         "environment": place,
         "view": view,
+        "kept": next((one for one in kept if one.query == view.kept), None),
+        "columns": saved.shown(actor),
         "page": page,
         "newer": view.at(page.previous).address if page.previous else "",
         "older": view.at(page.next).address if page.next else "",
@@ -96,10 +104,12 @@ def export(request: HttpRequest, project: str, environment: str) -> HttpResponse
 @require_GET
 @login_required
 def words(request: HttpRequest, project: str, environment: str) -> HttpResponse:
-    """What the search box suggests, once somebody is in it."""
+    """What the search box suggests for the word at its cursor."""
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
-    return render(request, "tasks/_words.html", {"words": queries.suggestions(place, access.permissions(actor, place))})
+    word = request.GET.get("q", "").replace("\0", "")[:LONGEST]
+    found = suggesting.suggestions(actor, place, access.permissions(actor, place), word)
+    return render(request, "tasks/_words.html", {"suggestions": found})
 
 
 @require_GET

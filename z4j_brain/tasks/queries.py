@@ -18,7 +18,7 @@ from z4j_brain.rbac.access import Held
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
-from z4j_brain.tasks import counts, narrowing, pagination, values
+from z4j_brain.tasks import counts, narrowing, pagination
 from z4j_brain.tasks.availability import VERBS, Availability, availability
 from z4j_brain.tasks.counts import Counts
 from z4j_brain.tasks.models import Event, Task
@@ -44,7 +44,6 @@ __all__ = [
     "looked_up",
     "page",
     "sees_payload",
-    "suggestions",
     "tasks",
     "timeline",
     "touched",
@@ -55,8 +54,6 @@ __all__ = [
 LONG = ("args", "kwargs", "result", "traceback", "truncated", "fold_key")
 #: Columns that `VIEW_PAYLOAD` guards.
 PAYLOAD = ("args", "kwargs", "result", "error_message", "traceback")
-#: Values of each kind that a search box offers.
-SUGGESTED = 50
 
 
 def tasks(actor: Actor, environment: Environment) -> QuerySet[Task]:
@@ -127,16 +124,6 @@ def count(environment: Environment, wanted: Narrowing, held: Held) -> Counts:
     if Permission.VIEW not in held:
         return Counts(dict.fromkeys(TaskState, Count(0, False)))
     return counts.counts(environment, seen(wanted, held), payload=Permission.VIEW_PAYLOAD in held)
-
-
-def suggestions(environment: Environment, held: Held) -> Iterator[str]:
-    """What a search box can be filled with: qualifiers with the values there are."""
-    yield from (f"state:{state.value}" for state in TaskState)
-    if not held.sees_everything:  # whose names and errors these are, the lists of them do not say
-        return
-    yield from (f"queue:{queue}" for queue in values.queues(environment)[:SUGGESTED])
-    yield from (f"name:{name}" for name in values.names(environment)[:SUGGESTED])
-    yield from (f"error:{error}" for error in values.error_types(environment)[:SUGGESTED])
 
 
 def seen(wanted: Narrowing, held: Held) -> Narrowing:

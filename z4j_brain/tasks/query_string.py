@@ -38,6 +38,10 @@ class View:
         return cls.of({key: str(query[key]) for key in query})
 
     @classmethod
+    def of_address(cls, address: str) -> View:
+        return cls.from_query(QueryDict(address))
+
+    @classmethod
     def of(cls, query: Mapping[str, str]) -> View:
         typed = Box.read(query.get("q", "").replace("\0", "")[:LONGEST])
         beside = {key: str(query[key]).replace("\0", "") for key in box.COLUMNS if query.get(key)}
@@ -75,22 +79,26 @@ class View:
         words = [f'{key}:"{value}"' for key, value in self.qualifiers.items() if key != "state"]
         typed = " ".join([*words, self.text]).strip()
         chosen = {"search": typed, "state": self.qualifiers.get("state", "")}
-        span = self.span.parameters if self.span.is_custom else {"since": self.span.since}
-        return {key: value for key, value in chosen.items() if value} | span
+        return {key: value for key, value in chosen.items() if value} | self.span.named
 
     @property
     def every_query(self) -> str:
         """An address of all these tasks that names its time range, also the usual one."""
-        span = {} if self.span.is_custom else {"since": self.span.since}
-        return urlencode(self.parameters | span)
+        return urlencode(self.parameters | self.span.named)
 
     @property
     def query(self) -> str:
         return urlencode(self.parameters)
 
     @property
+    def kept(self) -> str:
+        """As it is kept under a name: one query for each reading, without the place in the list."""
+        return replace(self, cursor="").address.removeprefix("?")
+
+    @property
     def address(self) -> str:
-        return "?" + urlencode(self.parameters | ({"cursor": self.cursor} if self.cursor else {}))
+        """Never empty: without any parameter it is the person's own first view."""
+        return "?" + urlencode((self.parameters | ({"cursor": self.cursor} if self.cursor else {})) or self.span.named)
 
     @property
     def tokens(self) -> Iterator[tuple[str, str, str]]:
@@ -103,6 +111,17 @@ class View:
     def ranges(self) -> Iterator[tuple[str, str, bool]]:
         for name in RANGES:
             yield name, replace(self, span=Span(name), cursor="").address, name == self.since
+
+    @property
+    def back(self) -> tuple[str, str] | None:
+        """From a closer look to the range it was taken in, as its name and address."""
+        if not self.span.is_custom:
+            return None
+        return self.span.since, replace(self, span=Span(self.span.since), cursor="").address
+
+    @property
+    def unfiltered(self) -> str:
+        return View().address
 
     @property
     def any_state(self) -> str:

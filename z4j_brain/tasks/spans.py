@@ -1,7 +1,8 @@
 """Stretches of time that a list of tasks is about.
 
 A relative one means: ended since then, or not ended yet. It begins where the statistics of that range begin, so that
-list, counts and statistics agree to the task. One with limits of its own (`after`, `before`): ended in between.
+list, counts and statistics agree to the task. One with limits of its own (`after`, `before`): ended in between; the
+relative one beside them says from where somebody looked closer, and leads back there.
 """
 
 from __future__ import annotations
@@ -91,10 +92,18 @@ class Span:
         return Span(names[at]) if at < len(names) else None
 
     @property
+    def limits(self) -> dict[str, str]:
+        """Its own, where it has some."""
+        return {word: limit.isoformat().replace("+00:00", "Z") for word, limit in self._limits if limit}
+
+    @property
     def parameters(self) -> dict[str, str]:
-        if self.is_custom:
-            return {word: limit.isoformat().replace("+00:00", "Z") for word, limit in self._limits if limit}
-        return {} if self.since == USUAL else {"since": self.since}
+        return ({} if self.since == USUAL else {"since": self.since}) | self.limits
+
+    @property
+    def named(self) -> dict[str, str]:
+        """What it is about, in full: the usual range is named too, and limits stand alone."""
+        return self.limits or {"since": self.since}
 
     @property
     def _limits(self) -> tuple[tuple[str, datetime | None], ...]:
