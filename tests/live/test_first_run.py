@@ -36,7 +36,7 @@ GUIDES = [
 @pytest.fixture(scope="module")
 def brain(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brain]:
     brain = Brain(store, tmp_path_factory.mktemp("first") / "brain")
-    brain.start()
+    brain.start(timeout=120)
     yield brain
     brain.close()
 
