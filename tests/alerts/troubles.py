@@ -64,6 +64,26 @@ def waits_for_long(cast: Cast) -> Callable[[], Any]:
     return lambda: _measured(cast, 5)
 
 
+def starts_late(cast: Cast) -> Callable[[], Any]:
+    """They were sent a minute before they began."""
+
+    def sent_before(seconds: int, count: int, first: int) -> None:
+        now = sent.now()
+        events = []
+        for number in range(first, first + count):
+            told = {"queue": "mail", "name": "shop.pay", "task_id": f"t{number}"}
+            begun = now - 1000
+            asked = begun - seconds * 1_000_000
+            events.append(sent.event(3 * number, "task.enqueued", **told, ts=asked))
+            events.append(sent.event(3 * number + 1, "task.started", **told, run=begun, ts=begun))
+            events.append(sent.event(3 * number + 2, "task.succeeded", **told, run=begun, ts=now))
+        for start in range(0, len(events), 300):
+            ingest(cast.agent_key(), sent.parsed(*events[start : start + 300], boot=uuid.uuid4()))
+
+    sent_before(60, 10, 1)
+    return lambda: sent_before(0, 300, 100)
+
+
 def falls_silent(cast: Cast) -> Callable[[], Any]:
     silent = timezone.now() - timedelta(minutes=5)
     worker = rows.worker(cast.production, heartbeat_at=silent, running=["t1"])
@@ -94,6 +114,7 @@ TROUBLES: dict[str, tuple[dict[str, Any], Trouble]] = {
     "absence": ({"task": "shop.pay", "minutes": 60}, does_not_run),
     "queue_depth": ({"depth": 100}, is_long),
     "queue_age": ({"minutes": 10, "queue": "mail"}, waits_for_long),
+    "wait_time": ({"seconds": 30, "minutes": 15, "least": 10, "queue": "mail"}, starts_late),
     "worker_gone": ({"minutes": 2, "name": "mail-*"}, falls_silent),
     "schedule_missed": ({}, misses),
     "agent_drops": ({"events": 5}, drops),

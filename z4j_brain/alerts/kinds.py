@@ -65,6 +65,12 @@ KINDS: Mapping[Kind, tuple[Setting, ...]] = {
     ),
     Kind.QUEUE_DEPTH: (Setting("depth", "Tasks that wait", "whole", 1000, 1, MOST), _QUEUE),
     Kind.QUEUE_AGE: (Setting("minutes", "The oldest waits for minutes", "whole", 10, 1, MONTH), _QUEUE),
+    Kind.WAIT_TIME: (
+        Setting("seconds", "Seconds that 5 of 100 wait, or longer", "number", 60, 0.1, MONTH * 60),
+        Setting("minutes", "Within minutes", "whole", 15, 5, DAY),
+        Setting("least", "Of so many that ended, at least", "whole", 20, 1, MOST),
+        _QUEUE,
+    ),
     Kind.WORKER_GONE: (
         Setting("minutes", "Silent for minutes, without a goodbye", "whole", 2, 1, DAY),
         Setting("name", "Worker", "text", help="Empty: all of them. A pattern, such as mail-*."),

@@ -122,6 +122,18 @@ def _queue_age(place: Environment, settings: Settings, now: datetime, since: dat
             yield Trouble(_named(queue), text, facts | {"depth": queue.depth})
 
 
+def _wait_time(place: Environment, settings: Settings, now: datetime, since: datetime | None) -> Iterator[Trouble]:
+    span = Span.whole(now - timedelta(minutes=settings["minutes"]), now)
+    for queue in stats.by_queue(place.pk, span, queue=settings["queue"] or None).groups:
+        p95 = queue.totals.wait_ms.p95
+        if p95 is None or queue.totals.ended < settings["least"] or p95 < settings["seconds"] * 1000:
+            continue
+        text = f"5 of 100 tasks in {queue.key} waited for {duration(timedelta(milliseconds=p95))} or longer, among "
+        text += f"{number(queue.totals.ended)} that ended since {span.since:%H:%M UTC}."
+        facts = {"queue": queue.key, "engine": queue.engine, "p95_ms": round(p95), "ended": queue.totals.ended}
+        yield Trouble(f"{queue.engine}/{queue.key}"[:255], text, facts | {"since": span.since.isoformat()})
+
+
 def _worker_gone(place: Environment, settings: Settings, now: datetime, since: datetime | None) -> Iterator[Trouble]:
     """As the doctor says it: silent without a goodbye, and not for so long that it is no news any more."""
     silent = now - timedelta(minutes=settings["minutes"])
@@ -183,6 +195,7 @@ _MEASURES: Mapping[Kind, Callable[[Environment, Settings, datetime, datetime | N
     Kind.ABSENCE: _absence,
     Kind.QUEUE_DEPTH: _queue_depth,
     Kind.QUEUE_AGE: _queue_age,
+    Kind.WAIT_TIME: _wait_time,
     Kind.WORKER_GONE: _worker_gone,
     Kind.SCHEDULE_MISSED: _schedule_missed,
     Kind.AGENT_DROPS: _agent_drops,

@@ -12,6 +12,7 @@ class Kind(models.TextChoices):
     ABSENCE = "absence", "A task does not run"
     QUEUE_DEPTH = "queue_depth", "A queue is long"
     QUEUE_AGE = "queue_age", "A task waits for long"
+    WAIT_TIME = "wait_time", "Tasks start late"
     WORKER_GONE = "worker_gone", "A worker fell silent"
     SCHEDULE_MISSED = "schedule_missed", "A schedule did not run"
     AGENT_DROPS = "agent_drops", "An agent drops events"
