@@ -9,7 +9,7 @@ from z4j_brain import health
 from z4j_brain.agents import api as agents
 from z4j_brain.agents import redaction_api
 from z4j_brain.alerts import api as alerts
-from z4j_brain.alerts import channels_api
+from z4j_brain.alerts import channels_api, windows_api
 from z4j_brain.audit import api as audit
 from z4j_brain.fleet import api as fleet
 from z4j_brain.issues import api as issues
@@ -36,6 +36,7 @@ api: list[URLPattern | URLResolver] = [
     *redaction_api.routes,
     *alerts.routes,
     *channels_api.routes,
+    *windows_api.routes,
     *fleet.routes,
     *issues.routes,
     *operations.routes,

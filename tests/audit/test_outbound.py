@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 
 import pytest
@@ -11,6 +10,7 @@ from django.core.exceptions import ValidationError
 from z4j_brain.audit import webhooks
 from z4j_brain.audit.siem_syslog import Collector
 from z4j_brain.audit.webhooks import Undelivered
+from z4j_brain.lib import addresses
 
 INSIDE = [
     "127.0.0.1",
@@ -51,12 +51,12 @@ OUTSIDE = ["8.8.8.8", "1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111",
 
 @pytest.mark.parametrize("address", INSIDE)
 def test_an_address_inside_is_refused(address):
-    assert not webhooks.is_public(ipaddress.ip_address(address))
+    assert not addresses.is_public(addresses.read(address))
 
 
 @pytest.mark.parametrize("address", OUTSIDE)
 def test_an_address_of_the_world_is_not(address):
-    assert webhooks.is_public(ipaddress.ip_address(address))
+    assert addresses.is_public(addresses.read(address))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f000001", "::1", "0"])

@@ -44,6 +44,9 @@ NO_PAGE |= {"secrets-try": 405, "secret-rule-remove": 405}
 NO_PAGE |= {"schedule-hide": 405}
 NO_PAGE |= {"issue-say": 405, "task-view-steer": 405}
 NO_PAGE |= {"alert-rule-steer": 405, "alert-channel-steer": 405, "alert-resend": 405}
+NO_PAGE |= {"alert-channel-rotate": 405, "alert-window-remove": 405}
+#: Pages of alerts for those who write rules and plan windows.
+WRITES = ("alert-new", "alert-rule", "alert-channel", "alert-window-new", "alert-window")
 POSTED = [page for page, status in NO_PAGE.items() if status == 405]
 
 
@@ -75,6 +78,9 @@ def address(cast, task):
     alerts, _ = furnished.furnish(cast.production, "pager")
     ids |= {"alert-rule": alerts["api-alert-rule"], "alert-rule-steer": alerts["api-alert-rule"]}
     ids |= {"alert-channel-steer": alerts["api-alert-channel"], "alert-resend": alerts["api-alert-delivery-resend"]}
+
+    ids |= dict.fromkeys(("alert-channel", "alert-channel-rotate"), alerts["api-alert-channel"])
+    ids |= dict.fromkeys(("alert-window", "alert-window-remove"), alerts["api-alert-window"])
 
     more = {"alert-rule-steer": {"verb": "mute"}, "alert-channel-steer": {"verb": "test"}}
     more |= {"ask": {"action": "task.retry"}, "operation-steer": {"verb": "pause"}}
@@ -118,7 +124,7 @@ def test_a_member_sees_every_page(page, who, address, as_):
         looks_only or page in ("schedule-new", "schedule-edit", "schedule-import") and who not in ("olive", "adam")
     )
     looks_only = looks_only or page == "schedule-show" and who == "audrey"
-    looks_only = looks_only or page in ("alert-new", "alert-rule") and who not in ("olive", "adam")
+    looks_only = looks_only or page in WRITES and who not in ("olive", "adam")
     foreign = page == "entry" and who not in ("olive", "audrey")  # somebody else's
     status = 403 if looks_only else 404 if foreign else NO_PAGE.get(page, 200)
     assert as_(who).get(address(page)).status_code == status

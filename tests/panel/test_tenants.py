@@ -68,7 +68,11 @@ OF = {
     "secret-rule-remove": "api-redaction-rule",
     "alert-rule": "api-alert-rule",
     "alert-rule-steer": "api-alert-rule",
+    "alert-channel": "api-alert-channel",
+    "alert-channel-rotate": "api-alert-channel",
     "alert-channel-steer": "api-alert-channel",
+    "alert-window": "api-alert-window",
+    "alert-window-remove": "api-alert-window",
     "alert-resend": "api-alert-delivery-resend",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.cast import Cast
 from tests.rbac.invoking import invocation
 from z4j_brain.alerts import actions
-from z4j_brain.alerts.models import Channel, Delivery, Rule
+from z4j_brain.alerts.models import Channel, Delivery, Rule, Window
 from z4j_brain.alerts.states import ChannelKind, DeliveryState, Happening
 
 _HOOK = "https://hooks.example/alerts"
@@ -16,6 +16,7 @@ def prepare(cast: Cast) -> None:
     here = {"environment": cast.production}
     Rule.objects.create(**here, name="long", kind="queue_depth", settings={"depth": 100, "queue": ""})
     channel = Channel.objects.create(**here, project=cast.harbor, name="pager", kind="webhook", address=_HOOK)
+    Window.objects.create(**here, name="nightly", cron="0 2 * * *", minutes=60)
     told = {"title": "Test", "body": "{}", "happening": Happening.TEST, "state": DeliveryState.FAILED}
     Delivery.objects.create(**here, channel=channel, **told)
 
@@ -28,6 +29,11 @@ def add_channel(cast, actor):
 @invocation("alert_channel.edit")
 def edit_channel(cast, actor):
     return actions.edit_channel(Channel.objects.get(), {"name": "phone"}, actor=actor, reason="because")
+
+
+@invocation("alert_channel.rotate")
+def rotate_secret(cast, actor):
+    return actions.rotate_secret(Channel.objects.get(), 24, actor=actor, reason="because")
 
 
 @invocation("alert_channel.remove")
@@ -59,6 +65,22 @@ def delete_rule(cast, actor):
 @invocation("alert_rule.mute")
 def mute_rule(cast, actor):
     return actions.mute_rule(Rule.objects.get(), None, actor=actor, reason="because")
+
+
+@invocation("alert_window.add")
+def add_window(cast, actor):
+    asked = {"name": "weekly", "cron": "0 2 * * SUN", "minutes": 30}
+    return actions.add_window(cast.production, asked, actor=actor, reason="because")
+
+
+@invocation("alert_window.edit")
+def edit_window(cast, actor):
+    return actions.edit_window(Window.objects.get(), {"minutes": 90}, actor=actor, reason="because")
+
+
+@invocation("alert_window.remove")
+def remove_window(cast, actor):
+    return actions.remove_window(Window.objects.get(), actor=actor, reason="because")
 
 
 @invocation("alert_delivery.resend")

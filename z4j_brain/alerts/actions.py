@@ -13,8 +13,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils import timezone
 
-from z4j_brain.alerts import kinds, telling
-from z4j_brain.alerts.models import Channel, Delivery, Rule
+from z4j_brain.alerts import kinds, services, telling, windows
+from z4j_brain.alerts.models import Channel, Delivery, Rule, Window
 from z4j_brain.alerts.queries import MOST
 from z4j_brain.alerts.states import ChannelKind, DeliveryState, Kind
 from z4j_brain.audit import webhooks
@@ -28,6 +28,10 @@ from z4j_brain.rbac.models import Environment, Project
 from z4j_brain.rbac.states import Permission
 
 LONGEST_MUTE = timedelta(days=30)
+#: Hours for which two secrets sign at most.
+LONGEST_OVERLAP = 168
+#: What is empty at first.
+_LATER = ("environment", "secret_before_until")
 
 
 @action(Permission.MANAGE_PROJECT, "alert_channel.add", phase=Phase.ADMIN, fresh=Fresh.PEOPLE)
@@ -50,11 +54,12 @@ def add_channel(
     if Channel.objects.filter(project=project).count() >= MOST:
         raise ValidationError({"name": f"A project has {MOST} channels at most."})
     _check(kind, address)
-    secret = webhooks.WHSEC + base64.b64encode(secrets.token_bytes(32)).decode() if kind == ChannelKind.WEBHOOK else ""
-    sealed = fields.encrypt(secret) if secret else ""
-    channel = Channel(project=project, environment=environment, name=name, kind=kind, address=address, secret=sealed)
+    secret = _new_secret() if kind == ChannelKind.WEBHOOK else ""
+    channel = Channel(project=project, environment=environment, name=name, kind=kind)
+    channel.secret = fields.encrypt(secret) if secret else ""
+    _lead_to(channel, address)
     _check_name(channel)
-    channel.full_clean(exclude=("environment",))
+    channel.full_clean(exclude=_LATER)
     channel.save()
     _told(channel, record)
     return channel, secret
@@ -64,15 +69,39 @@ def add_channel(
 def edit_channel(
     channel: Channel, asked: Mapping[str, str], *, actor: Actor, reason: str = "", record: Record
 ) -> Channel:
-    """Another name or address. Its kind and its secret stay. Raises ValidationError by field."""
+    """Another name or address. Its kind stays, and so does what a webhook is signed with. Raises ValidationError by
+    field.
+    """
     new = Channel.objects.select_for_update().get(pk=channel.pk)
-    new.name, new.address = asked.get("name", new.name), asked.get("address", new.address)
-    _check(ChannelKind(new.kind), new.address)
+    new.name = asked.get("name", new.name)
+    if "address" in asked or new.kind != ChannelKind.SERVICE:
+        address = asked.get("address", new.address)
+        _check(ChannelKind(new.kind), address)
+        _lead_to(new, address)
     _check_name(new)
-    new.full_clean(exclude=("environment",))
-    new.save(update_fields=["name", "address"])
+    new.full_clean(exclude=_LATER)
+    new.save(update_fields=["name", "address", "secret"])
     _told(new, record)
     return new
+
+
+@action(Permission.MANAGE_PROJECT, "alert_channel.rotate", phase=Phase.ADMIN, fresh=Fresh.PEOPLE)
+def rotate_secret(channel: Channel, hours: int, *, actor: Actor, reason: str = "", record: Record) -> str:
+    """Sign a webhook with another secret from now on, and for so many hours with the one before as well. Returns the
+    new one, which nobody can show again. One that was replaced before that signs nothing more. Raises ValidationError.
+    """
+    new = Channel.objects.select_for_update().get(pk=channel.pk)
+    if new.kind != ChannelKind.WEBHOOK:
+        raise ValidationError({"channel": "Only what webhooks are signed with is replaced."})
+    if not 0 <= hours <= LONGEST_OVERLAP:
+        raise ValidationError({"hours": f"From 0 to {LONGEST_OVERLAP}."})
+    secret = _new_secret()
+    until = timezone.now() + timedelta(hours=hours) if hours else None
+    new.secret_before, new.secret_before_until = (new.secret if until else ""), until
+    new.secret = fields.encrypt(secret)
+    new.save(update_fields=["secret", "secret_before", "secret_before_until"])
+    _told(new, record, hours=hours)
+    return secret
 
 
 @action(Permission.MANAGE_PROJECT, "alert_channel.remove", phase=Phase.ADMIN)
@@ -150,6 +179,33 @@ def mute_rule(rule: Rule, until: datetime | None, *, actor: Actor, reason: str =
     record.nudge(rule.environment_id, telling.KIND)
 
 
+@action(Permission.MANAGE_PROJECT, "alert_window.add", phase=Phase.ADMIN)
+def add_window(
+    environment: Environment, asked: Mapping[str, Any], *, actor: Actor, reason: str = "", record: Record
+) -> Window:
+    """Tell nobody while somebody is at work there. Raises ValidationError by field."""
+    if Window.objects.filter(environment=environment).count() >= MOST:
+        raise ValidationError({"name": f"An environment has {MOST} maintenance windows at most."})
+    window = Window(environment=environment)
+    _plan(window, asked, record)
+    return window
+
+
+@action(Permission.MANAGE_PROJECT, "alert_window.edit", phase=Phase.ADMIN)
+def edit_window(window: Window, asked: Mapping[str, Any], *, actor: Actor, reason: str = "", record: Record) -> Window:
+    """Change what is named of it: by either `starts_at` and `ends_at`, or `cron` and `minutes`."""
+    new = Window.objects.select_for_update().select_related("environment__project").get(pk=window.pk)
+    _plan(new, asked, record)
+    return new
+
+
+@action(Permission.MANAGE_PROJECT, "alert_window.remove", phase=Phase.ADMIN)
+def remove_window(window: Window, *, actor: Actor, reason: str = "", record: Record) -> None:
+    """What it kept from being told, and still goes on, is told at the next look."""
+    _planned(window, record)
+    Window.objects.filter(pk=window.pk).delete()
+
+
 @action(Permission.MANAGE_OPERATIONS, "alert_delivery.resend")
 def resend(delivery: Delivery, *, actor: Actor, reason: str = "", record: Record) -> None:
     """Send a message once more, under the id it has: who has taken it knows it. Raises ValidationError."""
@@ -180,6 +236,37 @@ def _change(rule: Rule, asked: Mapping[str, Any], record: Record) -> None:
     record.nudge(rule.environment_id, telling.KIND)
 
 
+def _plan(window: Window, asked: Mapping[str, Any], record: Record) -> None:
+    """Set what is asked for, and see that all of it fits together."""
+    for name in ("name", "all_rules", "starts_at", "ends_at", "cron", "zone", "minutes"):
+        if name in asked:
+            setattr(window, name, asked[name])
+    windows.check(window, timezone.now())
+    if Window.objects.filter(environment=window.environment, name=window.name).exclude(pk=window.pk).exists():
+        raise ValidationError({"name": "There is a maintenance window with this name."})
+    window.full_clean(exclude=("starts_at", "ends_at", "cron", "minutes"))
+    window.save()
+    if "rules" in asked:
+        wanted = set(asked["rules"])
+        found = Rule.objects.filter(pk__in=wanted, environment=window.environment)
+        if found.count() != len(wanted):
+            raise ValidationError({"rules": "Not all of these are rules of this environment."})
+        window.rules.set(found)
+    if not window.all_rules and not window.rules.exists():
+        raise ValidationError({"rules": "Choose rules, or all of them."})
+    _planned(window, record)
+
+
+def _planned(window: Window, record: Record) -> None:
+    when = {"starts_at": window.starts_at, "ends_at": window.ends_at}
+    told = {name: moment.isoformat() for name, moment in when.items() if moment}
+    often = {"cron": window.cron, "zone": window.zone, "minutes": window.minutes} if window.cron else {}
+    rules = {} if window.all_rules else {"rules": sorted(window.rules.values_list("name", flat=True))}
+    record.params({"name": window.name, **told, **often, **rules})
+    record.target("alert_window", window.pk)
+    record.nudge(window.environment_id, telling.KIND)
+
+
 def _watches(rule: Rule) -> tuple[Any, ...]:
     return rule.kind, rule.settings, rule.enabled
 
@@ -193,9 +280,24 @@ def _set_channels(rule: Rule, ids: Any) -> None:
     rule.channels.set(found)
 
 
+def _new_secret() -> str:
+    return webhooks.WHSEC + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _lead_to(channel: Channel, address: str) -> None:
+    """A service's address holds its password: all of it is a secret but which service it is."""
+    if channel.kind == ChannelKind.SERVICE:
+        channel.secret, channel.address = fields.encrypt(address), f"{services.scheme(address)}://"
+    else:
+        channel.address = address
+
+
 def _check(kind: ChannelKind, address: str) -> None:
     if kind == ChannelKind.WEBHOOK:
         webhooks.check(address)
+        return
+    if kind == ChannelKind.SERVICE:
+        services.check(address)
         return
     if not brain.EMAIL_HOST:
         raise ValidationError({"address": "The brain has no mail server: Z4J_MAIL_URL names one."})
@@ -210,7 +312,7 @@ def _check_name(channel: Channel) -> None:
         raise ValidationError({"name": "The project has a channel with this name."})
 
 
-def _told(channel: Channel, record: Record) -> None:
+def _told(channel: Channel, record: Record, **more: int) -> None:
     """As much of the address as anybody may see: the rest may be a secret, or a person."""
-    record.params({"name": channel.name, "kind": channel.kind, "to": channel.to})
+    record.params({"name": channel.name, "kind": channel.kind, "to": channel.to, **more})
     record.target("alert_channel", channel.pk)

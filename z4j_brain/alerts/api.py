@@ -97,7 +97,10 @@ class MuteSerializer(StrictSerializer):
 
 
 class AlertSerializer(serializers.ModelSerializer[Alert]):
-    """`ended_at` is null while it goes on. `rule` is null once the rule was deleted; `rule_name` stays."""
+    """`ended_at` is null while it goes on. `rule` is null once the rule was deleted; `rule_name` stays.
+
+    `held`: nobody was told, since somebody was at work there.
+    """
 
     rule = serializers.PrimaryKeyRelatedField[Any](read_only=True)
     facts = serializers.DictField()
@@ -115,6 +118,7 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
             "started_at",
             "ended_at",
             "why_ended",
+            "held",
         ]
 
 

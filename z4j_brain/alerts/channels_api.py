@@ -11,7 +11,7 @@ from rest_framework import mixins, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from z4j_brain.alerts import actions, queries
+from z4j_brain.alerts import actions, queries, services
 from z4j_brain.alerts.api import PLACE
 from z4j_brain.alerts.models import Channel, Delivery
 from z4j_brain.alerts.states import ChannelKind, DeliveryState, Happening
@@ -24,7 +24,8 @@ from z4j_brain.rbac.states import Permission
 
 class AlertChannelSerializer(serializers.ModelSerializer[Channel]):
     """`to`: the host, or the domain of the address. `address`: null for who does not manage the project.
-    `whole_project`: it can be told by rules of any of its environments.
+    `whole_project`: it can be told by rules of any of its environments. `secret_before_until`: until when its webhooks
+    are signed with the secret before as well.
     """
 
     to = serializers.CharField()
@@ -33,7 +34,7 @@ class AlertChannelSerializer(serializers.ModelSerializer[Channel]):
 
     class Meta:
         model = Channel
-        fields = ["id", "name", "kind", "to", "address", "whole_project", "created_at"]
+        fields = ["id", "name", "kind", "to", "address", "whole_project", "secret_before_until", "created_at"]
 
     def get_address(self, channel: Channel) -> str | None:
         return channel.address if rbac.may(self.context["actor"], Permission.MANAGE_PROJECT, channel) else None
@@ -43,7 +44,7 @@ class AlertChannelSerializer(serializers.ModelSerializer[Channel]):
 
 
 class MadeAlertChannelSerializer(AlertChannelSerializer):
-    """`secret`: what its webhooks are signed with; nobody can show it again. Empty for e-mail."""
+    """`secret`: what its webhooks are signed with; nobody can show it again. Empty but for webhooks."""
 
     secret = serializers.SerializerMethodField()
 
@@ -58,14 +59,21 @@ class EditAlertChannelSerializer(StrictSerializer):
     """Only what is named changes."""
 
     name = serializers.CharField(max_length=64, required=False)
-    address = serializers.CharField(max_length=500, required=False)
+    address = serializers.CharField(max_length=services.LONGEST, required=False)
+    reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+
+
+class RotateSerializer(StrictSerializer):
+    """`hours`: for so long the secret before signs as well; 0: no longer from now on."""
+
+    hours = serializers.IntegerField(min_value=0, max_value=actions.LONGEST_OVERLAP, default=24)
     reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
 
 
 class NewAlertChannelSerializer(EditAlertChannelSerializer):
     name = serializers.CharField(max_length=64)
     kind = serializers.ChoiceField(choices=ChannelKind.choices)
-    address = serializers.CharField(max_length=500)
+    address = serializers.CharField(max_length=services.LONGEST)
     whole_project = serializers.BooleanField(default=False)
 
 
@@ -129,17 +137,21 @@ class ChannelView(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
         asked = self.valid(NewAlertChannelSerializer)
         where: Project | Environment = self.environment.project if asked["whole_project"] else self.environment
         kind, told = ChannelKind(asked["kind"]), {"actor": self.actor, "reason": asked["reason"]}
+        if kind == ChannelKind.SERVICE:
+            services.recognise(asked["address"])
         channel, secret = actions.add_channel(where, asked["name"], kind, asked["address"], **told)
         context = self.get_serializer_context() | {"secret": secret}
         return Response(MadeAlertChannelSerializer(channel, context=context).data, status.HTTP_201_CREATED)
 
     @extend_schema(request=EditAlertChannelSerializer, responses=AlertChannelSerializer)
     def partial_update(self, request: Request, pk: int, **place: str) -> Response:
-        """Another name or address. Its secret stays."""
+        """Another name or address. What a webhook is signed with stays."""
         channel = queries.one(self.get_queryset(), pk)
         rbac.require(self.actor, Permission.MANAGE_PROJECT, channel)
         asked = self.valid(EditAlertChannelSerializer)
         reason = asked.pop("reason")
+        if channel.kind == ChannelKind.SERVICE and "address" in asked:
+            services.recognise(asked["address"])
         actions.edit_channel(channel, asked, actor=self.actor, reason=reason)
         return Response(self.get_serializer(queries.one(self.get_queryset(), pk)).data)
 
@@ -148,6 +160,16 @@ class ChannelView(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
         """Tell them nothing more. What was sent to them is forgotten."""
         actions.remove_channel(queries.one(self.get_queryset(), pk), actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=RotateSerializer, responses=MadeAlertChannelSerializer)
+    def rotate(self, request: Request, pk: int, **place: str) -> Response:
+        """Sign with another secret, which the answer holds this once; and for a while with the one before as well."""
+        channel = queries.one(self.get_queryset(), pk)
+        rbac.require(self.actor, Permission.MANAGE_PROJECT, channel)
+        asked = self.valid(RotateSerializer)
+        secret = actions.rotate_secret(channel, asked["hours"], actor=self.actor, reason=asked["reason"])
+        context = self.get_serializer_context() | {"secret": secret}
+        return Response(MadeAlertChannelSerializer(queries.one(self.get_queryset(), pk), context=context).data)
 
     @extend_schema(request=None, responses={202: AlertDeliverySerializer})
     def test(self, request: Request, pk: int, **place: str) -> Response:
@@ -182,6 +204,7 @@ routes = [
         ChannelView.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
         name="api-alert-channel",
     ),
+    path(f"{PLACE}channels/<int:pk>/rotate/", ChannelView.as_view({"post": "rotate"}), name="api-alert-channel-rotate"),
     path(f"{PLACE}channels/<int:pk>/test/", ChannelView.as_view({"post": "test"}), name="api-alert-channel-test"),
     path(f"{PLACE}deliveries/", DeliveryView.as_view({"get": "list"}), name="api-alert-deliveries"),
     path(

@@ -1,4 +1,4 @@
-"""The page of channels: who outside is told, how one more is added, and what was sent to them."""
+"""The pages of channels: who outside is told, how one is added and changed, and what was sent to them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
-from z4j_brain.alerts import actions, queries
+from z4j_brain.alerts import actions, queries, services
 from z4j_brain.alerts.models import Channel
 from z4j_brain.alerts.pages import CRUMBS, SHOWN, Errors
 from z4j_brain.alerts.states import ChannelKind, DeliveryState
@@ -23,8 +24,12 @@ from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
 
+#: For how long the secret before signs as well, as the form says it.
+OVERLAPS = {"0": "not at all", "1": "for an hour", "24": "for a day", "168": "for a week"}
+
 
 @never_cache
+@sensitive_post_parameters("address")
 @require_http_methods(["GET", "POST"])
 @login_required
 @sensitive_variables("secret")
@@ -58,6 +63,44 @@ def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
         "secret": secret,
     }
     return render(request, "alerts/channels.html", context, status=400 if errors else 200)
+
+
+@never_cache
+@sensitive_post_parameters("address")
+@require_http_methods(["GET", "POST"])
+@login_required
+def edit(request: HttpRequest, project: str, environment: str, id: int) -> HttpResponse:
+    """Its name and its address. The address of a service is not shown: an empty field leaves it as it is."""
+    actor, place, channel = _managed(request, project, environment, id)
+    if request.method == "GET":
+        return _page(request, place, channel)
+    asked = {"name": request.POST.get("name", "").strip(), "address": request.POST.get("address", "").strip()}
+    if channel.kind == ChannelKind.SERVICE and not asked["address"]:
+        del asked["address"]
+    try:
+        if channel.kind == ChannelKind.SERVICE and "address" in asked:
+            services.recognise(asked["address"])
+        actions.edit_channel(channel, asked, actor=actor, reason=why.of(request.POST))
+    except ValidationError as error:
+        return _page(request, place, channel, errors=_faults(error))
+    messages.success(request, f"{asked['name']} is saved.", extra_tags="good")
+    return redirect("alert-channels", project=project, environment=environment)
+
+
+@never_cache
+@require_POST
+@login_required
+@sensitive_variables("secret")
+def rotate(request: HttpRequest, project: str, environment: str, id: int) -> HttpResponse:
+    """Another secret, shown this once."""
+    actor, place, channel = _managed(request, project, environment, id)
+    hours = request.POST.get("hours", "24")
+    try:
+        given = int(hours) if hours in OVERLAPS else 24
+        secret = actions.rotate_secret(channel, given, actor=actor, reason=why.of(request.POST))
+    except ValidationError as error:
+        return _page(request, place, channel, errors=_faults(error))
+    return _page(request, place, queries.one(queries.channels(actor, place), id), secret=secret)
 
 
 @require_POST
@@ -99,9 +142,42 @@ def _add(actor: Actor, place: Environment, given: QueryDict) -> tuple[Channel | 
     if kind not in ChannelKind.values:
         return None, "", {"kind": [f"One of {', '.join(ChannelKind.values)}."]}
     try:
+        if kind == ChannelKind.SERVICE:
+            services.recognise(address)
         told: dict[str, Any] = {"actor": actor, "reason": why.of(given)}
         channel, secret = actions.add_channel(where, name, ChannelKind(kind), address, **told)
     except ValidationError as error:
-        faults: Errors = error.message_dict if hasattr(error, "error_dict") else {"general": error.messages}
-        return None, "", faults
+        return None, "", _faults(error)
     return channel, secret, {}
+
+
+def _faults(error: ValidationError) -> Errors:
+    """By field; by `general` what belongs to none of the form's."""
+    return error.message_dict if hasattr(error, "error_dict") else {"general": error.messages}
+
+
+def _managed(request: HttpRequest, project: str, environment: str, id: int) -> tuple[Actor, Environment, Channel]:
+    """Who asks, where, and the channel, which is theirs to manage."""
+    actor = Actor.of(request)
+    place = rbac.environment(actor, project, environment)
+    channel = queries.one(queries.channels(actor, place), id)
+    rbac.require(actor, Permission.MANAGE_PROJECT, channel)
+    return actor, place, channel
+
+
+def _page(
+    request: HttpRequest, place: Environment, channel: Channel, *, secret: str = "", errors: Errors | None = None
+) -> HttpResponse:
+    named = {"name": channel.name, "address": "" if channel.kind == ChannelKind.SERVICE else channel.address}
+    context = {
+        "title": channel.name,
+        "crumbs": [*CRUMBS, {"page": "alert-channels", "title": "Channels"}],
+        "environment": place,
+        "channel": channel,
+        "given": request.POST if errors else named,
+        "errors": errors or {},
+        "secret": secret,
+        "signs_twice": channel.secret_before_until and channel.secret_before_until > timezone.now(),
+        "overlaps": OVERLAPS.items(),
+    }
+    return render(request, "alerts/channel.html", context, status=400 if errors else 200)

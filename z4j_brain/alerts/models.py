@@ -9,6 +9,7 @@ from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils import timezone
 
+from z4j_brain.alerts import services
 from z4j_brain.alerts.states import ChannelKind, DeliveryState, Happening, Kind, Standing
 from z4j_brain.lib.ids import uuid7
 from z4j_brain.rbac.models import Environment, Project
@@ -18,14 +19,20 @@ LONGEST_COOLDOWN = 10_080
 
 
 class Channel(models.Model):
-    """Somebody outside who is told, of one environment or of the whole project. `secret` is encrypted."""
+    """Somebody outside who is told, of one environment or of the whole project.
+
+    `secret` is encrypted: what webhooks are signed with, or the whole address of a service, of which `address` says
+    only which one it is. `secret_before` signs beside it until then, while its receiver learns the new one.
+    """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="alert_channels", db_index=False)
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, null=True, related_name="alert_channels")
     name = models.CharField(max_length=64)
     kind = models.CharField(max_length=16, choices=ChannelKind.choices)
     address = models.CharField(max_length=500)
-    secret = models.CharField(max_length=500, blank=True)
+    secret = models.CharField(max_length=2000, blank=True)
+    secret_before = models.CharField(max_length=500, blank=True)
+    secret_before_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -37,6 +44,8 @@ class Channel(models.Model):
         """As much of the address as anybody may see: the rest may be a secret, or a person."""
         if self.kind == ChannelKind.EMAIL:
             return f"@{self.address.rpartition('@')[2]}"
+        if self.kind == ChannelKind.SERVICE:
+            return services.SCHEMES.get(services.scheme(self.address), "")
         return urlsplit(self.address).hostname or ""
 
 
@@ -83,10 +92,31 @@ class Rule(models.Model):
         return Standing.FIRING if getattr(self, "going_on", 0) else Standing.QUIET
 
 
+class Window(models.Model):
+    """When nobody is told, since somebody is at work there: once, from `starts_at` to `ends_at`; or again and again,
+    for so many `minutes` from each time that `cron` is due in `zone`. About all rules, or about `rules` alone.
+    """
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="alert_windows", db_index=False)
+    name = models.CharField(max_length=100)
+    all_rules = models.BooleanField(default=True)
+    rules = models.ManyToManyField(Rule, related_name="windows")
+    starts_at = models.DateTimeField(null=True)
+    ends_at = models.DateTimeField(null=True)
+    cron = models.CharField(max_length=200, blank=True)
+    zone = models.CharField(max_length=64, default="UTC")
+    minutes = models.PositiveIntegerField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [models.UniqueConstraint(fields=["environment", "name"], name="alert_window_name")]
+
+
 class Alert(models.Model):
     """That a rule found something, from when until when. `subject`: on what; empty for the whole environment.
 
-    It outlives its rule, whose name and kind it keeps.
+    It outlives its rule, whose name and kind it keeps. `held`: nobody was told, since somebody was at work there.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -100,6 +130,7 @@ class Alert(models.Model):
     started_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True)
     why_ended = models.CharField(max_length=100, blank=True)
+    held = models.BooleanField(default=False)
 
     class Meta:
         default_permissions = ()

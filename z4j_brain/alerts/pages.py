@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from z4j_brain.alerts import actions, dry, kinds, queries
+from z4j_brain.alerts import actions, dry, kinds, queries, windows
 from z4j_brain.alerts.kinds import Setting
 from z4j_brain.alerts.models import Rule
 from z4j_brain.alerts.states import Kind
@@ -38,10 +38,15 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
     rules = queries.rules(actor, place).order_by("name")
+    at_work = windows.going_on(queries.windows(actor, place).order_by("name")[: queries.MOST], timezone.now())
     context = {
         "title": "Alerts",
         "environment": place,
-        "rules": list(rules[: queries.MOST]),
+        "rules": [
+            (rule, next((end for one, end in at_work if windows.is_about(one, rule)), None))
+            for rule in rules[: queries.MOST]
+        ],
+        "at_work": at_work,
         "going_on": list(queries.alerts(actor, place).filter(ended_at=None).order_by("-id")[:SHOWN]),
         "manages": rbac.may(actor, Permission.MANAGE_PROJECT, place),
         "mutes": rbac.may(actor, Permission.MANAGE_OPERATIONS, place),

@@ -7,7 +7,7 @@ from typing import TypeVar
 from django.db.models import Count, Model, Q, QuerySet
 from django.http import Http404
 
-from z4j_brain.alerts.models import Alert, Channel, Delivery, Rule
+from z4j_brain.alerts.models import Alert, Channel, Delivery, Rule, Window
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
@@ -28,6 +28,12 @@ def channels(actor: Actor, environment: Environment) -> QuerySet[Channel]:
     rbac.require_everything(actor, environment)
     here = Q(environment=environment) | Q(environment=None)
     return Channel.objects.select_related("project", "environment__project").filter(here, project=environment.project)
+
+
+def windows(actor: Actor, environment: Environment) -> QuerySet[Window]:
+    """When nobody is told."""
+    rows = _within(Window.objects.select_related("environment__project"), actor, environment)
+    return rows.prefetch_related("rules")
 
 
 def alerts(actor: Actor, environment: Environment) -> QuerySet[Alert]:

@@ -18,6 +18,7 @@ from django.core.mail import EmailMessage
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from z4j_brain.alerts import services
 from z4j_brain.alerts.models import Channel, Delivery
 from z4j_brain.alerts.states import ChannelKind, DeliveryState, Happening
 from z4j_brain.audit import webhooks
@@ -44,17 +45,31 @@ def turn() -> None:
 
 
 def to_webhook(delivery: Delivery, channel: Channel) -> int | None:
-    body, secret = delivery.body.encode(), fields.decrypt(channel.secret)
-    return webhooks.post(channel.address, body, secret, "application/json", f"msg_{delivery.key.hex}")
+    """Signed by the secret before as well, for as long as its receiver may still know no other."""
+    body, secret, before = delivery.body.encode(), fields.decrypt(channel.secret), ""
+    if channel.secret_before_until is not None and channel.secret_before_until > timezone.now():
+        before = fields.decrypt(channel.secret_before)
+    return webhooks.post(channel.address, body, secret, "application/json", f"msg_{delivery.key.hex}", before)
+
+
+def to_service(delivery: Delivery, channel: Channel) -> int | None:
+    title, text = _written(delivery)
+    return services.send(fields.decrypt(channel.secret), title, text, delivery.happening)
+
+
+def _written(delivery: Delivery) -> tuple[str, str]:
+    """A message as people read it: its title and its text."""
+    data = json.loads(delivery.body)["data"]
+    ended = f"It began {data['started_at']} and ended {data['ended_at']}.\n\n" if data.get("ended_at") else ""
+    title = f"[{data['project']}/{data['environment']}] {delivery.title}"
+    return title, f"{data['text']}\n\n{ended}{data['url']}\n"
 
 
 def to_email(delivery: Delivery, channel: Channel) -> int | None:
-    data = json.loads(delivery.body)["data"]
-    place = f"{data['project']}/{data['environment']}"
-    ended = f"It began {data['started_at']} and ended {data['ended_at']}.\n\n" if data.get("ended_at") else ""
+    title, text = _written(delivery)
     message = EmailMessage(
-        f"[{place}] {delivery.title}",
-        f"{data['text']}\n\n{ended}{data['url']}\n",
+        title,
+        text,
         settings.DEFAULT_FROM_EMAIL,
         [channel.address],
         headers={"Message-ID": _message_id(delivery), "Auto-Submitted": "auto-generated"},
@@ -69,6 +84,7 @@ def to_email(delivery: Delivery, channel: Channel) -> int | None:
 SEND: dict[str, Callable[[Delivery, Channel], int | None]] = {
     ChannelKind.WEBHOOK: to_webhook,
     ChannelKind.EMAIL: to_email,
+    ChannelKind.SERVICE: to_service,
 }
 
 

@@ -24,6 +24,7 @@ class ChannelKind(models.TextChoices):
 
     WEBHOOK = "webhook", "Webhook"
     EMAIL = "email", "E-mail"
+    SERVICE = "service", "Chat or paging service"
 
 
 class Standing(models.TextChoices):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
 
+from z4j_brain.alerts import windows
 from z4j_brain.alerts.measures import Trouble
 from z4j_brain.alerts.models import Alert, Channel, Delivery, Rule
 from z4j_brain.alerts.states import Happening
@@ -23,15 +24,21 @@ KIND = "alert"
 def settle(rule: Rule, found: Sequence[Trouble], now: datetime) -> None:
     """Begin an alert for what is new, and end those that are over. The rule is locked.
 
-    Nothing begins while it is muted, nor so soon after the last time for the same thing. What goes on is left alone.
+    Nothing begins while it is muted, nor so soon after the last time for the same thing. While somebody is at work
+    there, what begins is kept and not told; what of it still goes on afterwards is told then.
     """
     going_on = {alert.subject: alert for alert in Alert.objects.filter(rule=rule, ended_at=None)}
     there = {trouble.subject: trouble for trouble in found}
     over = [alert for subject, alert in going_on.items() if subject not in there]
     end(rule, over, now)
     new = {subject: trouble for subject, trouble in there.items() if subject not in going_on}
-    if rule.muted_until is None or rule.muted_until <= now:
-        _begin(rule, _cool(rule, new, now), now)
+    held = [alert for subject, alert in going_on.items() if subject in there and alert.held]
+    if (not new and not held) or (rule.muted_until is not None and rule.muted_until > now):
+        return
+    at_work = windows.covers(rule, now)
+    _begin(rule, _cool(rule, new, now), now, held=at_work)
+    if not at_work:
+        _tell_at_last(rule, held, there, now)
 
 
 def end(rule: Rule, alerts: Iterable[Alert], now: datetime, why: str = "") -> None:
@@ -40,7 +47,7 @@ def end(rule: Rule, alerts: Iterable[Alert], now: datetime, why: str = "") -> No
     for alert in alerts:
         alert.ended_at, alert.why_ended = now, why
         alert.save(update_fields=["ended_at", "why_ended"])
-        _tell(alert, rule, channels, Happening.RESOLVED, now)
+        _tell(alert, rule, [] if alert.held else channels, Happening.RESOLVED, now)
 
 
 def end_all(rule: Rule, now: datetime, why: str) -> None:
@@ -69,16 +76,27 @@ def preview(rule: Rule, trouble: Trouble, now: datetime) -> str:
 def _cool(rule: Rule, new: dict[str, Trouble], now: datetime) -> list[Trouble]:
     """Those of which nobody was told lately."""
     since = now - timedelta(minutes=rule.cooldown_minutes)
-    lately = Alert.objects.filter(rule=rule, subject__in=new, started_at__gt=since)
+    lately = Alert.objects.filter(rule=rule, subject__in=new, started_at__gt=since, held=False)
     told = set(lately.values_list("subject", flat=True))
     return [trouble for subject, trouble in new.items() if subject not in told]
 
 
-def _begin(rule: Rule, troubles: Iterable[Trouble], now: datetime) -> None:
-    channels = list(rule.channels.all())
+def _begin(rule: Rule, troubles: Iterable[Trouble], now: datetime, *, held: bool) -> None:
+    channels = [] if held else list(rule.channels.all())
     for trouble in troubles:
         alert = _alert(rule, trouble, now)
+        alert.held = held
         alert.save()
+        _tell(alert, rule, channels, Happening.FIRED, now)
+
+
+def _tell_at_last(rule: Rule, alerts: Iterable[Alert], there: Mapping[str, Trouble], now: datetime) -> None:
+    """Of what began while somebody was at work, as it is now."""
+    channels = list(rule.channels.all())
+    for alert in alerts:
+        alert.text, alert.facts = there[alert.subject].text[:500], dict(there[alert.subject].facts)
+        alert.held = False
+        alert.save(update_fields=["text", "facts", "held"])
         _tell(alert, rule, channels, Happening.FIRED, now)
 
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from z4j_brain.alerts import measures, telling
-from z4j_brain.alerts.models import Alert, Rule
+from z4j_brain.alerts.models import Alert, Channel, Rule
 from z4j_brain.lib import drain
 from z4j_brain.lib.listening import Listening
 
@@ -42,7 +42,8 @@ def look(now: datetime) -> None:
 
 
 def prune() -> None:
-    """Forget what was over long ago, with what was told of it."""
+    """Forget what was over long ago, with what was told of it; and secrets by which nothing is signed any more."""
+    Channel.objects.filter(secret_before_until__lt=timezone.now()).update(secret_before="", secret_before_until=None)
     old = Alert.objects.filter(ended_at__lt=timezone.now() - KEPT).order_by("ended_at")
     if keys := list(old.values_list("pk", flat=True)[:FORGOTTEN]):
         Alert.objects.filter(pk__in=keys).delete()

@@ -11,7 +11,6 @@ import base64
 import hashlib
 import hmac
 import http.client
-import ipaddress
 import socket
 import ssl
 import threading
@@ -25,6 +24,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from z4j_brain.lib import addresses
 from z4j_brain.lib.ids import uuid7
 
 PATIENCE = 5.0
@@ -32,13 +32,6 @@ MOST_READ = 64 * 1024
 LONGEST = 500
 #: How a secret begins that is a key in base64.
 WHSEC = "whsec_"
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-#: Carrier-grade NAT, and the relays of 6to4.
-_NEAR = [ipaddress.ip_network(text) for text in ("100.64.0.0/10", "192.88.99.0/24")]
-#: Networks whose addresses stand for an IPv4 address: translated (NAT64), carried (6to4, Teredo), or discarded.
-_CARRIERS = [ipaddress.ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
-
 
 class Undelivered(Exception):
     """What was to be sent did not arrive, or nobody said that it did. The text is for people; it quotes no answer.
@@ -60,31 +53,19 @@ class Place:
     addresses: tuple[str, ...]
 
 
-def is_public(address: Address) -> bool:
-    """Is this an address of the world, and of nothing near us, however it is written?"""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None or any(address in carrier for carrier in _CARRIERS):
-            return False
-        if address.is_site_local:
-            return False
-    elif any(address in near for near in _NEAR):
-        return False
-    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
-
-
 def place(host: str, port: int) -> Place:
     """Resolve a name once. Raises `Undelivered` unless every address it has may be connected to."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise Undelivered(f"{host} has no address.") from error
-    addresses = tuple(dict.fromkeys(str(info[4][0]) for info in found))
+    there = tuple(dict.fromkeys(str(info[4][0]) for info in found))
     if host.lower() not in settings.Z4J_PRIVATE_HOSTS:
-        for address in addresses:
-            if not is_public(ipaddress.ip_address(address.partition("%")[0])):
+        for address in there:
+            if not addresses.is_public(addresses.read(address)):
                 told = host if host == address else f"{host} ({address})"
                 raise Undelivered(f"{told} is inside a private network. Z4J_PRIVATE_HOSTS can allow it.")
-    return Place(host, port, addresses)
+    return Place(host, port, there)
 
 
 def connected(host: str, port: int) -> socket.socket:
@@ -113,16 +94,16 @@ def check(address: str) -> None:
         raise ValidationError({"address": "This is no address."})
 
 
-def post(address: str, body: bytes, secret: str, content_type: str, name: str = "") -> int:
+def post(address: str, body: bytes, secret: str, content_type: str, name: str = "", before: str = "") -> int:
     """Send a signed body, under a `name` that further tries of the same message share. The status of the answer.
 
-    Raises `Undelivered` unless the answer is 2xx.
+    `before`: a secret that some still check by. Raises `Undelivered` unless the answer is 2xx.
     """
     check(address)
     parts = urlsplit(address)
     host, port = str(parts.hostname), parts.port or 443
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    headers = {"Content-Type": content_type, "User-Agent": "z4j", **signed(body, secret, name)}
+    headers = {"Content-Type": content_type, "User-Agent": "z4j", **signed(body, secret, name, before)}
     connection = _Pinned(host, port, timeout=PATIENCE)
     try:
         with connected(host, port) as plain, limited(plain):
@@ -138,19 +119,18 @@ def post(address: str, body: bytes, secret: str, content_type: str, name: str = 
     return answer.status
 
 
-def signed(body: bytes, secret: str, name: str = "") -> Mapping[str, str]:
-    """The headers of Standard Webhooks: an id, the time, and an HMAC-SHA256 over both and the body.
-
-    The key is the secret's text, or what it encodes where it says so by `WHSEC`.
-    """
+def signed(body: bytes, secret: str, name: str = "", before: str = "") -> Mapping[str, str]:
+    """The headers of Standard Webhooks: an id, the time, and an HMAC-SHA256 over both and the body, by each secret."""
     name, now = name or uuid7().hex, str(int(time.time()))
+    text = f"{name}.{now}.".encode() + body
+    signatures = [_signature(text, one) for one in (secret, before) if one]
+    return {"webhook-id": name, "webhook-timestamp": now, "webhook-signature": " ".join(signatures)}
+
+
+def _signature(text: bytes, secret: str) -> str:
+    """The key is the secret's text, or what it encodes where it says so by `WHSEC`."""
     key = base64.b64decode(secret.removeprefix(WHSEC)) if secret.startswith(WHSEC) else secret.encode()
-    mac = hmac.new(key, f"{name}.{now}.".encode() + body, hashlib.sha256).digest()
-    return {
-        "webhook-id": name,
-        "webhook-timestamp": now,
-        "webhook-signature": f"v1,{base64.b64encode(mac).decode()}",
-    }
+    return f"v1,{base64.b64encode(hmac.new(key, text, hashlib.sha256).digest()).decode()}"
 
 
 class _Pinned(http.client.HTTPConnection):

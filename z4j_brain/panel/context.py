@@ -74,7 +74,8 @@ PARENTS |= {"issue": "issues"}
 PARENTS |= {"approval": "approvals", "guards": "settings"}
 PARENTS |= {"secrets-try": "secrets", "secret-rule": "secrets"}
 PARENTS |= {"entry": "audit", "log": "audit", "log-entry": "audit", "outlets": "audit"}
-PARENTS |= dict.fromkeys(("alert-new", "alert-rule", "alert-history", "alert-channels"), "alerts")
+PARENTS |= dict.fromkeys(("alert-new", "alert-rule", "alert-history", "alert-channels", "alert-channel"), "alerts")
+PARENTS |= dict.fromkeys(("alert-channel-rotate", "alert-windows", "alert-window-new", "alert-window"), "alerts")
 
 
 def shell(request: HttpRequest) -> dict[str, object]:

@@ -10,6 +10,7 @@ from z4j_brain.agents import pages as agents
 from z4j_brain.agents import secrets_pages as secrets
 from z4j_brain.alerts import channels_pages as channels
 from z4j_brain.alerts import pages as alerts
+from z4j_brain.alerts import windows_pages as windows
 from z4j_brain.audit import outlets, taking_out
 from z4j_brain.audit import pages as audit
 from z4j_brain.fleet import pages as fleet
@@ -74,8 +75,14 @@ inside = [
     path("alerts/new/", alerts.new, name="alert-new"),
     path("alerts/history/", alerts.history, name="alert-history"),
     path("alerts/channels/", channels.shown, name="alert-channels"),
+    path("alerts/channels/<int:id>/", channels.edit, name="alert-channel"),
+    path("alerts/channels/<int:id>/rotate/", channels.rotate, name="alert-channel-rotate"),
     path("alerts/channels/<int:id>/<str:verb>/", channels.steer, name="alert-channel-steer"),
     path("alerts/deliveries/<int:id>/resend/", channels.resend, name="alert-resend"),
+    path("alerts/maintenance/", windows.listed, name="alert-windows"),
+    path("alerts/maintenance/new/", windows.new, name="alert-window-new"),
+    path("alerts/maintenance/<int:id>/", windows.edit, name="alert-window"),
+    path("alerts/maintenance/<int:id>/remove/", windows.remove, name="alert-window-remove"),
     path("alerts/rules/<int:id>/", alerts.edit, name="alert-rule"),
     path("alerts/rules/<int:id>/<str:verb>/", alerts.steer, name="alert-rule-steer"),
     path("agents/", agents.listed, name="agents"),
