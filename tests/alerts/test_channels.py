@@ -94,7 +94,7 @@ def test_on_its_page_a_channel_is_changed_and_its_new_secret_shown_once(cast, ch
     assert fields.decrypt(Channel.objects.get().secret) == secret
     assert "two signatures" in shown
     again = client.get(at).content.decode()
-    assert ("whsec_" in again, "the one before signs until" in again) == (False, True)
+    assert ("whsec_" in again, "the one before ends" in again) == (False, True)
 
 
 def test_on_its_page_the_address_of_a_service_stays_hidden_and_stays(cast, as_):

@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from tests.alerts.troubles import is_long
-from z4j_brain.alerts import actions, sending, services, turn
+from z4j_brain.alerts import actions, messengers, sending, turn
 from z4j_brain.alerts.models import Channel, Delivery
 from z4j_brain.alerts.states import ChannelKind
 from z4j_brain.ledger.models import EntryPrivate
@@ -118,15 +118,15 @@ def test_nothing_inside_a_private_network_is_reached_unless_a_setting_allows_it(
     inside = [f"json://{receiver.host}/", f"json://{receiver.host.replace('localhost', '127.0.0.1')}/"]
     settings.Z4J_PRIVATE_HOSTS = []
     for address in inside:
-        with pytest.raises(services.Undelivered, match="private network"):
-            services.send(address, "title", "text", "test")
+        with pytest.raises(messengers.Undelivered, match="private network"):
+            messengers.send(address, "title", "text", "test")
     assert receiver.requests == []
 
 
 def test_no_redirect_is_followed(receiver):
     receiver.status, receiver.to = 307, f"http://{receiver.host}/elsewhere"
-    with pytest.raises(services.Undelivered, match="307"):
-        services.send(f"json://{receiver.host}/", "title", "text", "test")
+    with pytest.raises(messengers.Undelivered, match="307"):
+        messengers.send(f"json://{receiver.host}/", "title", "text", "test")
     assert [path for path, _ in receiver.requests] == ["/"]
 
 
@@ -191,10 +191,10 @@ def test_what_is_no_service_or_says_too_much_is_refused(cast, address):
 def test_every_service_that_is_named_is_known_and_an_address_that_does_not_read_is_told():
     program = "from apprise.manager_plugins import NotificationManager; print(*NotificationManager().schemas())"
     known = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
-    assert set(services.SCHEMES) <= set(known)
-    services.recognise("pagerduty://A" + "b" * 31 + "@A" + "c" * 31)
+    assert set(messengers.SCHEMES) <= set(known)
+    messengers.recognise("pagerduty://A" + "b" * 31 + "@A" + "c" * 31)
     with pytest.raises(ValidationError, match="does not read as an address of Slack"):
-        services.recognise("slack://bad")
+        messengers.recognise("slack://bad")
 
 
 def test_the_library_costs_nothing_where_nobody_is_told_by_it():

@@ -17,20 +17,37 @@ API = f"/api/v1{HERE}"
 
 @pytest.fixture(scope="module")
 def rule(brain):
-    """One that is muted, with a channel that was sent a test."""
+    """One that is muted, with a channel that was sent a test, and a maintenance window."""
     name = uuid4().hex[:6]
+    window = {"name": f"Nightly {name}", "cron": "* * * * *", "minutes": 60}
+    window = json.loads(brain.request("POST", f"{API}windows/", window, who="olive")[2])["id"]
     asked = {"name": f"pager-{name}", "kind": "webhook", "address": "https://hooks.example/alerts?of=harbor"}
     channel = json.loads(brain.request("POST", f"{API}channels/", asked, who="olive")[2])["id"]
     brain.request("POST", f"{API}channels/{channel}/test/", who="olive")
     asked = {"name": f"Failures of {name}", "kind": "failure_rate", "channels": [channel]}
-    return json.loads(brain.request("POST", f"{API}rules/", asked, who="olive")[2])["id"]
+    rule = json.loads(brain.request("POST", f"{API}rules/", asked, who="olive")[2])["id"]
+    return {"rule": rule, "channel": channel, "window": window}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("page", ["", "history/", "channels/", "new/", "new/?kind=schedule_missed", "rules/{}/"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "",
+        "history/",
+        "channels/",
+        "channels/{channel}/",
+        "maintenance/",
+        "maintenance/new/",
+        "maintenance/{window}/",
+        "new/",
+        "new/?kind=schedule_missed",
+        "rules/{rule}/",
+    ],
+)
 def test_a_page_of_alerts_is_for_everybody(visit, rule, page, width, scheme):
-    shown = visit("olive", HERE + page.format(rule), width=width, color_scheme=scheme)
+    shown = visit("olive", HERE + page.format(**rule), width=width, color_scheme=scheme)
     assert not offences(shown)
 
 

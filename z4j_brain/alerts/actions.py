@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils import timezone
 
-from z4j_brain.alerts import kinds, services, telling, windows
+from z4j_brain.alerts import kinds, messengers, telling, windows
 from z4j_brain.alerts.models import Channel, Delivery, Rule, Window
 from z4j_brain.alerts.queries import MOST
 from z4j_brain.alerts.states import ChannelKind, DeliveryState, Kind
@@ -287,7 +287,7 @@ def _new_secret() -> str:
 def _lead_to(channel: Channel, address: str) -> None:
     """A service's address holds its password: all of it is a secret but which service it is."""
     if channel.kind == ChannelKind.SERVICE:
-        channel.secret, channel.address = fields.encrypt(address), f"{services.scheme(address)}://"
+        channel.secret, channel.address = fields.encrypt(address), f"{messengers.scheme(address)}://"
     else:
         channel.address = address
 
@@ -297,7 +297,7 @@ def _check(kind: ChannelKind, address: str) -> None:
         webhooks.check(address)
         return
     if kind == ChannelKind.SERVICE:
-        services.check(address)
+        messengers.check(address)
         return
     if not brain.EMAIL_HOST:
         raise ValidationError({"address": "The brain has no mail server: Z4J_MAIL_URL names one."})

@@ -11,7 +11,7 @@ from rest_framework import mixins, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from z4j_brain.alerts import actions, queries, services
+from z4j_brain.alerts import actions, messengers, queries
 from z4j_brain.alerts.api import PLACE
 from z4j_brain.alerts.models import Channel, Delivery
 from z4j_brain.alerts.states import ChannelKind, DeliveryState, Happening
@@ -59,11 +59,11 @@ class EditAlertChannelSerializer(StrictSerializer):
     """Only what is named changes."""
 
     name = serializers.CharField(max_length=64, required=False)
-    address = serializers.CharField(max_length=services.LONGEST, required=False)
+    address = serializers.CharField(max_length=messengers.LONGEST, required=False)
     reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
 
 
-class RotateSerializer(StrictSerializer):
+class RotateAlertSecretSerializer(StrictSerializer):
     """`hours`: for so long the secret before signs as well; 0: no longer from now on."""
 
     hours = serializers.IntegerField(min_value=0, max_value=actions.LONGEST_OVERLAP, default=24)
@@ -73,7 +73,7 @@ class RotateSerializer(StrictSerializer):
 class NewAlertChannelSerializer(EditAlertChannelSerializer):
     name = serializers.CharField(max_length=64)
     kind = serializers.ChoiceField(choices=ChannelKind.choices)
-    address = serializers.CharField(max_length=services.LONGEST)
+    address = serializers.CharField(max_length=messengers.LONGEST)
     whole_project = serializers.BooleanField(default=False)
 
 
@@ -138,7 +138,7 @@ class ChannelView(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
         where: Project | Environment = self.environment.project if asked["whole_project"] else self.environment
         kind, told = ChannelKind(asked["kind"]), {"actor": self.actor, "reason": asked["reason"]}
         if kind == ChannelKind.SERVICE:
-            services.recognise(asked["address"])
+            messengers.recognise(asked["address"])
         channel, secret = actions.add_channel(where, asked["name"], kind, asked["address"], **told)
         context = self.get_serializer_context() | {"secret": secret}
         return Response(MadeAlertChannelSerializer(channel, context=context).data, status.HTTP_201_CREATED)
@@ -151,7 +151,7 @@ class ChannelView(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
         asked = self.valid(EditAlertChannelSerializer)
         reason = asked.pop("reason")
         if channel.kind == ChannelKind.SERVICE and "address" in asked:
-            services.recognise(asked["address"])
+            messengers.recognise(asked["address"])
         actions.edit_channel(channel, asked, actor=self.actor, reason=reason)
         return Response(self.get_serializer(queries.one(self.get_queryset(), pk)).data)
 
@@ -161,12 +161,12 @@ class ChannelView(mixins.ListModelMixin, mixins.RetrieveModelMixin, Door):
         actions.remove_channel(queries.one(self.get_queryset(), pk), actor=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(request=RotateSerializer, responses=MadeAlertChannelSerializer)
+    @extend_schema(request=RotateAlertSecretSerializer, responses=MadeAlertChannelSerializer)
     def rotate(self, request: Request, pk: int, **place: str) -> Response:
         """Sign with another secret, which the answer holds this once; and for a while with the one before as well."""
         channel = queries.one(self.get_queryset(), pk)
         rbac.require(self.actor, Permission.MANAGE_PROJECT, channel)
-        asked = self.valid(RotateSerializer)
+        asked = self.valid(RotateAlertSecretSerializer)
         secret = actions.rotate_secret(channel, asked["hours"], actor=self.actor, reason=asked["reason"])
         context = self.get_serializer_context() | {"secret": secret}
         return Response(MadeAlertChannelSerializer(queries.one(self.get_queryset(), pk), context=context).data)

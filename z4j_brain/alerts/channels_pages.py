@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
-from z4j_brain.alerts import actions, queries, services
+from z4j_brain.alerts import actions, messengers, queries
 from z4j_brain.alerts.models import Channel
 from z4j_brain.alerts.pages import CRUMBS, SHOWN, Errors
 from z4j_brain.alerts.states import ChannelKind, DeliveryState
@@ -79,7 +79,7 @@ def edit(request: HttpRequest, project: str, environment: str, id: int) -> HttpR
         del asked["address"]
     try:
         if channel.kind == ChannelKind.SERVICE and "address" in asked:
-            services.recognise(asked["address"])
+            messengers.recognise(asked["address"])
         actions.edit_channel(channel, asked, actor=actor, reason=why.of(request.POST))
     except ValidationError as error:
         return _page(request, place, channel, errors=_faults(error))
@@ -143,7 +143,7 @@ def _add(actor: Actor, place: Environment, given: QueryDict) -> tuple[Channel | 
         return None, "", {"kind": [f"One of {', '.join(ChannelKind.values)}."]}
     try:
         if kind == ChannelKind.SERVICE:
-            services.recognise(address)
+            messengers.recognise(address)
         told: dict[str, Any] = {"actor": actor, "reason": why.of(given)}
         channel, secret = actions.add_channel(where, name, ChannelKind(kind), address, **told)
     except ValidationError as error:

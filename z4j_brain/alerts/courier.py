@@ -17,10 +17,10 @@ import socket
 import sys
 import sysconfig
 from collections.abc import Collection, Mapping
+from http.client import HTTPResponse
 from typing import Any
 
 from apprise import Apprise, AppriseAsset
-from requests.adapters import HTTPAdapter
 
 from z4j_brain.lib import addresses
 
@@ -80,14 +80,13 @@ def deliver(asked: Mapping[str, Any]) -> dict[str, Any]:
     last, where it spoke HTTP. `private`: it leads into a private network.
     """
     codes: list[int] = []
-    send = HTTPAdapter.send
+    begin = HTTPResponse.begin
 
-    def noted(*args: Any, **options: Any) -> Any:
-        answer = send(*args, **options)
-        codes.append(answer.status_code)
-        return answer
+    def noted(self: HTTPResponse) -> None:
+        begin(self)
+        codes.append(self.status)
 
-    HTTPAdapter.send = noted  # type: ignore[method-assign]
+    HTTPResponse.begin = noted  # type: ignore[method-assign]
     mimetypes.init()
     guard = Guard(asked["private"])
     guard.arm()

@@ -66,7 +66,7 @@ KINDS: Mapping[Kind, tuple[Setting, ...]] = {
     Kind.QUEUE_DEPTH: (Setting("depth", "Tasks that wait", "whole", 1000, 1, MOST), _QUEUE),
     Kind.QUEUE_AGE: (Setting("minutes", "The oldest waits for minutes", "whole", 10, 1, MONTH), _QUEUE),
     Kind.WAIT_TIME: (
-        Setting("seconds", "Seconds that 5 of 100 wait, or longer", "number", 60, 0.1, MONTH * 60),
+        Setting("seconds", "Seconds that 5 of 100 tasks wait, at least", "number", 60, 0.1, MONTH * 60),
         Setting("minutes", "Within minutes", "whole", 15, 5, DAY),
         Setting("least", "Of so many that ended, at least", "whole", 20, 1, MOST),
         _QUEUE,

@@ -9,7 +9,7 @@ from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils import timezone
 
-from z4j_brain.alerts import services
+from z4j_brain.alerts import messengers
 from z4j_brain.alerts.states import ChannelKind, DeliveryState, Happening, Kind, Standing
 from z4j_brain.lib.ids import uuid7
 from z4j_brain.rbac.models import Environment, Project
@@ -45,7 +45,7 @@ class Channel(models.Model):
         if self.kind == ChannelKind.EMAIL:
             return f"@{self.address.rpartition('@')[2]}"
         if self.kind == ChannelKind.SERVICE:
-            return services.SCHEMES.get(services.scheme(self.address), "")
+            return messengers.SCHEMES.get(messengers.scheme(self.address), "")
         return urlsplit(self.address).hostname or ""
 
 

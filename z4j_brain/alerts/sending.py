@@ -18,7 +18,7 @@ from django.core.mail import EmailMessage
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from z4j_brain.alerts import services
+from z4j_brain.alerts import messengers
 from z4j_brain.alerts.models import Channel, Delivery
 from z4j_brain.alerts.states import ChannelKind, DeliveryState, Happening
 from z4j_brain.audit import webhooks
@@ -54,7 +54,7 @@ def to_webhook(delivery: Delivery, channel: Channel) -> int | None:
 
 def to_service(delivery: Delivery, channel: Channel) -> int | None:
     title, text = _written(delivery)
-    return services.send(fields.decrypt(channel.secret), title, text, delivery.happening)
+    return messengers.send(fields.decrypt(channel.secret), title, text, delivery.happening)
 
 
 def _written(delivery: Delivery) -> tuple[str, str]:

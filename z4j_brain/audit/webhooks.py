@@ -33,6 +33,7 @@ LONGEST = 500
 #: How a secret begins that is a key in base64.
 WHSEC = "whsec_"
 
+
 class Undelivered(Exception):
     """What was to be sent did not arrive, or nobody said that it did. The text is for people; it quotes no answer.
 

@@ -87,7 +87,7 @@ LONGEST = 1000
 #: Options by which an address would have a file read, a certificate not looked at, or a redirect followed.
 REFUSED = frozenset({"template", "verify", "redirect", "retry", "wait", "optional", "attach", "cto", "rto"})
 #: Seconds in which a service has taken a message, or has not: less than the sender's lease.
-PATIENCE = 20.0
+PATIENCE = 45.0
 #: How services mark what they are told, where they do.
 TYPES: Mapping[str, str] = {"fired": "failure", "resolved": "success", "test": "info"}
 
@@ -112,7 +112,10 @@ def check(address: str) -> None:
 def recognise(address: str) -> None:
     """`check`, and whether the service's own library can read it. Raises ValidationError."""
     check(address)
-    if not _courier({"address": address}).get("read"):
+    told = _courier({"address": address})
+    if not told:
+        raise ValidationError({"address": f"This could not be looked at within {PATIENCE:.0f} s. Try again."})
+    if not told["read"]:
         raise ValidationError({"address": f"This does not read as an address of {SCHEMES[scheme(address)]}."})
 
 
@@ -121,11 +124,13 @@ def send(address: str, title: str, text: str, happening: str) -> int | None:
     check(address)
     told = _courier({"address": address, "title": title, "text": text, "type": TYPES[happening]})
     name, code = SCHEMES[scheme(address)], told.get("code")
-    if told.get("sent"):
+    if not told:
+        raise Undelivered(f"{name} could not be told within {PATIENCE:.0f} s.")
+    if told["sent"]:
         return code
-    if told.get("private"):
+    if told["private"]:
         raise Undelivered("Its address is inside a private network. Z4J_PRIVATE_HOSTS can allow it.")
-    if told and not told["read"]:
+    if not told["read"]:
         raise Undelivered(f"Its address does not read as one of {name}.")
     raise Undelivered(f"{name} answered {code}." if code else f"{name} could not be asked.", code)
 
