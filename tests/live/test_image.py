@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,12 @@ request.add_header("Referer", "http://127.0.0.1:7700/sign-in/")
 answer = browser.open(request)
 print(answer.status, answer.url, answer.read().decode())
 """
+#: Asks the API with the token that is given.
+ASK = """
+import sys, urllib.request
+headers = {"Authorization": f"Bearer {sys.argv[1]}"}
+urllib.request.urlopen(urllib.request.Request("http://127.0.0.1:7700/api/v1/projects/", headers=headers))
+"""
 
 
 class Installation:
@@ -43,6 +50,10 @@ class Installation:
         done = self.life.execute(*command, given=given)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def once(self, *command: str) -> int:
+        """As `docker run` with a command of one's own, while the brain does not run; the code that it ends with."""
+        return replay.Running(replace(self.image, command=[*command]), self.folder, self.log).outer.wait(120)
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +111,15 @@ def test_told_to_stop_it_ends_with_zero_and_the_next_one_has_its_data(installati
 
     assert "olive" in installation.run("python", "-c", SIGN_IN)
     assert "set-up" not in installation.log.read_text().lower()
+
+
+def test_a_backup_that_it_wrote_is_put_back_into_its_volume(installation):
+    installation.run("z4j", "backup", "/data/kept.tar.gz")
+    later = installation.run("z4j", "token", "create", "--username", "olive", "--name", "later")
+    assert installation.life.stop() == 0
+
+    assert installation.once("z4j", "restore", "--replace", "/data/kept.tar.gz") == 0, installation.log.read_text()
+
+    installation.start()
+    assert "olive" in installation.run("python", "-c", SIGN_IN)
+    assert "401" in installation.life.execute("python", "-c", ASK, later.strip()).stderr
