@@ -1,14 +1,18 @@
 // Keeps a page fresh: a nudge over the websocket, or every 10 seconds without one, fetches this same page again and
-// swaps its [data-live] regions. <main data-watch="task operation"> follows kinds, data-watch="task:12" one thing.
+// swaps its [data-live] regions. <main data-watch="task operation"> follows kinds, data-watch="task:12" one thing: the
+// brain is told, and says something of what is watched only, as often as is good for it. A page that asks again says
+// of when the nudge was, so that others who saw the same asked for it once.
 import { morph } from "./morph.js";
 import { mergeRows, steady } from "./rows.js";
 
 const main = document.querySelector("main[data-environment]");
-const LIST = 5000, DETAIL = 400, POLL = 10000, SAFETY = 30000, RETRY = [1000, 2000, 5000, 10000];
+const PAUSE = 400, POLL = 10000, SAFETY = 30000, RETRY = [1000, 2000, 5000, 10000];
 const WORDS = { live: "Live", poll: "Every 10 seconds", off: "Paused", out: "Signed out", stale: "No answer" };
+// What every page watches, for the tray of the top bar.
+const TRAY = ["operation", "approval", "alert"];
 
-const watched = (main?.dataset.watch ?? "").split(" ").filter(Boolean).map((entry) => entry.split(":"));
-const fast = watched.some(([, id]) => id);
+const watch = (main?.dataset.watch ?? "").split(" ").filter(Boolean);
+const watched = watch.map((entry) => entry.split(":"));
 let socket = null;
 let tries = 0;
 let open = false;
@@ -18,6 +22,7 @@ let last = Date.now();
 let busy = false;
 let failed = 0;
 let heard = new Date();
+let told = 1;
 
 const chosen = () => {
   try { return localStorage.getItem("z4j.live") ?? "live"; } catch { return "live"; }
@@ -59,7 +64,9 @@ const refresh = async () => {
   if (!watched.length || document.hidden || busy || over || chosen() === "off") return;
   busy = true;
   try {
-    const answer = await fetch(location.href, { headers: { "X-Live": "1" } });
+    const since = told;
+    told = 1;
+    const answer = await fetch(location.href, { headers: { "X-Live": String(since) } });
     over = answer.redirected || answer.status === 403 || answer.status === 404;
     failed = answer.status < 500 ? 0 : failed + 1;
     if (answer.ok && !over) {
@@ -74,9 +81,7 @@ const refresh = async () => {
 };
 
 const soon = () => {
-  if (timer) return;
-  const pause = fast ? DETAIL : LIST;
-  timer = setTimeout(refresh, Math.max(DETAIL, last + pause - Date.now()));
+  if (!timer) timer = setTimeout(refresh, PAUSE * (1 + Math.random()));
 };
 
 const concerns = ({ kind, ids }) =>
@@ -85,7 +90,8 @@ const concerns = ({ kind, ids }) =>
 const connect = () => {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
   socket = new WebSocket(`${scheme}//${location.host}/ws/`);
-  socket.onopen = () => socket.send(JSON.stringify({ subscribe: main.dataset.environment }));
+  const said = { subscribe: main.dataset.environment, watch: [...new Set([...watch, ...TRAY])] };
+  socket.onopen = () => socket.send(JSON.stringify(said));
   socket.onmessage = ({ data }) => {
     const message = JSON.parse(data);
     if (message.kind === "subscribed") {
@@ -96,7 +102,9 @@ const connect = () => {
     }
     if (chosen() !== "live") return;
     document.dispatchEvent(new CustomEvent("nudge", { detail: message }));
-    if (concerns(message)) soon();
+    if (!concerns(message)) return;
+    told = message.at;
+    soon();
   };
   socket.onclose = () => {
     open = false;

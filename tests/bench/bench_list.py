@@ -1,4 +1,5 @@
-"""What the tasks list costs at 2,000,000 tasks, by any filter: SQL, CPU and bytes of the panel's whole page.
+"""What the tasks list costs at 2,000,000 tasks, by any filter: SQL, CPU and bytes of the panel's whole page. And CPU
+and bytes of every other list, and of the overview, beside so many tasks and with a full page of everything else.
 
 SQL is every SELECT of the request on tasks and their statistics, run again and read to the end: CPU time of the process
 that works on it, this one for SQLite, the server's for PostgreSQL, so that what else the machine does weighs little.
@@ -27,8 +28,10 @@ from django.db import connection, connections  # noqa: E402
 from django.test import Client  # noqa: E402
 
 from tests.bench import million, rows  # noqa: E402
+from tests.panel import crowd  # noqa: E402
+from tests.rbac.places import Furnished  # noqa: E402
 from tests.store import Store, open_store  # noqa: E402
-from z4j_brain.rbac.models import Environment, User  # noqa: E402
+from z4j_brain.rbac.models import Environment, Token, User  # noqa: E402
 from z4j_brain.tasks.models import Task  # noqa: E402
 
 TASKS = int(os.environ.get("BENCH_TASKS") or os.environ.get("Z4J_BENCH_TASKS") or 2_000_000)
@@ -53,6 +56,10 @@ CASES = {
     "text that is rare": "q=zanzibar&since=all",
     "text that is not there": "q=quetzal&since=all",
 }
+#: The other lists, and how many there are of what they show.
+LISTS = ("issues", "statistics", "queues", "workers", "schedules", "operations", "audit", "dead-letters")
+LISTS += ("alerts", "alerts/history")
+CROWD = 60
 
 Statement = tuple[str, Any]
 
@@ -78,7 +85,8 @@ def measure(store: Store, kind: str) -> list[rows.Row]:
         f"{kind}: the last {TASKS - SIZES[-2] if len(SIZES) > 1 else TASKS:,} tasks took {filled:.0f} s",
         file=sys.stderr,
     )
-    return told + at_full_size(client, environment, kind) + naively(environment, kind)
+    told += at_full_size(client, environment, kind) + naively(environment, kind)
+    return told + other_pages(client, environment, kind)
 
 
 def at_full_size(client: Client, environment: Environment, kind: str) -> list[rows.Row]:
@@ -89,11 +97,27 @@ def at_full_size(client: Client, environment: Environment, kind: str) -> list[ro
     task_id = Task.objects.filter(environment=environment).order_by("id")[TASKS // 3].task_id
     told.append(rows.at_most(f"{place}: SQL of an id pasted", sql_ms(client, f"{PANEL}?q={task_id}"), "ms", 5))
     for name in ("newest", "by state"):
-        path = f"{PANEL}?{CASES[name]}"
-        size, cpu = len(client.get(path).content) / 1024, median(lambda path=path: client.get(path))
-        told.append(rows.at_most(f"{place}: HTML {name}", size, "KB", 60))
-        told.append(rows.at_most(f"{place}: CPU of a request {name}", cpu, "ms", 60))
+        told += whole_page(client, place, name, f"{PANEL}?{CASES[name]}")
     return told
+
+
+def other_pages(client: Client, environment: Environment, kind: str) -> list[rows.Row]:
+    """With a crowd of everything, of which each list shows its first page."""
+    crowd.furnish(Furnished.of(environment, Token.objects.filter(user__username="vera")[0]), range(CROWD))
+    place, told = f"page beside {TASKS:,} tasks, {kind}", []
+    for name in LISTS:
+        told += whole_page(client, place, name, f"/harbor/production/{name}/")
+    return told + whole_page(client, place, "overview", "/harbor/production/", most=100)
+
+
+def whole_page(client: Client, place: str, name: str, path: str, most: float = 60) -> list[rows.Row]:
+    answer = client.get(path)
+    assert answer.status_code == 200, (path, answer.status_code)
+    cpu = median(lambda: client.get(path))
+    return [
+        rows.at_most(f"{place}: HTML {name}", len(answer.content) / 1024, "KB", 60),
+        rows.at_most(f"{place}: CPU of a request {name}", cpu, "ms", most),
+    ]
 
 
 def naively(environment: Environment, kind: str) -> list[rows.Row]:

@@ -124,6 +124,8 @@ def sessions(standing_brain):
         ({"subscribe": ["island/production", "harbor/production"]}, 4400),
         ({"subscribe": "island/production harbor/production"}, 4400),
         ({"subscribe": "island/../harbor/production"}, 4400),
+        ({"subscribe": "island/production", "watch": "task"}, 4400),
+        ({"subscribe": "harbor/production", "watch": ["task:{task}"]}, 4404),
         ({"type": "nudge", "kind": "task", "ids": ["{task}"]}, 4400),
     ],
 )

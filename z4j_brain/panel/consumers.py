@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import re
+import time
 from collections import Counter
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -26,6 +27,13 @@ logger = logging.getLogger(__name__)
 
 #: Nudges of this long are told as one, so that a busy environment costs a tab four messages a second at most.
 GATHER = 0.25
+#: A page that watches whole kinds is told once in a beat, and all such pages at its beginning: so they ask for the same
+#: at the same time. A beat lasts this long, and longer where more pages are open than this many a second can ask.
+BEAT, ASKING = 5.0, 10
+#: Things that one page watches.
+MAX_WATCHED = 10
+#: Sockets of one session that ask within this time what its person may see ask once.
+TOGETHER = 0.05
 #: More ids of a kind than this are told as "any".
 MAX_IDS = 100
 #: How often an open socket is asked for anew whether its reader may still know: what is revoked ends within 5 s.
@@ -47,20 +55,25 @@ class Nowhere(AsyncWebsocketConsumer):  # type: ignore[misc]
 
 
 class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
-    """The client says {"subscribe": "project/environment"}, the server {"kind": ..., "ids": [...]}; no ids: any.
+    """The client says {"subscribe": "project/environment", "watch": ["kind", "kind:id"]}, without `watch` of all kinds;
+    the server {"kind": ..., "ids": [...], "at": ...}; no ids: any. `at`: when it heard of the last of it.
 
     Only a page of this very origin may open it: cookies do not tell ports apart, the Origin header does.
     """
 
     #: By person: the sockets that are open in this process.
     held: ClassVar[Counter[str]] = Counter()
+    #: By session and place: what is about to be asked of the database.
+    asking: ClassVar[dict[tuple[str, str, str], asyncio.Future[tuple[int, bool] | None]]] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.holder = ""
         self.place: tuple[str, str] | None = None
         self.group = ""
+        self.watched: list[tuple[str, str]] = []
         self.gathered: dict[str, set[str] | None] = {}
+        self.heard_at, self.beat = 0.0, 0
         self.teller: asyncio.Task[None] | None = None
         self.checker: asyncio.Task[None] | None = None
         #: Does the reader see all that is there? Else no ids are told: they might be of what is hidden.
@@ -96,11 +109,12 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         place = content.get("subscribe") if isinstance(content, dict) else None
         named = _PLACE.fullmatch(place) if isinstance(place, str) else None
-        if named is None:
+        watched = _watched(content.get("watch", [])) if named else None
+        if named is None or watched is None:
             await self.close(NOT_UNDERSTOOD)
             return
         await self._leave()
-        self.place = (named[1], named[2])
+        self.place, self.watched = (named[1], named[2]), watched
         environment_id = await self._environment()
         if environment_id is None:
             await self.close(NOT_HERE)
@@ -112,6 +126,9 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             self.checker = asyncio.create_task(self._check())
 
     async def nudge(self, event: dict[str, Any]) -> None:
+        if not self._concerns(event["kind"], event["ids"]):
+            return
+        self.heard_at = time.time()
         known = self.gathered.get(event["kind"], set())
         ids = None if known is None or not event["ids"] else known | set(event["ids"])
         self.gathered[event["kind"]] = None if ids is None or len(ids) > MAX_IDS else ids
@@ -120,18 +137,37 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
 
     async def _tell(self) -> None:
         """Pass on what gathered, after asking anew whether this reader may still know."""
-        await asyncio.sleep(GATHER)
+        await asyncio.sleep(self._pause())
         gathered, self.gathered = self.gathered, {}
         if await self._environment() is None:
             await self.close(NOT_HERE)
             return
         for kind, ids in gathered.items():
-            await self.send_json({"kind": kind, "ids": sorted(ids or ()) if self.whole else []})
+            told = sorted(ids or ()) if self.whole else []
+            await self.send_json({"kind": kind, "ids": told, "at": round(self.heard_at, 3)})
+
+    def _concerns(self, kind: str, ids: list[str]) -> bool:
+        """Is this of what the page watches? Of whoever does not see all, no ids are asked: they could guess."""
+        if not self.watched:
+            return True
+        wanted = (of for name, of in self.watched if name == kind)
+        return any(not of or not ids or not self.whole or of in ids for of in wanted)
+
+    def _pause(self) -> float:
+        """How long to gather. A page of one thing is told at once, one of a list but once a beat."""
+        if not self.watched or any(of for _, of in self.watched):
+            return GATHER
+        now, length = time.monotonic(), max(BEAT, self.held.total() / ASKING)
+        before, self.beat = self.beat, int(now / length)
+        if self.beat != before:
+            return GATHER
+        self.beat += 1
+        return self.beat * length - now + GATHER
 
     async def _check(self) -> None:
         """However quiet it is: whose session, account or role ends hears nothing more."""
         while True:
-            await asyncio.sleep(CHECK_EVERY)
+            await asyncio.sleep(CHECK_EVERY - time.monotonic() % CHECK_EVERY)  # with all others of the session
             try:
                 gone = await self._environment() is None
             except DatabaseError as error:  # it may be away for a while; whoever tells asks again
@@ -155,14 +191,28 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
 
     async def _environment(self) -> int | None:
         """The subscribed environment, when the session still stands and its person may still see it."""
-        session = self.scope["session"]
-        # A fresh session object: the one of the scope remembers what it was when the socket opened.
-        user = await get_user({"session": type(session._wrapped)(session.session_key)})
-        if not isinstance(user, User) or self.place is None:
+        if self.place is None:
             return None
-        found: tuple[int, bool] | None = await database_sync_to_async(self._visible)(user, *self.place)
+        asked = (self.scope["session"].session_key, *self.place)
+        if asked not in self.asking:
+            self.asking[asked] = asyncio.ensure_future(self._look_up(asked))
+        found = await asyncio.shield(self.asking[asked])
         self.whole = found is not None and found[1]
         return found[0] if found else None
+
+    async def _look_up(self, asked: tuple[str, str, str]) -> tuple[int, bool] | None:
+        """The same for every socket of the session that asks until it begins."""
+        key, *place = asked
+        try:
+            await asyncio.sleep(TOGETHER)
+        finally:
+            del self.asking[asked]
+        # A fresh session object: the one of the scope remembers what it was when the socket opened.
+        user = await get_user({"session": type(self.scope["session"]._wrapped)(key)})
+        if not isinstance(user, User):
+            return None
+        found: tuple[int, bool] | None = await database_sync_to_async(self._visible)(user, *place)
+        return found
 
     @staticmethod
     def _visible(user: User, project: str, slug: str) -> tuple[int, bool] | None:
@@ -173,6 +223,13 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         except Http404:
             return None
         return place.pk, queries.sees_everything(actor, place)
+
+
+def _watched(told: Any) -> list[tuple[str, str]] | None:
+    """Kinds, each with the id of one of them or an empty one; None for what makes no sense."""
+    if not isinstance(told, list) or len(told) > MAX_WATCHED or not all(isinstance(one, str) for one in told):
+        return None
+    return [(kind, of) for kind, _, of in (one[:100].partition(":") for one in told)]
 
 
 def _read(text: str | None) -> Any:

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
+from z4j_brain.panel import shared
 from z4j_brain.rbac import access, onshow
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
@@ -88,6 +89,8 @@ def shell(request: HttpRequest) -> dict[str, object]:
         "source_url": settings.Z4J_SOURCE_URL or reverse("source"),
         "environments": [],
         "presenting": False,
+        "live": shared.LIVE in request.headers,
+        "shared": shared.is_shared(request),
     }
     if user is not None and user.is_authenticated:
         context["presenting"] = onshow.is_presenting(request.session)

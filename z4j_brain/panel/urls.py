@@ -20,6 +20,7 @@ from z4j_brain.operations import approvals_pages as approvals
 from z4j_brain.operations import pages as operations
 from z4j_brain.panel import connecting, deadletters, overview, pages
 from z4j_brain.panel.consumers import Live, Nowhere
+from z4j_brain.panel.shared import shared
 from z4j_brain.panel.signin import SignInView, SignOutView
 from z4j_brain.rbac import guarding_pages as guarding
 from z4j_brain.rbac import invited_pages as invited
@@ -33,8 +34,8 @@ from z4j_brain.tasks import pages as tasks
 from z4j_brain.tasks import saved_pages as saved
 
 inside = [
-    path("", overview.shown, name="overview"),
-    path("statistics/", stats.shown, name="statistics"),
+    path("", shared(overview.shown), name="overview"),
+    path("statistics/", shared(stats.shown), name="statistics"),
     path("tasks/", tasks.listed, name="tasks"),
     path("tasks/export/", tasks.export, name="task-export"),
     path("tasks/words/", tasks.words, name="task-words"),
@@ -49,7 +50,7 @@ inside = [
     path("issues/", issues.listed, name="issues"),
     path("issues/<slug:id>/", issues.shown, name="issue"),
     path("issues/<slug:id>/<str:verb>/", issues.say, name="issue-say"),
-    path("operations/", operations.listed, name="operations"),
+    path("operations/", shared(operations.listed), name="operations"),
     path("operations/new/<str:action>/", operations.ask, name="ask"),
     path("operations/<uuid:id>/", operations.shown, name="operation"),
     path("operations/<uuid:id>/outcomes.csv", operations.export, name="operation-export"),
@@ -57,13 +58,13 @@ inside = [
     path("approvals/", approvals.listed, name="approvals"),
     path("approvals/<uuid:id>/", approvals.shown, name="approval"),
     path("approvals/<uuid:id>/<str:verb>/", approvals.answer, name="approval-answer"),
-    path("queues/", fleet.queues, name="queues"),
+    path("queues/", shared(fleet.queues), name="queues"),
     path("queues/<int:id>/", fleet.queue, name="queue"),
-    path("workers/", fleet.workers, name="workers"),
+    path("workers/", shared(fleet.workers), name="workers"),
     path("workers/<int:id>/", fleet.worker, name="worker"),
-    path("dead-letters/", deadletters.shown, name="dead-letters"),
-    path("schedules/", schedules.listed, name="schedules"),
-    path("schedules/next/", schedules.ahead, name="schedule-timeline"),
+    path("dead-letters/", shared(deadletters.shown), name="dead-letters"),
+    path("schedules/", shared(schedules.listed), name="schedules"),
+    path("schedules/next/", shared(schedules.ahead), name="schedule-timeline"),
     path("schedules/new/", editor.new, name="schedule-new"),
     path("schedules/import/", import_pages.imported, name="schedule-import"),
     path("schedules/words/", editor.words, name="schedule-words"),
