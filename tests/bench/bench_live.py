@@ -146,9 +146,9 @@ class Page:
 
 
 def write(writer: asyncio.StreamWriter, kind: int, body: bytes) -> None:
-    """A short message, masked by nothing."""
-    assert len(body) < 126
-    writer.write(bytes([kind, 0x80 | len(body), 0, 0, 0, 0]) + body)
+    """A message, masked by nothing."""
+    size = [0x80 | 126, *len(body).to_bytes(2)] if len(body) >= 126 else [0x80 | len(body)]
+    writer.write(bytes([kind, *size, 0, 0, 0, 0]) + body)
 
 
 async def work(brain: Brain) -> None:
