@@ -48,7 +48,7 @@ docs: setup ## write docs/reference/ from the code
 
 docs-site: python ## the documents as a site with a search, every link checked: .z4j/site
 	@$(PYTHON) tools/environments.py --site
-	@exec $(BRAIN) tools/site.py
+	@exec $(BRAIN) tools/docsite.py
 
 lock: ## pin the newest releases with their hashes in every requirements file
 	@$(PYTHON) tools/environments.py --lock

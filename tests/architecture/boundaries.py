@@ -138,7 +138,9 @@ def _sends(root: Path, name: str) -> list[str]:
     return _dependencies(pyproject) if "z4j.schedulers" in registers else []
 
 
-_PROSE = re.compile(r"docs/.*|.*\.md|templates/connect/.*|(.*/)?tests/.*|static/vendor/.*|LICENSES/.*|.*requirements.*")
+_PROSE = re.compile(
+    r"docs/.*|mkdocs\.yaml|.*\.md|templates/connect/.*|(.*/)?tests/.*|static/vendor/.*|LICENSES/.*|.*requirements.*"
+)
 
 
 def _is_text(path: Path) -> bool:

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_pages import offences
+from tests.browser.offences import offences
 
 HERE = "/harbor/production/alerts/"
 API = f"/api/v1{HERE}"

@@ -7,8 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.offences import offences
 from tests.browser.test_keyboard import tab_to
-from tests.browser.test_pages import offences
 
 HERE = "/harbor/production/audit/"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -31,9 +32,10 @@ def test_the_navigation_names_every_page_and_no_other():
     assert {page for page in named() if not (ROOT / page).exists()} == set()
 
 
-@pytest.mark.skipif(not (ROOT / ".venv-docs").exists(), reason="what builds the site is not installed: make docs-site")
 def test_the_site_is_built_without_a_warning_has_every_page_and_asks_nobody_outside():
-    run = [sys.executable, "tools/site.py"]
+    if not (ROOT / ".venv-docs").exists() and not os.environ.get("CI"):
+        pytest.skip("what builds the site is not installed: make docs-site")
+    run = [sys.executable, "tools/docsite.py"]
     built = subprocess.run(run, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert built.returncode == 0, built.stdout
 
