@@ -48,8 +48,8 @@ def _tasks(environment: Environment, issue: str) -> list[Task]:
 
 def _schedules(environment: Environment) -> None:
     now = timezone.now()
-    schedules.schedule(environment, disabled_by="olive", disabled_reason="the sale", enabled=False)
     own = schedules.own(environment)
+    schedules.own(environment, "nightly", disabled_by="olive", disabled_reason="the sale", enabled=False)
     for hours in range(1, 5):
         at = now - timedelta(hours=hours)
         Run.objects.create(environment=environment, schedule=own, moment=at)
