@@ -31,8 +31,7 @@ SEED = int(os.environ.get("Z4J_SOAK_SEED") or random.randrange(10**6))
 #: Tasks a second, of all workers together, and schedules of z4j's own.
 RATE, SCHEDULES, GRACE = 12.0, 40, 60
 #: Seconds between two pairs of faults, and how long one lasts.
-PAUSE = (20.0, 40.0) if SECONDS > 300 else (12.0, 18.0)
-LASTS = (2.0, 15.0)
+PAUSE, LASTS = ((20.0, 40.0), (2.0, 15.0)) if SECONDS > 300 else ((8.0, 14.0), (2.0, 10.0))
 #: Seconds in which all has to be told once nothing is wrong any more.
 DRAIN = 300.0
 
