@@ -84,9 +84,10 @@ def parts(root: Path) -> Iterator[Part]:
     for package in packages(root):
         if _has_tests(package.tests):
             yield from _of(package)
-    for name in ("live", "browser"):
-        if _has_tests(root / "tests" / name):
-            yield Part(name, BRAIN, [f"tests/{name}"])
+    if _has_tests(root / "tests" / "live"):
+        yield Part("live", BRAIN, ["tests/live"])
+    if _has_tests(root / "tests" / "browser"):
+        yield Part("browser", BRAIN, ["-n2", "tests/browser"])
 
 
 def _of(package: Package) -> Iterator[Part]:

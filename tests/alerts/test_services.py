@@ -123,6 +123,12 @@ def test_nothing_inside_a_private_network_is_reached_unless_a_setting_allows_it(
     assert receiver.requests == []
 
 
+def test_names_from_a_queue_call_nobody_and_are_no_link_in_a_chat(receiver):
+    messengers.send(f"json://{receiver.host}/", "@everyone", "<https://evil.example|Open z4j> <!channel>", "test")
+    told = json.dumps(receiver.requests[-1][1], ensure_ascii=False)
+    assert [word for word in ("@everyone", "<https", "<!channel>") if word in told] == []
+
+
 def test_no_redirect_is_followed(receiver):
     receiver.status, receiver.to = 307, f"http://{receiver.host}/elsewhere"
     with pytest.raises(messengers.Undelivered, match="307"):
@@ -179,6 +185,7 @@ def test_whatever_a_library_does_it_reaches_no_private_address_no_file_and_no_pr
         "discord://id/token?template=/etc/passwd",
         "jsons://example.com/?verify=no",
         "jsons://example.com/?redirect=yes",
+        "jsons://example.com/?a=1;verify=no;redirect=yes",
         "jsons://example.com/ x",
         "jsons://" + "x" * 2000,
     ],

@@ -33,7 +33,7 @@ def test_a_thread_reaches_open_pages_and_waiting_polls(unbound):
     sent = asyncio.run(heard("environment.7", lambda: nudge.send(7, "task", [str(n) for n in range(80)])))
     woken = asyncio.run(heard("agents.7", lambda: nudge.wake(7)))
 
-    assert sent == {"type": "nudge", "kind": "task", "ids": [str(n) for n in range(50)]}
+    assert sent == {"type": "nudge", "kind": "task", "ids": [str(n) for n in range(50)], "environment": 7}
     assert woken == {"type": "wake"}
 
 

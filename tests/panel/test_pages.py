@@ -64,6 +64,7 @@ def address(cast, task):
     ids |= {
         "task": task.pk,
         "task-show": task.pk,
+        "task-compare": task.pk,
         "task-hide": task.pk,
         "operation": operation.pk,
         "key-revoke": cast.agent_key().pk,

@@ -25,7 +25,8 @@ from z4j_brain.rbac.models import Token
 BASELINE = Path(__file__).with_name("queries.csv")
 STORES = ("sqlite", "postgresql")
 WRITE = "Z4J_WRITE_QUERIES"
-FEW, MANY = 10, 200
+#: Few are already more than a page of a list has, and than the picture of a workflow draws.
+FEW, MANY = 70, 200
 #: It counts what is stored, piece by piece, as far as it comes in its time.
 TIMED = {("page", "settings")}
 

@@ -19,6 +19,12 @@ LISTS = ("", "statistics/", "operations/", "queues/", "workers/", "dead-letters/
 COUNTS = re.compile(r'<span class="push" id="nav-(?:issues|approvals)".*', re.DOTALL)
 
 
+@pytest.fixture(autouse=True)
+def nothing_kept():
+    """Of other tests, whose places have the same keys."""
+    shared.forget()
+
+
 @pytest.fixture
 def odile(cast):
     """Another operator."""
@@ -109,3 +115,25 @@ def test_what_is_not_live_is_not_sent_again(cast, browsers):
     assert 'class="topbar"' in whole
     assert 'class="topbar"' not in again
     assert set(re.findall(r'id="([\w-]+)" data-live', again)) == set(re.findall(r'id="([\w-]+)" data-live', whole))
+
+
+def test_what_waits_for_somebodys_own_yes_is_shown_to_them_and_to_nobody_else(cast, browsers):
+    amy = User.objects.create(username="amy")
+    Membership.objects.create(user=amy, project=cast.harbor, role=Role.ADMIN)
+    guardian_rows.rewrite(amy, cast.harbor)
+    cast.users["amy"] = amy
+    browsers["amy"] = cast.sign_in(Client(), "amy")
+    adam = cast.user("adam")
+    rows.wish(cast.production, requester_id=str(adam.pk), requester_name="adam", people=[str(adam.pk)])
+    told = time.time() - 1
+
+    shown = {who: "adam asks for your yes" in live(browsers[who], "", told) for who in ("amy", "adam", "amy")}
+
+    assert shown == {"amy": True, "adam": False}
+
+
+def test_who_was_told_long_ago_is_answered_by_themselves(cast, browsers):
+    live(browsers["oscar"], "workers/")
+    rows.worker(cast.production, name="brand-new")
+
+    assert "brand-new" in live(browsers["odile"], "workers/", 2.0)

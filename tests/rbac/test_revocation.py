@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.brain import Brain
-from tests.faults.test_many import _websocket as websocket
+from tests.faults.page import websocket
 from tests.gateway.conftest import Caller, execute
 
 MEMBERS = "/api/v1/projects/harbor/members/"

@@ -93,6 +93,8 @@ def deliver(asked: Mapping[str, Any]) -> dict[str, Any]:
     asset = AppriseAsset(app_id="z4j", app_desc="z4j", app_url="", async_mode=False, http_redirects=False)
     asset.image_url_mask = asset.image_url_logo = ""  # no picture is fetched from elsewhere by whoever reads it
     service = Apprise.instantiate(asked["address"], asset=asset, suppress_exceptions=True)
+    if service is not None and not (service.verify_certificate and not service.redirects):
+        service = None
     told: dict[str, Any] = {"read": service is not None, "sent": False, "code": None, "private": False}
     if service is not None and "text" in asked:
         try:

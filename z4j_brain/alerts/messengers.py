@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from django.conf import settings
@@ -88,6 +88,8 @@ LONGEST = 1000
 REFUSED = frozenset({"template", "verify", "redirect", "retry", "wait", "optional", "attach", "cto", "rto"})
 #: Seconds in which a service has taken a message, or has not: less than the sender's lease.
 PATIENCE = 45.0
+#: What a chat would read as a call to everybody or as a link of its own: names of tasks and queues may have it.
+_PLAIN: Final = str.maketrans({"@": "@\u200b", "<": "\u2039", ">": "\u203a"})
 #: How services mark what they are told, where they do.
 TYPES: Mapping[str, str] = {"fired": "failure", "resolved": "success", "test": "info"}
 
@@ -104,7 +106,8 @@ def check(address: str) -> None:
         raise ValidationError({"address": what})
     if len(address) > LONGEST or any(char.isspace() or ord(char) < 0x20 for char in address):
         raise ValidationError({"address": f"An address has {LONGEST} characters at most, and none of them is a space."})
-    options = {name.strip("+-: ").lower() for name, _ in parse_qsl(address.partition("?")[2], keep_blank_values=True)}
+    query = address.partition("?")[2].replace(";", "&")  # the library reads either as what stands between options
+    options = {name.strip("+-: ").lower() for name, _ in parse_qsl(query, keep_blank_values=True)}
     if wrong := sorted(options & REFUSED):
         raise ValidationError({"address": f"Leave out {', '.join(wrong)}."})
 
@@ -122,7 +125,8 @@ def recognise(address: str) -> None:
 def send(address: str, title: str, text: str, happening: str) -> int | None:
     """What the service answered, where it spoke HTTP. Raises Undelivered."""
     check(address)
-    told = _courier({"address": address, "title": title, "text": text, "type": TYPES[happening]})
+    words = {"title": title.translate(_PLAIN), "text": text.translate(_PLAIN)}
+    told = _courier({"address": address, **words, "type": TYPES[happening]})
     name, code = SCHEMES[scheme(address)], told.get("code")
     if not told:
         raise Undelivered(f"{name} could not be told within {PATIENCE:.0f} s.")
@@ -138,11 +142,10 @@ def send(address: str, title: str, text: str, happening: str) -> int | None:
 def _courier(asked: Mapping[str, Any]) -> dict[str, Any]:
     """What the courier tells; nothing where it was not back in time."""
     body = json.dumps({**asked, "private": list(settings.Z4J_PRIVATE_HOSTS)})
-    command = [sys.executable, "-m", "z4j_brain.alerts.courier"]
+    command = [sys.executable, "-P", "-m", "z4j_brain.alerts.courier"]  # no code of the folder it starts in
+    how: dict[str, Any] = {"env": _environment(), "cwd": os.sep, "timeout": PATIENCE, "check": False}
     try:
-        done = subprocess.run(  # noqa: S603
-            command, input=body, env=_environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
+        done = subprocess.run(command, input=body, capture_output=True, text=True, **how)  # noqa: S603
         return dict(json.loads(done.stdout))
     except (OSError, subprocess.TimeoutExpired, ValueError):
         return {}

@@ -59,7 +59,8 @@ def agents_group(environment_id: int) -> str:
 
 def send(environment_id: int, kind: str, ids: Sequence[str] = ()) -> None:
     """Tell open pages of the environment that these things of this kind have changed."""
-    _post(pages_group(environment_id), {"type": "nudge", "kind": kind, "ids": list(ids[:MAX_IDS])})
+    told = {"kind": kind, "ids": list(ids[:MAX_IDS]), "environment": environment_id}
+    _post(pages_group(environment_id), {"type": "nudge", **told})
 
 
 def on_commit(environment_id: int, kind: str, ids: Sequence[str] = ()) -> None:

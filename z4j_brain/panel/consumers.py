@@ -126,7 +126,8 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             self.checker = asyncio.create_task(self._check())
 
     async def nudge(self, event: dict[str, Any]) -> None:
-        if not self._concerns(event["kind"], event["ids"]):
+        here = self.group == nudge.pages_group(event["environment"])  # one of the place before may come late
+        if not here or not self._concerns(event["kind"], event["ids"]):
             return
         self.heard_at = time.time()
         known = self.gathered.get(event["kind"], set())
@@ -138,9 +139,11 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
     async def _tell(self) -> None:
         """Pass on what gathered, after asking anew whether this reader may still know."""
         await asyncio.sleep(self._pause())
-        gathered, self.gathered = self.gathered, {}
+        gathered, self.gathered, place = self.gathered, {}, self.place
         if await self._environment() is None:
             await self.close(NOT_HERE)
+            return
+        if self.place != place:  # what is of there is not to be told with the rights of here
             return
         for kind, ids in gathered.items():
             told = sorted(ids or ()) if self.whole else []
@@ -185,9 +188,9 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         return bool(host) and (origin == settings.Z4J_URL or urlsplit(origin).netloc == host)
 
     async def _leave(self) -> None:
-        if self.group:
-            await self.channel_layer.group_discard(self.group, self.channel_name)
-            self.group = ""
+        group, self.group, self.gathered = self.group, "", {}
+        if group:
+            await self.channel_layer.group_discard(group, self.channel_name)
 
     async def _environment(self) -> int | None:
         """The subscribed environment, when the session still stands and its person may still see it."""

@@ -52,9 +52,13 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_GET
 @login_required
 def jump(request: HttpRequest, project: str, environment: str) -> HttpResponse:
-    """What the palette asks: suggestions for htmx; for a person the one task by that id, else a search in the list."""
+    """What the palette asks: what there is to go to, and suggestions, for htmx; for a person the one task by that id,
+    else a search in the list.
+    """
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
+    if "places" in request.GET:
+        return render(request, "components/palette_places.html", {"environment": place})
     text = request.GET.get("q", "").strip()
     wanted = View.from_query(request.GET).narrowing(place)
     unlimited = replace(wanted, bounds=Bounds())

@@ -18,6 +18,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.translation import get_language
 
+from z4j_brain.audit import queries as audit
+from z4j_brain.ledger import health
+from z4j_brain.operations import inbox
 from z4j_brain.rbac import access, onshow, queries
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
@@ -26,8 +29,9 @@ from z4j_brain.rbac.models import Environment
 LIVE = "X-Live"
 #: How far the clocks of processes may be apart. Pages ask later than that after they were told.
 APART = 0.2
-#: Answers that are kept.
+#: Answers that are kept, and for how many seconds: nobody asks because of what was told longer ago.
 MOST = 100
+FRESH = 60.0
 
 _SHARED = "_z4j_shared"
 
@@ -45,6 +49,12 @@ class _Answer:
 
 _answers: OrderedDict[Hashable, _Answer] = OrderedDict()
 _shelf = Lock()
+
+
+def forget() -> None:
+    """All that is kept."""
+    with _shelf:
+        _answers.clear()
 
 
 def is_shared(request: HttpRequest) -> bool:
@@ -68,20 +78,29 @@ def shared(view: View) -> View:
         held = access.permissions(actor, place)
         if not held.sees_everything:
             return view(request, project=project, environment=environment)
-        who = (tuple(sorted(held.reaches.items())), request.user.is_staff or request.user.is_superuser)
-        key = (request.get_full_path(), who, onshow.is_presenting(request.session), get_language())
+        key = (place.pk, request.get_full_path(), _who(request, actor, place, held), get_language())
         return _once(key, since, request, place, lambda: view(request, project=project, environment=environment))
 
     return answer
 
 
+def _who(request: HttpRequest, actor: Actor, place: Environment, held: access.Held) -> Hashable:
+    """All of a reader that what they are shown depends on: what they may do there, what waits for their own yes, and
+    whether an alarm of the log is for them.
+    """
+    wishes = tuple(wish.pk for wish in inbox.waiting(actor, place))
+    watches = not health.may_dispatch() and audit.watches(actor)
+    administers = request.user.is_staff or request.user.is_superuser
+    return tuple(sorted(held.reaches.items())), wishes, watches, administers, onshow.is_presenting(request.session)
+
+
 def _since(request: HttpRequest) -> float | None:
-    """When the reader was told of a change; None for whoever was not, or says what cannot be."""
+    """When the reader was told of a change; None for whoever was not just now, or says what cannot be."""
     try:
         told = float(request.headers.get(LIVE, ""))
     except ValueError:
         return None
-    return told if 1 < told <= time.time() else None
+    return told if 0 <= time.time() - told < FRESH else None
 
 
 def _once(
@@ -104,6 +123,10 @@ def _kept(key: Hashable) -> _Answer:
     with _shelf:
         kept = _answers.setdefault(key, _Answer())
         _answers.move_to_end(key)
-        while len(_answers) > MOST:
+        while len(_answers) > MOST or _is_stale(next(iter(_answers.values()))):
             _answers.popitem(last=False)
     return kept
+
+
+def _is_stale(answer: _Answer) -> bool:
+    return bool(answer.content) and answer.began < time.time() - FRESH
