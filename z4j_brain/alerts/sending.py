@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from smtplib import SMTPException
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from z4j_brain.alerts import messengers
@@ -28,19 +29,25 @@ from z4j_brain.lib import drain, fields, nudge
 #: Channels and messages of each that one turn takes.
 CHANNELS, MESSAGES = 50, 20
 LEASE = timedelta(seconds=60)
+#: A channel that takes a message for so many seconds is given one a turn.
+SLOW = 3.0
 #: Seconds to wait after each try; after the last one it is given up. Together more than a day.
 WAITS = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 57_600)
 KIND = "delivery"
 
 
 def turn() -> None:
-    """Send what is due. A channel that does not take a message waits for its next turn, and no other waits for it."""
-    due = _due().filter(channel=OuterRef("pk"))
-    for channel in Channel.objects.filter(Exists(due)).order_by("pk")[:CHANNELS]:
+    """Send what is due, first to whoever waits longest. A channel that does not take a message, or is slow to, waits
+    for its next turn: no other is to wait for it for long.
+    """
+    waits = _due().filter(channel=OuterRef("pk")).order_by("next_at").values("next_at")[:1]
+    due = Channel.objects.annotate(waits=Subquery(waits)).exclude(waits=None)
+    for channel in due.order_by("waits", "pk")[:CHANNELS]:
         for delivery in _due().filter(channel=channel).order_by("next_at", "pk")[:MESSAGES]:
             if drain.begun():
                 return
-            if _claim(delivery) and not _sent(delivery, channel):
+            began = time.monotonic()
+            if _claim(delivery) and (not _sent(delivery, channel) or time.monotonic() - began > SLOW):
                 break
 
 
