@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import psycopg
 
-from tests.faults.cluster import kill, order_postgres
+from tests.faults.cluster import order_postgres
 from tests.faults.workshop import Workshop
 
 
@@ -38,10 +38,10 @@ class KillMember(Fault):
 
     def strike(self) -> None:
         self.member = self.chance.choice(self.shop.members(self.role))
-        kill(self.member.pid)
+        self.shop.kill(self.member)
 
     def heal(self) -> None:
-        self.shop.restart(self.member)
+        self.shop.start(self.member)
 
 
 class KillWeb(KillMember):

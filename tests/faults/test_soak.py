@@ -145,11 +145,13 @@ def sleep(seconds: float, watch: Watch) -> None:
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         time.sleep(min(left, 0.5))
+        watch.shop.supervise()
         watch.look()
 
 
 def drain(shop: Workshop, watch: Watch) -> None:
     """Until nobody has anything to say any more."""
+    shop.supervise()
     shop.cluster.wait()
     deadline = time.monotonic() + DRAIN
     while left := books.open_ends(shop):

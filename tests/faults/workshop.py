@@ -79,6 +79,8 @@ class Workshop:
     def __init__(self, own: PostgresStore, folder: Path, rate: float) -> None:
         self.own, self.folder, self.ending = own, folder, ExitStack()
         self.ledger = Ledger(folder / "ledger.db")
+        self.down: set[int] = set()
+        self.restarts = 0
         self.cluster = Cluster(own, folder / "cluster", web=WEB, housekeeping=HOUSEKEEPING)
         self.ending.callback(self.cluster.close)
         self.cluster.start_all()
@@ -99,9 +101,20 @@ class Workshop:
     def members(self, role: str) -> list[Member]:
         return [member for member in self.cluster.members if member.role == role]
 
-    def restart(self, member: Member) -> None:
+    def kill(self, member: Member) -> None:
+        self.down.add(member.port)
         kill(member.pid)
+
+    def start(self, member: Member) -> None:
+        self.down.discard(member.port)
         self.cluster.start(member)
+
+    def supervise(self) -> None:
+        """Start again who of the brain has ended by itself: whoever starts while PostgreSQL is away does."""
+        for member in self.cluster.members:
+            if member.port not in self.down and not Path(f"/proc/{member.pid}").exists():
+                self.restarts += 1
+                self.start(member)
 
     def weight(self, member: Member) -> float:
         """MiB of memory that it takes; 0 while it is dead."""
