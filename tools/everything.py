@@ -85,7 +85,7 @@ def parts(root: Path) -> Iterator[Part]:
         if _has_tests(package.tests):
             yield from _of(package)
     if _has_tests(root / "tests" / "live"):
-        yield Part("live", BRAIN, ["tests/live"])
+        yield Part("live", BRAIN, ["tests/live"], waits=True)
     if _has_tests(root / "tests" / "browser"):
         yield Part("browser", BRAIN, ["-n2", "tests/browser"])
 

@@ -62,11 +62,11 @@ def test_a_page_that_hears_nothing_any_more_says_since_when(visit):
     page = visit("vera", f"{HERE}/tasks/")
     page.route_web_socket("**/ws/", lambda blocked: blocked.close())
     page.goto(f"{HERE}/tasks/")
-    page.evaluate("window.kept = fetch; window.fetch = () => Promise.reject(new TypeError('away'))")
+    page.evaluate("() => { window.kept = fetch; window.fetch = () => Promise.reject(new TypeError('away')); }")
 
     expect(page.locator("[data-stale]")).to_be_visible(timeout=40_000)
     expect(page.locator("[data-live-word]")).to_have_text("No answer")
-    page.evaluate("window.fetch = window.kept")
+    page.evaluate("() => { window.fetch = window.kept; }")
     expect(page.locator("[data-stale]")).to_be_hidden(timeout=20_000)
 
 

@@ -68,6 +68,6 @@ def test_each_attempt_tells_its_error_once_asked_for(visit, worker):
     page.locator(".attempt-note summary").click()
     expect(page.locator(".attempt-note")).to_contain_text("a traceback")
     page.locator("#ask-to-show-error").click()
-    page.get_by_role("button", name="Show, recorded").click()
+    page.get_by_role("button", name="Show, recorded", exact=True).click()
     page.locator(".attempt-note summary").click()
     expect(page.locator(".attempt-note pre")).to_contain_text("send_messages")

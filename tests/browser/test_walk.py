@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 from tests.brain import Brain
 from tests.browser.offences import offences, serious
 from tests.panel.test_pages import MEMBERS, NO_PAGE
-from tests.store import ROOT
+from tests.store import ROOT, Store
 from z4j_brain.panel import urls
 
 HERE = "/harbor/production/"
@@ -33,10 +33,14 @@ SLOW = {"offline": False, "latency": 200, "downloadThroughput": 100_000, "upload
 
 
 @pytest.fixture(scope="module")
-def shop(brain: Brain) -> Brain:
+def brain(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brain]:
+    """One of its own, with something of each kind in it."""
+    brain = Brain(store, tmp_path_factory.mktemp("walk") / "brain")
     command = [sys.executable, "-m", "tests.browser.furnished"]
     subprocess.run(command, cwd=ROOT, env=brain.environment(), check=True)
-    return brain
+    brain.start()
+    yield brain
+    brain.close()
 
 
 class Walk:
@@ -89,7 +93,7 @@ def kind(address: str) -> tuple[str, Any, Any]:
 
 
 @pytest.mark.parametrize("who", MEMBERS)
-def test_every_page_that_somebody_sees_opens_and_is_for_everybody(who, shop, visit):
+def test_every_page_that_somebody_sees_opens_and_is_for_everybody(who, visit):
     found: list[str] = []
 
     def look(page: Page) -> None:
@@ -109,7 +113,7 @@ def test_every_page_that_somebody_sees_opens_and_is_for_everybody(who, shop, vis
         assert sorted(PAGES - walk.opened) == []  # else there is a page that nothing leads to
 
 
-def test_every_page_works_on_a_bad_line_whose_websocket_is_blocked(shop, visit):
+def test_every_page_works_on_a_bad_line_whose_websocket_is_blocked(visit):
     page = visit("olive", HERE)
     page.route_web_socket("**/ws/", lambda socket: socket.close())
     page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", SLOW)
