@@ -137,6 +137,16 @@ def test_the_first_start_makes_its_secrets_and_prints_one_link(tmp_path):
     assert len(set(contents)) == len(contents) >= 6
 
 
+def test_without_its_store_it_says_so_in_one_line_and_ends(tmp_path):
+    nowhere = f"postgres://z4j@127.0.0.1:{free_port()}/z4j"
+    chosen = {"Z4J_DATA_DIR": str(tmp_path / "brain"), "Z4J_DATABASE_URL": nowhere, "Z4J_PORT": str(free_port())}
+    command = [sys.executable, "-m", "z4j_brain.cli", "serve"]
+    ended = subprocess.run(command, cwd=ROOT, env=os.environ | chosen, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert "store_away" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_of_two_who_set_up_an_empty_brain_at_once_one_owns_it(tmp_path):
     environment = os.environ | {
         "Z4J_DATA_DIR": str(tmp_path / "data"),

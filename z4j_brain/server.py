@@ -22,6 +22,7 @@ from daphne.server import Server, reactor
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from django.conf import settings
 from django.core.checks import CheckMessage, run_checks
+from django.db import OperationalError, connection
 from twisted.logger import STDLibLogObserver, globalLogBeginner
 from z4j_core import wire
 
@@ -83,6 +84,11 @@ def _prepare(findings: list[CheckMessage]) -> None:
     for finding in findings:
         sys.stderr.write(f"{finding}\n")
     if any(finding.is_serious() for finding in findings):
+        sys.exit(1)
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:  # whoever started us starts us again
+        logger.critical("store_away error=%s", " ".join(str(error).split()))
         sys.exit(1)
     schema.migrate()
     keys.ring()

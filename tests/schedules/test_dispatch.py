@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from z4j_core.adapter import Target
 
@@ -193,6 +195,18 @@ def test_what_no_agent_comes_for_within_its_grace_is_reported_on_its_run(scene):
     expiry.expire(timezone.now() + timedelta(seconds=31))
     dispatch.report()
     assert runs(schedule) == [("reported", "No agent that can do this asked for work in time.")]
+
+
+def test_what_was_told_meanwhile_is_not_overruled_by_what_was_read_before(scene):
+    """Between looking and writing somebody else may have written that it ran after all."""
+    schedule = scene.schedule(ago(seconds=1), grace=30)
+    scene.fire()
+    expiry.expire(timezone.now() + timedelta(seconds=31))
+    with CaptureQueriesContext(connection) as captured:
+        dispatch.report()
+    assert runs(schedule) == [("reported", "No agent that can do this asked for work in time.")]
+    [written] = [query["sql"] for query in captured if query["sql"].startswith("UPDATE")]
+    assert "SELECT" not in written  # which is judged as of before, and not again once the row is free
 
 
 def test_what_an_agent_cannot_do_is_reported_with_its_words(scene):

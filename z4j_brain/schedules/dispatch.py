@@ -243,4 +243,5 @@ def report() -> None:
         for item in ended.exclude(outcome=ItemOutcome.DONE):
             state = RunState.UNKNOWN if item.outcome in _DOUBTED else RunState.REPORTED
             why = (item.detail or ItemOutcome(str(item.outcome)).label)[:200]
-            doubtful.filter(pk=item.target_id).update(state=state, why=why)
+            # By its own columns: what is judged by others is not judged again when somebody else has just changed it.
+            Run.objects.filter(pk=item.target_id, state=RunState.PENDING).update(state=state, why=why)
