@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 from django.db import connections
+from django.test import Client
 
 from tests.brain import Brain
 from tests.cast import Cast
@@ -40,6 +41,19 @@ def django_db_setup(store: Store, django_test_environment: None, django_db_block
 @pytest.fixture
 def cast(db: None) -> Cast:
     return Cast.create()
+
+
+@pytest.fixture
+def see(cast: Cast, client: Client) -> Callable[..., str]:
+    """A page as vera sees it, who only looks; the overview of harbor's production unless told otherwise."""
+    client.force_login(cast.user("vera"), backend="django.contrib.auth.backends.ModelBackend")
+
+    def see(path: str = "/harbor/production/") -> str:
+        answer = client.get(path)
+        assert answer.status_code == 200
+        return answer.content.decode()
+
+    return see
 
 
 @pytest.fixture(scope="session")

@@ -20,18 +20,6 @@ HERE = "/harbor/production/"
 
 
 @pytest.fixture
-def see(cast, client):
-    client.force_login(cast.user("vera"), backend="django.contrib.auth.backends.ModelBackend")
-
-    def see(path=HERE):
-        answer = client.get(path)
-        assert answer.status_code == 200
-        return answer.content.decode()
-
-    return see
-
-
-@pytest.fixture
 def count(cast, db):
     """Put tasks into the statistics: count(40, "failed", hours=30)."""
 

@@ -21,18 +21,6 @@ HERE = "/harbor/production/"
 
 
 @pytest.fixture
-def see(cast, client):
-    client.force_login(cast.user("vera"), backend="django.contrib.auth.backends.ModelBackend")
-
-    def see(path=HERE):
-        answer = client.get(path)
-        assert answer.status_code == 200
-        return answer.content.decode()
-
-    return see
-
-
-@pytest.fixture
 def call(cast):
     """A worker calls and says which code it runs, and since how many hours: call("v412", 2)."""
     boots: dict[tuple[str, str], uuid.UUID] = {}

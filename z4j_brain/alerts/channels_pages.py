@@ -19,6 +19,7 @@ from z4j_brain.alerts.models import Channel
 from z4j_brain.alerts.pages import CRUMBS, SHOWN, Errors
 from z4j_brain.alerts.states import ChannelKind, DeliveryState
 from z4j_brain.lib import keyset, why
+from z4j_brain.lib.problem import by_field
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
@@ -82,7 +83,7 @@ def edit(request: HttpRequest, project: str, environment: str, id: int) -> HttpR
             messengers.recognise(asked["address"])
         actions.edit_channel(channel, asked, actor=actor, reason=why.of(request.POST))
     except ValidationError as error:
-        return _page(request, place, channel, errors=_faults(error))
+        return _page(request, place, channel, errors=by_field(error))
     messages.success(request, f"{asked['name']} is saved.", extra_tags="good")
     return redirect("alert-channels", project=project, environment=environment)
 
@@ -99,7 +100,7 @@ def rotate(request: HttpRequest, project: str, environment: str, id: int) -> Htt
         given = int(hours) if hours in OVERLAPS else 24
         secret = actions.rotate_secret(channel, given, actor=actor, reason=why.of(request.POST))
     except ValidationError as error:
-        return _page(request, place, channel, errors=_faults(error))
+        return _page(request, place, channel, errors=by_field(error))
     return _page(request, place, queries.one(queries.channels(actor, place), id), secret=secret)
 
 
@@ -147,13 +148,8 @@ def _add(actor: Actor, place: Environment, given: QueryDict) -> tuple[Channel | 
         told: dict[str, Any] = {"actor": actor, "reason": why.of(given)}
         channel, secret = actions.add_channel(where, name, ChannelKind(kind), address, **told)
     except ValidationError as error:
-        return None, "", _faults(error)
+        return None, "", by_field(error)
     return channel, secret, {}
-
-
-def _faults(error: ValidationError) -> Errors:
-    """By field; by `general` what belongs to none of the form's."""
-    return error.message_dict if hasattr(error, "error_dict") else {"general": error.messages}
 
 
 def _managed(request: HttpRequest, project: str, environment: str, id: int) -> tuple[Actor, Environment, Channel]:

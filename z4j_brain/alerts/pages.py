@@ -17,7 +17,8 @@ from z4j_brain.alerts import actions, dry, kinds, queries, windows
 from z4j_brain.alerts.kinds import Setting
 from z4j_brain.alerts.models import Rule
 from z4j_brain.alerts.states import Kind
-from z4j_brain.lib import keyset, why
+from z4j_brain.lib import ids, keyset, why
+from z4j_brain.lib.digits import whole
 from z4j_brain.lib.problem import Problem, of
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
@@ -151,19 +152,17 @@ def _form(request: HttpRequest, actor: Actor, place: Environment, rule: Rule) ->
 def _save(actor: Actor, place: Environment, rule: Rule, asked: dict[str, Any], given: QueryDict) -> None:
     told: dict[str, Any] = {"actor": actor, "reason": why.of(given)}
     if rule.pk:
-        seen = given.get("version", "")
-        actions.edit_rule(rule, asked, int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else 0, **told)
+        actions.edit_rule(rule, asked, whole(given.get("version", ""), 9) or 0, **told)
     else:
         actions.create_rule(place, asked | {"kind": rule.kind}, **told)
 
 
 def _asked(kind: Kind, given: QueryDict) -> dict[str, Any]:
-    cooldown = given.get("cooldown_minutes", "").strip()
     return {
         "name": given.get("name", "").strip(),
         "settings": {one.name: _typed(one, given.get(one.name, "")) for one in kinds.KINDS[kind]},
-        "channels": [int(pk) for pk in given.getlist("channels") if pk.isascii() and pk.isdigit() and len(pk) < 19],
-        "cooldown_minutes": int(cooldown) if cooldown.isascii() and cooldown.isdigit() and len(cooldown) < 9 else None,
+        "channels": ids.numbers(given.getlist("channels")),
+        "cooldown_minutes": whole(given.get("cooldown_minutes", "").strip(), 8),
     }
 
 

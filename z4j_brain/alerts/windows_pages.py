@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -16,7 +16,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from z4j_brain.alerts import actions, queries, windows
 from z4j_brain.alerts.models import Window
 from z4j_brain.alerts.pages import CRUMBS, Errors
-from z4j_brain.lib import why, zones
+from z4j_brain.lib import ids, why, zones
+from z4j_brain.lib.digits import whole
+from z4j_brain.lib.problem import by_field
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
@@ -79,7 +81,8 @@ def _form(request: HttpRequest, actor: Actor, place: Environment, window: Window
     errors: Errors = {}
     given, chosen = _said(window)
     if request.method == "POST":
-        given, chosen = {name: request.POST.get(name, "").strip() for name in EMPTY}, _chosen(request.POST)
+        given = {name: request.POST.get(name, "").strip() for name in EMPTY}
+        chosen = ids.numbers(request.POST.getlist("rules"))
         given["all_rules"] = request.POST.get("all_rules", "")
         try:
             asked = _asked(given) | {"rules": chosen}
@@ -89,7 +92,7 @@ def _form(request: HttpRequest, actor: Actor, place: Environment, window: Window
             else:
                 actions.add_window(place, asked, **told)
         except ValidationError as error:
-            errors = error.message_dict if hasattr(error, "error_dict") else {"general": error.messages}
+            errors = by_field(error)
         else:
             messages.success(request, f"{given['name']} is saved.", extra_tags="good")
             return redirect("alert-windows", project=place.project.slug, environment=place.slug)
@@ -118,19 +121,14 @@ def _said(window: Window) -> tuple[dict[str, str], list[int]]:
     return said, [rule.pk for rule in window.rules.all()]
 
 
-def _chosen(given: QueryDict) -> list[int]:
-    return [int(pk) for pk in given.getlist("rules") if pk.isascii() and pk.isdigit() and len(pk) < 19]
-
-
 def _asked(given: dict[str, str]) -> dict[str, Any]:
     """What was typed as the action takes it. Raises ValidationError by field."""
     asked: dict[str, Any] = {"name": given["name"], "zone": given["zone"], "all_rules": given["all_rules"] == "1"}
     if given["when"] == "cron":
-        minutes = given["minutes"]
-        whole = int(minutes) if minutes.isascii() and minutes.isdigit() and len(minutes) < 9 else 0
         if not given["cron"]:
             raise ValidationError({"cron": "Say when it begins, as in 0 2 * * SUN."})
-        return asked | {"cron": given["cron"], "minutes": whole, "starts_at": None, "ends_at": None}
+        asked |= {"cron": given["cron"], "minutes": whole(given["minutes"], 8) or 0}
+        return asked | {"starts_at": None, "ends_at": None}
     asked |= {name: _moment(name, given[name], given["zone"]) for name in ("starts_at", "ends_at")}
     return asked | {"cron": "", "minutes": None}
 

@@ -18,6 +18,7 @@ from z4j_brain.audit.filters import between, matching
 from z4j_brain.ledger import proofs
 from z4j_brain.ledger.models import Checkpoint, Entry
 from z4j_brain.ledger.states import Outcome
+from z4j_brain.lib.digits import whole
 from z4j_brain.lib.listing import ChoiceIn, MomentFilter, StrictFilterSet, TextFilter, invalid
 from z4j_brain.lib.problem import Fault, Problem
 from z4j_brain.rbac.door import Door
@@ -227,9 +228,10 @@ def _latest() -> Checkpoint:
 
 def _number(request: Request, name: str, usual: int | None) -> int:
     text = request.query_params.get(name, "" if usual is None else str(usual))
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+    number = whole(text, 18)
+    if number is None:
         raise invalid([Fault(pointer=name, detail="A whole number.")])
-    return int(text)
+    return number
 
 
 def _text(text: str) -> HttpResponse:

@@ -17,6 +17,7 @@ from z4j_brain.audit import actions, anchors, pages, queries, streams
 from z4j_brain.audit.models import Anchor, Stream
 from z4j_brain.audit.states import AnchorKind, StreamKind
 from z4j_brain.lib import why
+from z4j_brain.lib.problem import by_field
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.access import INSTANCE
 from z4j_brain.rbac.actor import Actor
@@ -92,7 +93,7 @@ def _add(actor: Actor, what: str, given: QueryDict) -> tuple[str, str, Errors]:
         stream, secret = actions.add_stream(INSTANCE, name, _kind(StreamKind, given), address, **told)
         return stream.name, secret, {}
     except ValidationError as error:
-        faults: Errors = error.message_dict if hasattr(error, "error_dict") else {"general": error.messages}
+        faults = by_field(error)
         general = [text for field, texts in faults.items() if field not in ("name", "address") for text in texts]
         return "", "", faults | ({"general": general} if general else {})
 

@@ -25,6 +25,7 @@ from z4j_brain.gateway.waiting import Waiter, room
 from z4j_brain.gateway.writer import Busy, Desk, reader, writer
 from z4j_brain.lib import drain, keys
 from z4j_brain.lib.batch import ParsedBatch
+from z4j_brain.lib.digits import whole
 from z4j_brain.lib.problem import CONTENT_TYPE, Problem, refuse_when_low, store_away, unavailable
 from z4j_brain.operations import outbox
 from z4j_brain.tasks.doubts import Rounds
@@ -83,8 +84,8 @@ def _parse(body: bytes, encoding: str, place: Place) -> ParsedBatch:
 
 
 def _tries(headers: dict[str, str]) -> int:
-    value = headers.get(wire.TRIES_HEADER, "1")
-    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else 1
+    told = whole(headers.get(wire.TRIES_HEADER, "1"), 9)
+    return 1 if told is None else told
 
 
 def _length(headers: dict[str, str]) -> int:

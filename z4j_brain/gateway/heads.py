@@ -16,6 +16,7 @@ from z4j_core.note import Checkpoint
 
 from z4j_brain.gateway.writer import reader
 from z4j_brain.ledger import proofs
+from z4j_brain.lib.digits import whole
 
 #: How long the newest checkpoint is taken for the newest. Whoever remembers more than it says has it looked up anew.
 FRESH = 1.0
@@ -117,8 +118,8 @@ def proof(generation: int, old: int, new: int) -> list[str]:
 
 def between(origin: str, old: int, new: int) -> wire.Log | None:
     """The proof that the log of this name with `new` entries begins with the one with `old`, if there is one."""
-    number = origin.rpartition("/")[2]
-    newest = proofs.of_generation(int(number)) if number.isascii() and number.isdigit() and len(number) < 10 else None
+    number = whole(origin.rpartition("/")[2], 9)
+    newest = None if number is None else proofs.of_generation(number)
     if newest is None or note.read(newest.note).checkpoint.origin != origin or not old <= new <= newest.size:
         return None
     try:

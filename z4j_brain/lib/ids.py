@@ -7,8 +7,10 @@ import time
 import uuid
 from collections.abc import Iterable
 
-#: Of the largest id of a row there are 19.
-_DIGITS = 19
+from z4j_brain.lib.digits import whole
+
+#: The largest id of a row has one more, which not all that have so many can be.
+_DIGITS = 18
 
 
 def uuid7() -> uuid.UUID:
@@ -25,4 +27,4 @@ def uuid7() -> uuid.UUID:
 
 def numbers(ids: Iterable[str]) -> list[int]:
     """Those of the ids that a row can have, in their order: who locks rows so never waits for somebody who waits."""
-    return sorted(int(pk) for pk in ids if pk.isascii() and pk.isdigit() and len(pk) < _DIGITS)
+    return sorted(number for pk in ids if (number := whole(pk, _DIGITS)) is not None)

@@ -116,6 +116,11 @@ def of(error: Exception) -> Problem | None:
     return None
 
 
+def by_field(error: ValidationError, rest: str = "general") -> dict[str, list[str]]:
+    """What is wrong, for a form: by the name of a field, or by `rest` where it belongs to none."""
+    return error.message_dict if hasattr(error, "error_dict") else {rest: error.messages}
+
+
 def _invalid(detail: Any) -> Problem:
     return Problem(400, "invalid", "Invalid request", "Some of what was sent is not valid.", list(_faults(detail)))
 

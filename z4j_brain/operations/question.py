@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 from django.http import QueryDict
 
 from z4j_brain.lib import why
+from z4j_brain.lib.digits import whole
 from z4j_brain.lib.problem import Fault, Problem
 from z4j_brain.lib.words import level
 from z4j_brain.operations import asking, targets
@@ -195,8 +196,7 @@ def _what(question: Question) -> str:
 
 
 def _typed(text: str) -> int | None:
-    digits = text.replace(",", "").replace(" ", "").strip()
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
+    return whole(text.replace(",", "").replace(" ", "").strip(), 18)
 
 
 def _uuid(text: str) -> UUID:

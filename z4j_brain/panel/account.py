@@ -22,6 +22,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from z4j_brain.lib import browser
+from z4j_brain.lib.digits import whole
 from z4j_brain.panel import happenings
 from z4j_brain.rbac import access, factors, fresh, sessions
 from z4j_brain.rbac.actor import Actor
@@ -127,7 +128,8 @@ def own_sessions(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
         return render(request, "account/sessions.html", {"sessions": _listed(request, user)})
     chosen = request.POST.get("session", "")
-    only = [int(chosen)] if chosen.isascii() and chosen.isdigit() and len(chosen) < 18 else None
+    one = whole(chosen, 17)
+    only = None if one is None else [one]
     if only is None and chosen != "others":
         messages.error(request, "That session is over already.", extra_tags="bad")
         return redirect("sessions")

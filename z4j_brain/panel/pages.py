@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from z4j_brain.agents import matrix
 from z4j_brain.agents import queries as agents
 from z4j_brain.fleet import findings
+from z4j_brain.lib.problem import by_field
 from z4j_brain.lib.source import pack
 from z4j_brain.panel import finding
 from z4j_brain.rbac import access, actions
@@ -152,7 +153,7 @@ def set_up(request: HttpRequest, link: str) -> HttpResponse:
         except actions.AlreadySetUp as error:
             raise Http404 from error
         except ValidationError as error:
-            errors = error.message_dict if hasattr(error, "error_dict") else {"password": error.messages}
+            errors = by_field(error, rest="password")
         else:
             record_authentication(request, user, "password")
             login(request, user, backend="django.contrib.auth.backends.ModelBackend")

@@ -17,6 +17,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_http_methods, require_POST
 
 from z4j_brain.lib import why
+from z4j_brain.lib.digits import whole
 from z4j_brain.lib.problem import Problem
 from z4j_brain.rbac import freezes, guarding, policies, queries
 from z4j_brain.rbac.actor import Actor
@@ -168,16 +169,15 @@ def _read(place: Environment, given: QueryDict) -> tuple[dict[str, Any], dict[st
     for name, words in _NUMBERS.items():
         key = Rule(name, *words, "").key
         text = given.get(key, "").strip()
-        if text.isascii() and text.isdigit() and len(text) < 7:
-            rules[name] = int(text)
+        if (number := whole(text, 6)) is not None:
+            rules[name] = number
         elif text:
             errors[key] = ["A whole number, or nothing."]
     rules |= {name: 0 for name, words in _SWITCHES.items() if given.get(Rule(name, *words, "").key)}
     asked: dict[str, Any] = {"rules": rules, "requests": bool(given.get("requests"))}
     for name in ("minutes", "approvers"):
-        text = given.get(name, "").strip()
-        if text.isascii() and text.isdigit() and len(text) < 5:
-            asked[name] = int(text)
+        if (number := whole(given.get(name, "").strip(), 4)) is not None:
+            asked[name] = number
         else:
             errors[name] = ["A whole number."]
     return asked, errors

@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from z4j_brain.lib.problem import by_field
 from z4j_brain.rbac import access, actions, joining, queries, rosters
 from z4j_brain.rbac.actor import INVITATION_LINK, Actor
 from z4j_brain.rbac.granted import Invitation
@@ -40,7 +41,7 @@ def invitation(request: HttpRequest, link: str) -> HttpResponse:
         except joining.NotInForce as error:
             raise Http404 from error
         except ValidationError as error:
-            errors = error.message_dict if hasattr(error, "error_dict") else {"form": error.messages}
+            errors = by_field(error, rest="form")
         else:
             messages.success(request, f"You are in {found.project.name} now.", extra_tags="good")
             return _inside(found)

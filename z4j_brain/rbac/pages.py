@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from z4j_brain.lib import linktemplate, why
 from z4j_brain.lib.capped import Count
+from z4j_brain.lib.digits import whole
 from z4j_brain.rbac import actions, queries, retention
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import MOST_DAYS, Environment
@@ -90,9 +91,9 @@ def _read(place: Environment, given: Any) -> tuple[dict[str, Any], dict[str, lis
     asked["trace_link"] = given.get("trace_link", "").strip()
     errors = {}
     for name in retention.DAYS:
-        text = given.get(name, "").strip()
-        if text.isascii() and text.isdigit() and len(text) <= 6:
-            asked[name] = int(text)
+        days = whole(given.get(name, "").strip(), 6)
+        if days is not None:
+            asked[name] = days
         else:
             errors[name] = [f"A whole number of days, from 1 to {MOST_DAYS}."]
     return asked, errors or _faults(place, asked)

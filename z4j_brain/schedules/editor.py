@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from z4j_brain.agents import queries as agents
 from z4j_brain.fleet import queries as fleet
 from z4j_brain.lib import why, zones
+from z4j_brain.lib.digits import whole
 from z4j_brain.lib.problem import Problem
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
@@ -66,7 +67,7 @@ def edit(request: HttpRequest, project: str, environment: str, id: int) -> HttpR
     if request.method == "GET":
         return _form(request, actor, place, written.of(schedule), schedule)
     fields, seen = written.filled(request.POST.dict()), request.POST.get("version", "")
-    version = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else 0
+    version = whole(seen, 9) or 0
     try:
         told = written.told(fields, anew=False)
         own.edit(schedule, told, version, actor=actor, reason=why.of(request.POST))

@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.db.models import Q
 
 from z4j_brain.fleet.models import Worker
+from z4j_brain.lib import ids
 from z4j_brain.lib.words import duration
 from z4j_brain.rbac import access
 from z4j_brain.rbac import queries as rbac
@@ -114,11 +115,9 @@ def last_good(actor: Actor, task: Task) -> tuple[Task | None, int]:
 
 def chosen(actor: Actor, place: Environment, text: str) -> Task | None:
     """The run by this id: of the engine, or ours."""
-    ids = list(values.with_task_id(place, [text], _ALIKE))
-    if text.isascii() and text.isdigit() and len(text) < 19:
-        ids.append(int(text))
+    found = [*values.with_task_id(place, [text], _ALIKE), *ids.numbers([text])]
     rows = rbac.within(Task.objects.select_related("environment__project"), actor, place)
-    return rows.filter(pk__in=ids).order_by("-pk").first()
+    return rows.filter(pk__in=found).order_by("-pk").first()
 
 
 def compared(actor: Actor, here: Task, there: Task, *, shown: bool) -> Comparison:
