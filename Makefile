@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BRAIN := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help python setup system demo run cluster check test truth bench bench-long soak docs docs-site lock clean
+.PHONY: help python setup system demo run cluster check test truth bench bench-long soak messages docs docs-site lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench: setup ## what it costs, beside its limits: .z4j/bench.json and docs/refer
 
 bench-long: setup ## ingest and lists with up to ten million tasks (30 GB of free disk)
 	@BENCH_TASKS=10000000 exec $(BRAIN) tools/bench.py ingest list
+
+messages: setup ## gather what the panel says for its translations (needs GNU gettext)
+	@$(BRAIN) tools/messages.py
 
 docs: setup ## write docs/reference/ from the code
 	@$(BRAIN) tools/reference.py

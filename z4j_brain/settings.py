@@ -135,7 +135,11 @@ AUTH_USER_MODEL = "rbac.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {"default": database(env("DATABASE_URL"))}
 Z4J_DATABASE_URL_TO = env("DATABASE_URL_TO")
+# What the panel speaks: by its reader's choice, in a cookie, or as their browser asks. All else is in English.
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [Path(__file__).resolve().parent / "locale"]
+FORMAT_MODULE_PATH = "z4j_brain.formats"  # numbers are written alike in every language
 TIME_ZONE = "UTC"
 USE_TZ = True
 GUARDIAN_RAISE_403 = False
@@ -153,6 +157,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "z4j_brain.panel.language.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -178,11 +183,13 @@ TEMPLATES = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "z4j_brain.panel.context.shell",
                 "z4j_brain.panel.account.shell",
             ],
+            "builtins": ["django.templatetags.i18n"],
             "libraries": {"panel": "z4j_brain.panel.templatetags", "passkeys": "z4j_brain.panel.accounttags"},
         },
     }
@@ -210,9 +217,11 @@ LOGIN_REDIRECT_URL = "/"
 SESSION_ENGINE = "z4j_brain.rbac.sessions"
 SESSION_COOKIE_NAME = "__Host-z4j" if SECURE else "z4j"
 CSRF_COOKIE_NAME = "__Host-z4j-csrf" if SECURE else "csrftoken"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
-SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SECURE
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_NAME = "__Host-z4j-language" if SECURE else "z4j-language"
+LANGUAGE_COOKIE_AGE = 365 * 86_400
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 # Minutes without a click, and hours in all, after which whoever signed in has to do so again.
 Z4J_SESSION_IDLE = env_int("SESSION_IDLE", 30) * 60

@@ -10,7 +10,9 @@ from allauth.mfa.webauthn import views as webauthn
 from allauth.socialaccount import views as social
 from django.urls import path, reverse_lazy
 from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
 from django.views.generic import RedirectView
+from django.views.i18n import set_language
 
 from z4j_brain.lib.identityprovider import ID
 from z4j_brain.panel import account, identity, presenter
@@ -29,6 +31,7 @@ urlpatterns = [
     path("sign-in/with/<str:provider_id>/callback/", identity.come_back, name="openid_connect_callback"),
     path("account/", account.security, name="mfa_index"),
     path("account/sessions/", account.own_sessions, name="sessions"),
+    path("account/language/", require_POST(set_language), name="language"),
     path("account/presenter/", presenter.switch, name="presenter"),
     path("account/password/", account.change_password, name="account_change_password"),
     path("account/confirm/", account.confirm, name="confirm"),
