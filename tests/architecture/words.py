@@ -22,7 +22,9 @@ _ALIKE = {"z4j", "ms", "min", "id", "API", "DSN", "MFA", "JSON", "CSV", "URL", "
 _WORD = re.compile(r"[^\W\d_]{2,}")
 #: Words given to a filter or to a tag as they are, which nothing translates.
 _GIVEN = re.compile(r"""(?<!_\()"([^"]*)\"""")
-_PLAIN_FILTER = re.compile(r'\|(?:default|default_if_none|yesno|pluralize|add|join):"([^"]*)"')
+_PLAIN_FILTER = re.compile(r'\|(?:default|default_if_none|yesno|pluralize|join|add(?=:"[^-])):"([^"]*)"')
+#: An attribute in a block of its own, for the element that the page it extends has around it.
+_ATTRIBUTE = re.compile(r'\s*data-[a-z]+="[^"]*"\s*')
 _SENTENCE = re.compile(r"^[A-Z][a-z]+( |$)")
 _TAGS_WITH_WORDS = ("include", "with")
 
@@ -94,5 +96,5 @@ class _Words(HTMLParser):
             self._say(data)
 
     def _say(self, text: str) -> None:
-        if not set(_WORD.findall(text)) <= _ALIKE:
+        if not set(_WORD.findall(text)) <= _ALIKE and not _ATTRIBUTE.fullmatch(text):
             self.found.append((self.getpos()[0], " ".join(text.split())[:60]))
