@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BRAIN := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help python setup system demo run cluster check test truth bench bench-long soak messages docs docs-site lock clean
+.PHONY: help python brain setup system demo run cluster check test truth bench bench-long soak messages docs docs-site lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "z4j needs Python 3.11 or newer: make PYTHON=...")'
+
+brain: python
+	@$(PYTHON) tools/environments.py --brain
 
 setup: python ## make the environments (every target below does it by itself; a second time costs nothing)
 	@$(PYTHON) tools/environments.py
@@ -19,7 +22,7 @@ system: python ## make the environments and install the system parts that tests 
 demo: setup ## a brain, a worker and lively traffic on Z4J_PORT (7700), until Ctrl-C or for DEMO_SECONDS
 	@exec $(BRAIN) demo/run.py
 
-run: setup ## the brain alone, on the data in .z4j/run
+run: brain ## the brain alone, on the data in .z4j/run
 	@Z4J_DATA_DIR="$${Z4J_DATA_DIR:-$(CURDIR)/.z4j/run}" exec .venv/bin/z4j serve
 
 cluster: setup ## a brain of several processes on PostgreSQL and Valkey, on Z4J_PORT (7700), until Ctrl-C
@@ -43,10 +46,10 @@ bench: setup ## what it costs, beside its limits: .z4j/bench.json and docs/refer
 bench-long: setup ## ingest and lists with up to ten million tasks (30 GB of free disk)
 	@BENCH_TASKS=10000000 exec $(BRAIN) tools/bench.py ingest list
 
-messages: setup ## gather what the panel says for its translations (needs GNU gettext)
+messages: brain ## gather what the panel says for its translations (needs GNU gettext)
 	@$(BRAIN) tools/messages.py
 
-docs: setup ## write docs/reference/ from the code
+docs: brain ## write docs/reference/ from the code
 	@$(BRAIN) tools/reference.py
 
 docs-site: python ## the documents as a site with a search, every link checked: .z4j/site

@@ -32,6 +32,7 @@ CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--brain", action="store_true", help="only what the brain needs, no engine")
     parser.add_argument("--system", action="store_true", help="also the system parts that tests need")
     parser.add_argument("--site", action="store_true", help="also what builds the site of the documents")
     parser.add_argument(
@@ -44,6 +45,8 @@ def main() -> int:
             _lock(options.lock)
             return 0
         _brain()
+        if options.brain:
+            return 0
         for requirements in sorted(ROOT.glob("z4j_agents/*/requirements.txt")):
             _engine(requirements.parent)
         if options.site or options.system:
