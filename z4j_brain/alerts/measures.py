@@ -12,6 +12,8 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any
 
+from django.utils import translation
+
 from z4j_brain.agents import queries as agents
 from z4j_brain.alerts.states import Kind
 from z4j_brain.audit import anchors, streams
@@ -21,7 +23,8 @@ from z4j_brain.fleet import queries as fleet
 from z4j_brain.fleet.models import STALE_AFTER, Queue
 from z4j_brain.ledger import health
 from z4j_brain.ledger.states import LogState
-from z4j_brain.lib.words import duration, number, percent, plural
+from z4j_brain.lib import nouns
+from z4j_brain.lib.words import duration, number, percent
 from z4j_brain.rbac.actor import SYSTEM
 from z4j_brain.rbac.models import Environment
 from z4j_brain.schedules import view as schedules
@@ -51,9 +54,9 @@ class Trouble:
 def of(
     kind: str, place: Environment, settings: Settings, now: datetime, since: datetime | None = None
 ) -> list[Trouble]:
-    """What a rule of this kind finds. `since`: when it began to watch; None: long ago."""
-    found = _MEASURES[Kind(kind)](place, settings, now, since)
-    return list(islice(found, MOST))
+    """What a rule of this kind finds, in English. `since`: when it began to watch; None: long ago."""
+    with translation.override("en"):
+        return list(islice(_MEASURES[Kind(kind)](place, settings, now, since), MOST))
 
 
 def _failure_rate(place: Environment, settings: Settings, now: datetime, since: datetime | None) -> Iterator[Trouble]:
@@ -111,7 +114,7 @@ def _queue_depth(place: Environment, settings: Settings, now: datetime, since: d
     for queue in _queues(place, settings, now):
         if queue.depth >= settings["depth"]:
             facts = {"queue": queue.name, "engine": queue.engine, "depth": queue.depth}
-            yield Trouble(_named(queue), f"{plural(queue.depth, 'task')} wait in {queue.name}.", facts)
+            yield Trouble(_named(queue), f"{nouns.tasks(queue.depth)} wait in {queue.name}.", facts)
 
 
 def _queue_age(place: Environment, settings: Settings, now: datetime, since: datetime | None) -> Iterator[Trouble]:
@@ -143,7 +146,7 @@ def _worker_gone(place: Environment, settings: Settings, now: datetime, since: d
             continue
         running = len(worker.running)
         text = f"{worker.name} has not been heard for {duration(now - worker.heartbeat_at)} and said no goodbye"
-        text += f"; it ran {plural(running, 'task')}." if running else "."
+        text += f"; it ran {nouns.tasks(running)}." if running else "."
         facts = {"worker": worker.name, "engine": worker.engine, "host": worker.host, "running": running}
         heard = {"heard_at": worker.heartbeat_at.isoformat()}
         yield Trouble(f"{worker.engine}/{worker.name}"[:255], text, facts | heard)
@@ -168,7 +171,7 @@ def _agent_drops(place: Environment, settings: Settings, now: datetime, since: d
     for agent in agents.answering(place).order_by("name", "pk")[:LOOKED_AT]:
         count = findings.dropped(agent)
         if count >= settings["events"]:
-            text = f"{agent.name} on {agent.host} has dropped {plural(count, 'event')} since it began."
+            text = f"{agent.name} on {agent.host} has dropped {nouns.events(count)} since it began."
             facts = {"agent": agent.name, "host": agent.host, "dropped": count}
             yield Trouble(str(agent.pk), text, facts)
 
@@ -182,8 +185,8 @@ def _audit_health(place: Environment, settings: Settings, now: datetime, since: 
         arrivals = [*(one.arrival for one in anchors.held()), *(one.arrival for one in streams.flows())]
         late = arrivals.count(Arrival.LATE)
         if late:
-            text = f"{plural(late, 'anchor or stream')} of the audit log {'is' if late == 1 else 'are'} late."
-            yield Trouble("outlets", text.replace("anchor or streams", "anchors or streams"), {"late": late})
+            text = f"{nouns.outlets(late)} of the audit log {'is' if late == 1 else 'are'} late."
+            yield Trouble("outlets", text, {"late": late})
 
 
 def _named(queue: Queue) -> str:

@@ -11,7 +11,8 @@ from django.utils import timezone
 from z4j_brain.fleet import queries
 from z4j_brain.fleet.models import Queue
 from z4j_brain.fleet.queries import Serving
-from z4j_brain.lib.words import number, plural, rate
+from z4j_brain.lib import nouns
+from z4j_brain.lib.words import number, rate
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 from z4j_brain.stats import figures
@@ -157,7 +158,7 @@ def strip(flow: Flow, paced: bool = True) -> list[Metric]:
     around = [
         f"{number(count)} {word}" for word, count in (("delayed", queue.delayed), ("taken", queue.in_flight)) if count
     ]
-    served = plural(len(serving.workers), "worker") if serving.workers else "no worker"
+    served = nouns.workers(len(serving.workers)) if serving.workers else "no worker"
     pace = [
         Metric("In", *_parted(flow.came), lately, spark=came),
         Metric("Out", *_parted(flow.went), lately, spark=went),
@@ -182,13 +183,13 @@ def soon(milliseconds: float) -> str:
     if minutes < 90:
         return f"{minutes:.0f} min"
     hours = minutes / 60
-    return f"{hours:.0f} h" if hours < 36 else plural(round(hours / 24), "day")
+    return f"{hours:.0f} h" if hours < 36 else nouns.days(round(hours / 24))
 
 
 def _empty(flow: Flow) -> str:
     later = flow.queue.delayed
     return (
-        f"is empty; {plural(later, 'task')} wait{'s' * (later == 1)} for {'its' if later == 1 else 'their'} time"
+        f"is empty; {nouns.tasks(later)} wait{'s' * (later == 1)} for {'its' if later == 1 else 'their'} time"
         if later
         else "is empty"
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
+
+from django.utils import dateformat
+from django.utils.translation import gettext
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
@@ -33,12 +36,13 @@ def percent(share: float | None) -> str:
 def rate(count: int, minutes: float) -> str:
     """`318 a minute`, `4.1 a minute`, `12 an hour`, `3 a day`: the shortest time in which there is one."""
     if not count or not minutes:
-        return "0 a minute"
-    for unit, length in (("a minute", 1), ("an hour", 60), ("a day", 1440)):
-        often = count / minutes * length
-        if often >= 1 or unit == "a day":
-            break
-    return f"{often:,.0f} {unit}" if often >= 9.95 else f"{often:.1f} {unit}".replace(".0 ", " ")
+        return gettext("%(n)s a minute") % {"n": "0"}
+    a_minute = count / minutes
+    if a_minute >= 1:
+        return gettext("%(n)s a minute") % {"n": _often(a_minute)}
+    if a_minute * 60 >= 1:
+        return gettext("%(n)s an hour") % {"n": _often(a_minute * 60)}
+    return gettext("%(n)s a day") % {"n": _often(a_minute * 1440)}
 
 
 def number(count: object) -> str:
@@ -46,9 +50,9 @@ def number(count: object) -> str:
     return f"{count:,}" if isinstance(count, int) else ""
 
 
-def plural(count: int, word: str) -> str:
-    """`1 task`, `12,345 tasks`."""
-    return f"{count:,} {word}{'s' * (count != 1)}"
+def day(moment: date, form: str = "j M") -> str:
+    """`7 Nov`: the day of a date or a moment as it is, with the month's name; `form` is one of Django's."""
+    return dateformat.format(moment, form)
 
 
 def level(milliseconds: float) -> str:
@@ -57,6 +61,10 @@ def level(milliseconds: float) -> str:
         if milliseconds >= length:
             return f"{milliseconds / length:.0f} {unit}"
     return f"{milliseconds * 1000:.0f} µs"
+
+
+def _often(times: float) -> str:
+    return f"{times:,.0f}" if times >= 9.95 else f"{times:.1f}".removesuffix(".0")
 
 
 def _long(seconds: int) -> str:

@@ -15,7 +15,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from z4j_brain.alerts import queries as alerts
-from z4j_brain.lib.words import duration, plural
+from z4j_brain.lib import nouns
+from z4j_brain.lib.words import duration
 from z4j_brain.notifications.models import Reading
 from z4j_brain.operations import inbox
 from z4j_brain.operations import queries as operations
@@ -75,7 +76,7 @@ def _operations(actor: Actor, environment: Environment, now: datetime) -> Iterat
     mine = operations.asked(actor, environment).filter(actor_type=actor.type, actor_id=actor.id, state__in=TERMINAL)
     for operation in mine.filter(pk__gte=_first(now - KEPT)).order_by("-id")[:EACH]:
         state, at = OperationState(operation.state), operation.finished_at or operation.created_at
-        what = f"{operation.words} {plural(operation.total, operation.target_kind)}: {state.label.lower()}"
+        what = f"{operation.words} {nouns.of_kind(operation.target_kind, operation.total)}: {state.label.lower()}"
         tone = "ok-i" if state == OperationState.SUCCEEDED else "failed-i"
         icon = "circle-check" if state == OperationState.SUCCEEDED else "triangle-alert"
         key = f"operation-{operation.pk}"
@@ -90,7 +91,7 @@ def _counts(operation: Operation) -> str:
 
 def _approvals(actor: Actor, environment: Environment) -> Iterator[Notification]:
     for wish in inbox.waiting(actor, environment)[:EACH]:
-        many = f" {plural(wish.total, 'target')}" if wish.target_type == "operation" else ""
+        many = f" {nouns.targets(wish.total)}" if wish.target_type == "operation" else ""
         what = f"{wish.requester_name or 'Somebody'} asks for your yes: {wish.words.lower()}{many}"
         why = f"Expires at {wish.expires_at:%H:%M} UTC. {wish.reason}".strip()
         yield Notification(

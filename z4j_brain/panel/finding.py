@@ -12,7 +12,7 @@ from django.db.models import Q
 from z4j_brain.fleet import queries as fleet
 from z4j_brain.issues import queries as issues
 from z4j_brain.issues import view as issue_words
-from z4j_brain.lib.words import plural
+from z4j_brain.lib import nouns
 from z4j_brain.operations import queries as operations
 from z4j_brain.operations.states import OperationState
 from z4j_brain.rbac import access
@@ -85,7 +85,7 @@ def found(actor: Actor, place: Environment, text: str) -> list[tuple[str, list[F
 def _operations(actor: Actor, place: Environment, text: str) -> Iterator[Found]:
     here = operations.operations(actor, place)
     for operation in here.filter(pk__in=_ids(actor, place, text)).order_by("-id")[:EACH]:
-        title = f"{operation.words} {plural(operation.total, operation.target_kind)}"
+        title = f"{operation.words} {nouns.of_kind(operation.target_kind, operation.total)}"
         yield Found("zap", title, OperationState(operation.state).label.lower(), "operation", operation.pk)
 
 
@@ -120,4 +120,4 @@ def _issues(actor: Actor, place: Environment, text: str) -> Iterator[Found]:
     named = Q(error_type__icontains=text) | Q(name__icontains=text)
     for issue in issues.issues(actor, place).filter(named).order_by("-last_at")[:EACH]:
         title = f"{issue_words.title(issue)} in {issue.name or 'unnamed tasks'}"
-        yield Found("bug", title, plural(issue.count, "task"), "issue", issue.fingerprint)
+        yield Found("bug", title, nouns.tasks(issue.count), "issue", issue.fingerprint)

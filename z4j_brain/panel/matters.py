@@ -13,7 +13,8 @@ from z4j_brain.fleet.flows import Flow, Outlook
 from z4j_brain.issues import queries as issues
 from z4j_brain.issues import view as issue_words
 from z4j_brain.issues.states import IssueState
-from z4j_brain.lib.words import percent, plural
+from z4j_brain.lib import nouns
+from z4j_brain.lib.words import percent
 from z4j_brain.operations import inbox
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
@@ -68,14 +69,14 @@ def returned(actor: Actor, place: Environment) -> Iterator[Matter]:
     open_ones = issues.issues(actor, place).filter(state=IssueState.OPEN, regressed_at__isnull=False)
     for issue in open_ones.order_by("-regressed_at")[:RETURNED]:
         what = f"{issue_words.title(issue)} in {issue.name or 'unnamed tasks'} is {issue_words.back(issue)}"
-        why = f"{plural(issue.count, 'task')} stand failed with it."
+        why = f"{nouns.tasks(issue.count)} stand failed with it."
         yield Matter("bug", "failed-i", what, why, "issue", step="Open", id=issue.fingerprint)
 
 
 def asked(actor: Actor, place: Environment) -> Iterator[Matter]:
     """What waits for the reader's own answer."""
     for wish in inbox.waiting(actor, place)[:APPROVALS]:
-        many = f" {plural(wish.total, 'target')}" if wish.target_type == "operation" else ""
+        many = f" {nouns.targets(wish.total)}" if wish.target_type == "operation" else ""
         what = f"{wish.requester_name or 'Somebody'} asks for your yes: {wish.words.lower()}{many}"
         why = wish.reason or "No reason was given."
         yield Matter("check-check", "warn-i", what, why, "approval", step="Review", id=wish.pk)
@@ -100,7 +101,7 @@ def filling(queues: Iterable[Flow]) -> Iterator[Matter]:
     """Queues that fill faster than they drain, or stand still."""
     for flow in queues:
         if flow.outlook in (Outlook.FILLS, Outlook.STANDS):
-            why = f"{plural(flow.queue.depth, 'task')} wait. {flow.came} came in, {flow.went} went out."
+            why = f"{nouns.tasks(flow.queue.depth)} wait. {flow.came} came in, {flow.went} went out."
             query = urlencode({"queue": flow.queue.name, "engine": flow.queue.engine, "since": flows.PACE})
             yield Matter("trending-up", "warn-i", f"{flow.queue.name} {flow.forecast}", why, "statistics", query)
 
@@ -111,7 +112,7 @@ def failing(names: Table) -> Iterator[Matter]:
     for group in islice(sorted(often, key=lambda group: -group.totals.failed), FAILING):
         totals, about = group.totals, {"name": group.key, "engine": group.engine}
         what = f"{percent(totals.failure_rate)} of {group.key or 'unnamed tasks'} failed"
-        why = f"{totals.failed:,} of {plural(totals.ended, 'task')} since {names.span.since:%H:%M UTC on %d %b}."
+        why = f"{totals.failed:,} of {nouns.tasks(totals.ended)} since {names.span.since:%H:%M UTC on %d %b}."
         one = len(totals.failures) == 1
         query = urlencode(about | ({"state": totals.failures[0][0]} if one else {})) + f"&{names.span.limits}"
         page, step = ("tasks", "Show") if one else ("statistics", "Look")

@@ -13,9 +13,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from z4j_brain.lib import why, zones
+from z4j_brain.lib import nouns, why, zones
 from z4j_brain.lib.problem import Problem
-from z4j_brain.lib.words import plural
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
@@ -46,7 +45,7 @@ def imported(request: HttpRequest, project: str, environment: str) -> HttpRespon
     try:
         if "look" not in request.POST:
             taken = importing.take_in(place, text, usual, actor=actor, reason=why.of(request.POST))
-            done = f"{plural(len(taken.schedules), 'schedule')} imported."
+            done = f"{nouns.schedules(len(taken.schedules))} imported."
             messages.success(request, done, extra_tags="good")
             return redirect("schedules", project=project, environment=environment)
     except Problem as problem:

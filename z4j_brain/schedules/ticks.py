@@ -12,7 +12,8 @@ from datetime import timedelta
 
 from django.db.models import OuterRef, Q, Subquery
 
-from z4j_brain.lib.words import duration, plural
+from z4j_brain.lib import nouns
+from z4j_brain.lib.words import duration
 from z4j_brain.schedules.models import Run, Schedule
 from z4j_brain.schedules.states import RunState
 
@@ -106,7 +107,7 @@ def words(run: Run) -> str:
     """`Fri 27 Nov 14:30 UTC: succeeded in 812 ms, 2 min 05 s late, overlapped the run before it`."""
     told = [_TOLD[RunState(run.state)] + (f" in {duration(run.runtime_ms)}" if run.runtime_ms is not None else "")]
     if run.times > 1:
-        told.append(plural(run.times, "due time") + " on end")
+        told.append(nouns.due_times(run.times) + " on end")
     if is_late(run):
         told.append(f"{duration(run.late_ms)} late")
     told += ["overlapped the run before it"] * run.overlapped + ["asked for by somebody"] * run.asked

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db.models import Q, QuerySet
 
-from z4j_brain.lib.words import plural
+from z4j_brain.lib import nouns
 from z4j_brain.schedules import spoken
 from z4j_brain.schedules.models import Schedule
 from z4j_brain.schedules.states import Plan
@@ -101,7 +101,7 @@ class Timeline:
             return "Nothing starts in the next 24 hours."
         total = sum(lane.count for lane in self.lanes)
         about = "at least " if self.left_out or any(lane.more for lane in self.lanes) else ""
-        return f"{plural(len(self.lanes), 'schedule')} start {about}{total:,} times in the next 24 hours."
+        return f"{nouns.schedules(len(self.lanes))} start {about}{total:,} times in the next 24 hours."
 
 
 def of(here: QuerySet[Schedule], now: datetime) -> Timeline:

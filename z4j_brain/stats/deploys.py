@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef
 
-from z4j_brain.lib.words import percent, plural
+from z4j_brain.lib import nouns
+from z4j_brain.lib.words import percent
 from z4j_brain.stats import queries, sentences
 from z4j_brain.stats.filters import Asked
 from z4j_brain.stats.models import Deploy
@@ -56,7 +57,7 @@ class Worse:
         after, before = self.after, self.before
         hours = round(self.length / timedelta(hours=1))
         stretch = "hour" if hours == 1 else f"{hours} hours"
-        said = f"{after.failed:,} of the {plural(after.ended, 'task')} that ended since {self.since:%H:%M} UTC failed"
+        said = f"{after.failed:,} of the {nouns.tasks(after.ended)} that ended since {self.since:%H:%M} UTC failed"
         return f"{said}; {before.failed:,} of {before.ended:,} in the {stretch} before it."
 
     @property

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from z4j_brain.lib.words import duration, percent, plural
+from z4j_brain.lib import nouns
+from z4j_brain.lib.words import duration, percent
 from z4j_brain.stats.spans import Span
 from z4j_brain.stats.totals import Totals
 
@@ -39,11 +40,11 @@ def earlier(span: Span) -> str:
 def verdict(now: Totals, before: Totals, span: Span) -> str:
     """The first thing to know of a stretch of time."""
     if not now.ended:
-        came = f", {plural(now.arrived, 'task')} arrived" if now.arrived else ""
+        came = f", {nouns.tasks(now.arrived)} arrived" if now.arrived else ""
         return f"No task ended {lately(span)}{came}."
     if not now.failed:
-        return f"None of the {plural(now.ended, 'task')} that ended {lately(span)} failed."
-    said = f"Failure rate is {percent(now.failure_rate)}: {now.failed:,} of the {plural(now.ended, 'task')}"
+        return f"None of the {nouns.tasks(now.ended)} that ended {lately(span)} failed."
+    said = f"Failure rate is {percent(now.failure_rate)}: {now.failed:,} of the {nouns.tasks(now.ended)}"
     return f"{said} that ended {lately(span)}{_compared(now, before, earlier(span))}."
 
 

@@ -11,8 +11,9 @@ from django.utils import timezone
 from z4j_brain.agents.states import Presence
 from z4j_brain.fleet import queries as fleet
 from z4j_brain.fleet.models import Queue, Worker
+from z4j_brain.lib import nouns
 from z4j_brain.lib.bulk import EPOCH
-from z4j_brain.lib.words import level, plural
+from z4j_brain.lib.words import level
 from z4j_brain.operations.models import Command, Operation
 from z4j_brain.operations.states import ItemOutcome
 from z4j_brain.rbac.actor import Actor
@@ -131,7 +132,7 @@ def _taken(task: Task, queue: Queue | None, taking: Sequence[Worker]) -> Iterato
         yield Reason("unmeasured", text, "workers", step="Workers")
     busy, slots = sum(len(worker.running) for worker in taking), sum(worker.size for worker in taking)
     if slots and busy >= slots:
-        text = f"All slots that serve {task.queue} are busy: {busy:,} of {slots:,} on {plural(len(taking), 'worker')}. "
+        text = f"All slots that serve {task.queue} are busy: {busy:,} of {slots:,} on {nouns.workers(len(taking))}. "
         text += f"The longest runs {_longest(taking)}. Add slots or workers, or find what keeps them."
         yield Reason("busy", text, *link)
     elif (
@@ -140,7 +141,7 @@ def _taken(task: Task, queue: Queue | None, taking: Sequence[Worker]) -> Iterato
         text = f"{task.queue} was empty {_ago(queue.measured_at)} ago: somebody may have taken it without a word. "
         yield Reason("missing", text + "It is looked for in the engine's own store.", *link)
     elif queue is not None and queue.depth > 1:
-        text = f"It stands in line: {plural(queue.depth, 'task')} wait in {task.queue}, and {_slots(taking)}."
+        text = f"It stands in line: {nouns.tasks(queue.depth)} wait in {task.queue}, and {_slots(taking)}."
         yield Reason("in_line", text, *link)
 
 
@@ -162,7 +163,7 @@ def _is_due_later(task: Task) -> bool:
 
 def _slots(workers: Sequence[Worker]) -> str:
     busy, slots = sum(len(worker.running) for worker in workers), sum(worker.size for worker in workers)
-    return f"{busy:,} of {plural(slots, 'slot')} {'is' if busy == 1 else 'are'} busy"
+    return f"{busy:,} of {nouns.slots(slots)} {'is' if busy == 1 else 'are'} busy"
 
 
 def _longest(workers: Sequence[Worker]) -> str:
