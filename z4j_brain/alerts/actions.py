@@ -12,6 +12,7 @@ from django.conf import settings as brain
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from z4j_brain.alerts import kinds, messengers, telling, windows
 from z4j_brain.alerts.models import Channel, Delivery, Rule, Window
@@ -52,7 +53,7 @@ def add_channel(
     environment = place if isinstance(place, Environment) else None
     project = place.project if isinstance(place, Environment) else place
     if Channel.objects.filter(project=project).count() >= MOST:
-        raise ValidationError({"name": f"A project has {MOST} channels at most."})
+        raise ValidationError({"name": gettext("A project has %(most)s channels at most.") % {"most": MOST}})
     _check(kind, address)
     secret = _new_secret() if kind == ChannelKind.WEBHOOK else ""
     channel = Channel(project=project, environment=environment, name=name, kind=kind)
@@ -92,9 +93,9 @@ def rotate_secret(channel: Channel, hours: int, *, actor: Actor, reason: str = "
     """
     new = Channel.objects.select_for_update().get(pk=channel.pk)
     if new.kind != ChannelKind.WEBHOOK:
-        raise ValidationError({"channel": "Only what webhooks are signed with is replaced."})
+        raise ValidationError({"channel": gettext("Only what webhooks are signed with is replaced.")})
     if not 0 <= hours <= LONGEST_OVERLAP:
-        raise ValidationError({"hours": f"From 0 to {LONGEST_OVERLAP}."})
+        raise ValidationError({"hours": gettext("From 0 to %(most)s.") % {"most": LONGEST_OVERLAP}})
     secret = _new_secret()
     until = timezone.now() + timedelta(hours=hours) if hours else None
     new.secret_before, new.secret_before_until = (new.secret if until else ""), until
@@ -126,7 +127,7 @@ def create_rule(
 ) -> Rule:
     """Watch for something from now on. Raises ValidationError or Problem by field."""
     if Rule.objects.filter(environment=environment).count() >= MOST:
-        raise ValidationError({"name": f"An environment has {MOST} rules at most."})
+        raise ValidationError({"name": gettext("An environment has %(most)s rules at most.") % {"most": MOST}})
     rule = Rule(environment=environment)
     _change(rule, asked, record)
     record.diff(None, rule)
@@ -143,8 +144,8 @@ def edit_rule(
     """
     new = Rule.objects.select_for_update().select_related("environment__project").get(pk=rule.pk)
     if version is not None and new.version != version:
-        detail = f"Somebody has changed it since: it is at version {new.version} now."
-        raise Problem(412, "changed", "Changed meanwhile", detail)
+        detail = gettext("Somebody has changed it since: it is at version %(version)s now.") % {"version": new.version}
+        raise Problem(412, "changed", gettext("Changed meanwhile"), detail)
     old = Rule.objects.select_related("environment__project").get(pk=rule.pk)
     new.version += 1
     new.next_at = timezone.now()
@@ -172,7 +173,8 @@ def mute_rule(rule: Rule, until: datetime | None, *, actor: Actor, reason: str =
     """Let it begin no alert until then; None: from now on again. What goes on is still told to be over."""
     now = timezone.now()
     if until is not None and not now < until <= now + LONGEST_MUTE:
-        raise ValidationError({"until": f"A time to come, within {LONGEST_MUTE.days} days."})
+        text = gettext("A time to come, within %(days)s days.") % {"days": LONGEST_MUTE.days}
+        raise ValidationError({"until": text})
     Rule.objects.filter(pk=rule.pk).update(muted_until=until, next_at=now)
     record.params({"name": rule.name, "until": until.isoformat() if until else ""})
     record.target("alert_rule", rule.pk)
@@ -185,7 +187,8 @@ def add_window(
 ) -> Window:
     """Tell nobody while somebody is at work there. Raises ValidationError by field."""
     if Window.objects.filter(environment=environment).count() >= MOST:
-        raise ValidationError({"name": f"An environment has {MOST} maintenance windows at most."})
+        text = gettext("An environment has %(most)s maintenance windows at most.") % {"most": MOST}
+        raise ValidationError({"name": text})
     window = Window(environment=environment)
     _plan(window, asked, record)
     return window
@@ -211,7 +214,7 @@ def resend(delivery: Delivery, *, actor: Actor, reason: str = "", record: Record
     """Send a message once more, under the id it has: who has taken it knows it. Raises ValidationError."""
     settled = Delivery.objects.filter(pk=delivery.pk).exclude(state=DeliveryState.PENDING)
     if not settled.update(state=DeliveryState.PENDING, attempts=0, next_at=timezone.now(), leased_until=None):
-        raise ValidationError("It is on its way already.")
+        raise ValidationError(gettext("It is on its way already."))
     record.params({"channel": delivery.channel.name, "title": delivery.title})
     record.target("alert_delivery", delivery.pk)
     record.nudge(delivery.environment_id, "delivery", [str(delivery.pk)])
@@ -223,10 +226,10 @@ def _change(rule: Rule, asked: Mapping[str, Any], record: Record) -> None:
         if name in asked:
             setattr(rule, name, asked[name])
     if rule.kind not in Kind.values:
-        raise ValidationError({"kind": f"One of {', '.join(Kind.values)}."})
+        raise ValidationError({"kind": gettext("One of %(values)s.") % {"values": ", ".join(Kind.values)}})
     rule.settings = kinds.read(rule.kind, asked.get("settings", rule.settings))
     if Rule.objects.filter(environment=rule.environment, name=rule.name).exclude(pk=rule.pk).exists():
-        raise ValidationError({"name": "There is a rule with this name."})
+        raise ValidationError({"name": gettext("There is a rule with this name.")})
     rule.full_clean(exclude=("settings", "muted_until", "checked_at", "fault"))
     rule.save()
     if "channels" in asked:
@@ -243,17 +246,17 @@ def _plan(window: Window, asked: Mapping[str, Any], record: Record) -> None:
             setattr(window, name, asked[name])
     windows.check(window, timezone.now())
     if Window.objects.filter(environment=window.environment, name=window.name).exclude(pk=window.pk).exists():
-        raise ValidationError({"name": "There is a maintenance window with this name."})
+        raise ValidationError({"name": gettext("There is a maintenance window with this name.")})
     window.full_clean(exclude=("starts_at", "ends_at", "cron", "minutes"))
     window.save()
     if "rules" in asked:
         wanted = set(asked["rules"])
         found = Rule.objects.filter(pk__in=wanted, environment=window.environment)
         if found.count() != len(wanted):
-            raise ValidationError({"rules": "Not all of these are rules of this environment."})
+            raise ValidationError({"rules": gettext("Not all of these are rules of this environment.")})
         window.rules.set(found)
     if not window.all_rules and not window.rules.exists():
-        raise ValidationError({"rules": "Choose rules, or all of them."})
+        raise ValidationError({"rules": gettext("Choose rules, or all of them.")})
     _planned(window, record)
 
 
@@ -276,7 +279,9 @@ def _set_channels(rule: Rule, ids: Any) -> None:
     found = Channel.objects.filter(pk__in=wanted, project=rule.environment.project)
     found = found.filter(environment=rule.environment) | found.filter(environment=None)
     if found.count() != len(wanted):
-        raise ValidationError({"channels": "Not all of these are channels of this environment or its project."})
+        raise ValidationError(
+            {"channels": gettext("Not all of these are channels of this environment or its project.")}
+        )
     rule.channels.set(found)
 
 
@@ -300,16 +305,16 @@ def _check(kind: ChannelKind, address: str) -> None:
         messengers.check(address)
         return
     if not brain.EMAIL_HOST:
-        raise ValidationError({"address": "The brain has no mail server: Z4J_MAIL_URL names one."})
+        raise ValidationError({"address": gettext("The brain has no mail server: Z4J_MAIL_URL names one.")})
     try:
         validate_email(address)
     except ValidationError as error:
-        raise ValidationError({"address": "This is no e-mail address."}) from error
+        raise ValidationError({"address": gettext("This is no e-mail address.")}) from error
 
 
 def _check_name(channel: Channel) -> None:
     if Channel.objects.filter(project=channel.project, name=channel.name).exclude(pk=channel.pk).exists():
-        raise ValidationError({"name": "The project has a channel with this name."})
+        raise ValidationError({"name": gettext("The project has a channel with this name.")})
 
 
 def _told(channel: Channel, record: Record, **more: int) -> None:

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
@@ -26,7 +27,12 @@ from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
 
 #: For how long the secret before signs as well, as the form says it.
-OVERLAPS = {"0": "not at all", "1": "for an hour", "24": "for a day", "168": "for a week"}
+OVERLAPS = {
+    "0": gettext_lazy("not at all"),
+    "1": gettext_lazy("for an hour"),
+    "24": gettext_lazy("for a day"),
+    "168": gettext_lazy("for a week"),
+}
 
 
 @never_cache
@@ -44,12 +50,12 @@ def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
         rbac.require(actor, Permission.MANAGE_PROJECT, place)
         made, secret, errors = _add(actor, place, request.POST)
         if made and not secret:
-            messages.success(request, f"{made.name} is added.", extra_tags="good")
+            messages.success(request, gettext("%(name)s is added.") % {"name": made.name}, extra_tags="good")
             return redirect("alert-channels", project=project, environment=environment)
     rows = queries.channels(actor, place).order_by("name")[: queries.MOST]
     page = keyset.page(queries.deliveries(actor, place), request.GET.get("cursor"), SHOWN)
     context: dict[str, Any] = {
-        "title": "Channels",
+        "title": gettext("Channels"),
         "crumbs": CRUMBS,
         "environment": place,
         "channels": [(one, rbac.may(actor, Permission.MANAGE_PROJECT, one)) for one in rows],
@@ -84,7 +90,7 @@ def edit(request: HttpRequest, project: str, environment: str, id: int) -> HttpR
         actions.edit_channel(channel, asked, actor=actor, reason=why.of(request.POST))
     except ValidationError as error:
         return _page(request, place, channel, errors=by_field(error))
-    messages.success(request, f"{asked['name']} is saved.", extra_tags="good")
+    messages.success(request, gettext("%(name)s is saved.") % {"name": asked["name"]}, extra_tags="good")
     return redirect("alert-channels", project=project, environment=environment)
 
 
@@ -114,7 +120,8 @@ def steer(request: HttpRequest, project: str, environment: str, id: int, verb: s
     match verb:
         case "test":
             actions.test_channel(channel, place, **told)
-            messages.success(request, f"A test is on its way to {channel.name}.", extra_tags="good")
+            text = gettext("A test is on its way to %(name)s.") % {"name": channel.name}
+            messages.success(request, text, extra_tags="good")
         case "remove":
             actions.remove_channel(channel, **told)
         case _:
@@ -141,7 +148,8 @@ def _add(actor: Actor, place: Environment, given: QueryDict) -> tuple[Channel | 
     where = place.project if given.get("whole_project") else place
     name, address, kind = given.get("name", "").strip(), given.get("address", "").strip(), given.get("kind", "")
     if kind not in ChannelKind.values:
-        return None, "", {"kind": [f"One of {', '.join(ChannelKind.values)}."]}
+        wrong = gettext("One of %(values)s.") % {"values": ", ".join(ChannelKind.values)}
+        return None, "", {"kind": [wrong]}
     try:
         if kind == ChannelKind.SERVICE:
             messengers.recognise(address)
@@ -167,7 +175,7 @@ def _page(
     named = {"name": channel.name, "address": "" if channel.kind == ChannelKind.SERVICE else channel.address}
     context = {
         "title": channel.name,
-        "crumbs": [*CRUMBS, {"page": "alert-channels", "title": "Channels"}],
+        "crumbs": [*CRUMBS, {"page": "alert-channels", "title": gettext("Channels")}],
         "environment": place,
         "channel": channel,
         "given": request.POST if errors else named,

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from z4j_brain.audit.webhooks import Undelivered
 
@@ -102,14 +103,15 @@ def check(address: str) -> None:
     """Raises ValidationError for what is no address of a service that may be told."""
     known = SCHEMES.get(scheme(address))
     if "://" not in address or known is None:
-        what = "This is no address of a service that can be told: docs/how-to/alerts.md names those that can."
+        what = gettext("This is no address of a service that can be told: docs/how-to/alerts.md names those that can.")
         raise ValidationError({"address": what})
     if len(address) > LONGEST or any(char.isspace() or ord(char) < 0x20 for char in address):
-        raise ValidationError({"address": f"An address has {LONGEST} characters at most, and none of them is a space."})
+        text = gettext("An address has %(most)s characters at most, and none of them is a space.") % {"most": LONGEST}
+        raise ValidationError({"address": text})
     query = address.partition("?")[2].replace(";", "&")  # the library reads either as what stands between options
     options = {name.strip("+-: ").lower() for name, _ in parse_qsl(query, keep_blank_values=True)}
     if wrong := sorted(options & REFUSED):
-        raise ValidationError({"address": f"Leave out {', '.join(wrong)}."})
+        raise ValidationError({"address": gettext("Leave out %(names)s.") % {"names": ", ".join(wrong)}})
 
 
 def recognise(address: str) -> None:
@@ -117,9 +119,11 @@ def recognise(address: str) -> None:
     check(address)
     told = _courier({"address": address})
     if not told:
-        raise ValidationError({"address": f"This could not be looked at within {PATIENCE:.0f} s. Try again."})
+        text = gettext("This could not be looked at within %(seconds)s s. Try again.") % {"seconds": f"{PATIENCE:.0f}"}
+        raise ValidationError({"address": text})
     if not told["read"]:
-        raise ValidationError({"address": f"This does not read as an address of {SCHEMES[scheme(address)]}."})
+        text = gettext("This does not read as an address of %(service)s.") % {"service": SCHEMES[scheme(address)]}
+        raise ValidationError({"address": text})
 
 
 def send(address: str, title: str, text: str, happening: str) -> int | None:

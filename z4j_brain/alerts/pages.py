@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from z4j_brain.alerts import actions, dry, kinds, queries, windows
@@ -26,9 +27,14 @@ from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
 
 SHOWN = 50
-CRUMBS = [{"page": "alerts", "title": "Alerts"}]
+CRUMBS = [{"page": "alerts", "title": gettext_lazy("Alerts")}]
 #: How long a rule is muted, as the menu says it.
-MUTES = {"1h": ("for an hour", 1), "8h": ("for 8 hours", 8), "1d": ("for a day", 24), "7d": ("for a week", 168)}
+MUTES = {
+    "1h": (gettext_lazy("for an hour"), 1),
+    "8h": (gettext_lazy("for 8 hours"), 8),
+    "1d": (gettext_lazy("for a day"), 24),
+    "7d": (gettext_lazy("for a week"), 168),
+}
 Errors = dict[str, list[str]]
 
 
@@ -41,7 +47,7 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
     rules = queries.rules(actor, place).order_by("name")
     at_work = windows.going_on(queries.windows(actor, place).order_by("name")[: queries.MOST], timezone.now())
     context = {
-        "title": "Alerts",
+        "title": gettext("Alerts"),
         "environment": place,
         "rules": [
             (rule, next((end for one, end in at_work if windows.is_about(one, rule)), None))
@@ -63,7 +69,7 @@ def history(request: HttpRequest, project: str, environment: str) -> HttpRespons
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
     page = keyset.page(queries.alerts(actor, place), request.GET.get("cursor"), SHOWN)
-    context = {"title": "What was found", "crumbs": CRUMBS, "environment": place, "page": page}
+    context = {"title": gettext("What was found"), "crumbs": CRUMBS, "environment": place, "page": page}
     return render(request, "alerts/history.html", context)
 
 
@@ -75,7 +81,7 @@ def new(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     place = rbac.environment(actor, project, environment, Permission.MANAGE_PROJECT)
     kind = request.GET.get("kind", "")
     if kind not in Kind.values:
-        context = {"title": "New rule", "crumbs": CRUMBS, "environment": place, "kinds": Kind.choices}
+        context = {"title": gettext("New rule"), "crumbs": CRUMBS, "environment": place, "kinds": Kind.choices}
         return render(request, "alerts/kinds.html", context)
     rule = Rule(environment=place, kind=kind, settings=kinds.usual(Kind(kind)), name=str(Kind(kind).label))
     return _form(request, actor, place, rule)
@@ -126,13 +132,13 @@ def _form(request: HttpRequest, actor: Actor, place: Environment, rule: Rule) ->
                 tried = dry.run(place, rule.kind, asked["settings"], asked["name"])
             else:
                 _save(actor, place, rule, asked, given)
-                messages.success(request, f"{asked['name']} is saved.", extra_tags="good")
+                messages.success(request, gettext("%(name)s is saved.") % {"name": asked["name"]}, extra_tags="good")
                 return redirect("alerts", project=place.project.slug, environment=place.slug)
         except (Problem, ValidationError) as error:
             errors = _errors(error)
     shown = asked or _said(rule)
     context = {
-        "title": rule.name if rule.pk else "New rule",
+        "title": rule.name if rule.pk else gettext("New rule"),
         "crumbs": CRUMBS,
         "environment": place,
         "rule": rule,

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from z4j_brain.alerts.models import Rule, Window
 from z4j_brain.lib import timing
 from z4j_brain.lib.timing import Kind, Plan
+from z4j_brain.lib.words import number
 
 #: How long one lasts at most that comes once, and, in minutes, one that comes again and again.
 LONGEST_ONCE, LONGEST_OFTEN = timedelta(days=30), 1_440
@@ -20,19 +22,23 @@ BEGINS = 2_000
 def check(window: Window, now: datetime) -> None:
     """Raises ValidationError by field for what is neither once nor again and again, or both, or over already."""
     if (window.starts_at or window.ends_at) and (window.cron or window.minutes):
-        raise ValidationError({"cron": "Once, from a time to a time, or again and again by a cron expression."})
+        raise ValidationError(
+            {"cron": gettext("Once, from a time to a time, or again and again by a cron expression.")}
+        )
     if window.cron:
         try:
             timing.parse(plan(window))
         except timing.Wrong as error:
             raise ValidationError({error.field: str(error)}) from None
         if window.minutes is None or not 1 <= window.minutes <= LONGEST_OFTEN:
-            raise ValidationError({"minutes": f"From 1 to {LONGEST_OFTEN:,}: a day at most."})
+            text = gettext("From 1 to %(most)s: a day at most.") % {"most": number(LONGEST_OFTEN)}
+            raise ValidationError({"minutes": text})
         return
     if window.starts_at is None:
-        raise ValidationError({"starts_at": "Say when it begins, or by which cron expression."})
+        raise ValidationError({"starts_at": gettext("Say when it begins, or by which cron expression.")})
     if window.ends_at is None or not max(window.starts_at, now) < window.ends_at <= window.starts_at + LONGEST_ONCE:
-        raise ValidationError({"ends_at": f"A time to come, {LONGEST_ONCE.days} days after its beginning at most."})
+        text = gettext("A time to come, %(days)s days after its beginning at most.") % {"days": LONGEST_ONCE.days}
+        raise ValidationError({"ends_at": text})
 
 
 def covers(rule: Rule, now: datetime) -> bool:

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from z4j_brain.alerts import actions, queries, windows
@@ -24,7 +25,7 @@ from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
 
-HERE = [*CRUMBS, {"page": "alert-windows", "title": "Maintenance windows"}]
+HERE = [*CRUMBS, {"page": "alert-windows", "title": gettext_lazy("Maintenance windows")}]
 #: What the form says where nothing was said yet.
 EMPTY = {"name": "", "when": "once", "cron": "", "zone": "UTC", "minutes": "60", "starts_at": "", "ends_at": ""}
 
@@ -38,7 +39,7 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
     now = timezone.now()
     rows = queries.windows(actor, place).order_by("name")[: queries.MOST]
     context = {
-        "title": "Maintenance windows",
+        "title": gettext("Maintenance windows"),
         "crumbs": CRUMBS,
         "environment": place,
         "windows": [(one, windows.words(one), windows.until(one, now), windows.begins_next(one, now)) for one in rows],
@@ -94,10 +95,10 @@ def _form(request: HttpRequest, actor: Actor, place: Environment, window: Window
         except ValidationError as error:
             errors = by_field(error)
         else:
-            messages.success(request, f"{given['name']} is saved.", extra_tags="good")
+            messages.success(request, gettext("%(name)s is saved.") % {"name": given["name"]}, extra_tags="good")
             return redirect("alert-windows", project=place.project.slug, environment=place.slug)
     context = {
-        "title": window.name if window.pk else "New maintenance window",
+        "title": window.name if window.pk else gettext("New maintenance window"),
         "crumbs": HERE,
         "environment": place,
         "window": window,
@@ -126,7 +127,7 @@ def _asked(given: dict[str, str]) -> dict[str, Any]:
     asked: dict[str, Any] = {"name": given["name"], "zone": given["zone"], "all_rules": given["all_rules"] == "1"}
     if given["when"] == "cron":
         if not given["cron"]:
-            raise ValidationError({"cron": "Say when it begins, as in 0 2 * * SUN."})
+            raise ValidationError({"cron": gettext("Say when it begins, as in 0 2 * * SUN.")})
         asked |= {"cron": given["cron"], "minutes": whole(given["minutes"], 8) or 0}
         return asked | {"starts_at": None, "ends_at": None}
     asked |= {name: _moment(name, given[name], given["zone"]) for name in ("starts_at", "ends_at")}
@@ -139,6 +140,12 @@ def _moment(name: str, text: str, zone: str) -> datetime | None:
     except ValueError as error:
         raise ValidationError({"zone": str(error)}) from None
     try:
-        return zones.exact(datetime.fromisoformat(text).replace(tzinfo=None), where) if text else None
-    except (ValueError, OverflowError) as error:
-        raise ValidationError({name: str(error) if "clocks" in str(error) else "This is no time."}) from None
+        moment = datetime.fromisoformat(text).replace(tzinfo=None) if text else None
+    except ValueError:
+        raise ValidationError({name: gettext("This is no time.")}) from None
+    try:
+        return zones.exact(moment, where) if moment else None
+    except OverflowError:
+        raise ValidationError({name: gettext("This is no time.")}) from None
+    except ValueError as error:
+        raise ValidationError({name: str(error)}) from None

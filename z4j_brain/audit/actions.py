@@ -15,6 +15,7 @@ from allauth.usersessions.models import UserSession
 from axes.models import AccessAttempt
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from z4j_brain.audit import anchors, removals, streams
 from z4j_brain.audit.models import Anchor, Stream
@@ -53,7 +54,9 @@ def add_anchor(
 def remove_anchor(anchor: Anchor, *, actor: Actor, reason: str = "", record: Record) -> None:
     """Bring it no more checkpoints. What it has stays there. Those of the settings are switched off there."""
     if anchor.name in anchors.switches():
-        raise ValidationError("The settings make this anchor: Z4J_ANCHOR_FILE=off or Z4J_ANCHOR_SYSLOG=off ends it.")
+        raise ValidationError(
+            gettext("The settings make this anchor: Z4J_ANCHOR_FILE=off or Z4J_ANCHOR_SYSLOG=off ends it.")
+        )
     record.params(_told(anchor))
     record.target("anchor", anchor.pk)
     Anchor.objects.filter(pk=anchor.pk).delete()
@@ -161,16 +164,18 @@ def erase(
     _refuse_while_held()
     ids = list(dict.fromkeys(entry_ids))
     if len(ids) > MOST_ERASED:
-        raise ValidationError(f"An erasure names {MOST_ERASED} entries at most.")
+        raise ValidationError(gettext("An erasure names %(most)s entries at most.") % {"most": MOST_ERASED})
     if not ids and not person:
-        raise ValidationError("Name the entries.")
+        raise ValidationError(gettext("Name the entries."))
     found = Entry.objects.filter(pk__in=ids, private__isnull=False)
     if isinstance(place, Project):
         found = found.filter(project=place.slug)
     if found.count() != len(ids):
-        raise ValidationError("Not all of these are entries of this place that still have a personal part.")
+        raise ValidationError(gettext("Not all of these are entries of this place that still have a personal part."))
     if person and isinstance(place, Project):
-        raise ValidationError("A person is more than one project's: on the brain's machine, z4j audit erase does that.")
+        raise ValidationError(
+            gettext("A person is more than one project's: on the brain's machine, z4j audit erase does that.")
+        )
     record.target("user" if person else "log", person.pk if person else "")
     record.facts({"entries": erasure.naming(ids), "count": len(ids), "basis": Basis(basis).value})
     if person:
@@ -213,7 +218,7 @@ def lift_hold(instance: Instance, *, actor: Actor, reason: str = "", record: Rec
 
 def _refuse_while_held() -> None:
     if removals.is_held():
-        raise ValidationError("The log is under legal hold: nothing is erased or pruned until that is lifted.")
+        raise ValidationError(gettext("The log is under legal hold: nothing is erased or pruned until that is lifted."))
 
 
 def _forget(person: User) -> None:

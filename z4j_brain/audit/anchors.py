@@ -15,6 +15,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import gettext
 from z4j_core import note
 
 from z4j_brain.audit import siem_syslog, webhooks
@@ -80,7 +81,7 @@ def check(kind: AnchorKind, address: str) -> None:
     elif kind == AnchorKind.SYSLOG:
         Collector.of(address)
     else:
-        raise ValidationError({"kind": "The file is set by Z4J_ANCHOR_FILE, on the brain's machine."})
+        raise ValidationError({"kind": gettext("The file is set by Z4J_ANCHOR_FILE, on the brain's machine.")})
 
 
 @dataclass(frozen=True, slots=True)

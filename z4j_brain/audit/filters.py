@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from z4j_brain.audit.queries import private_part
 from z4j_brain.ledger.models import Entry
@@ -54,17 +55,20 @@ class View:
         typed, text = _typed(query.get("q", "").replace("\0", "")[:LONGEST])
         beside = {key: str(query[key])[:LONGEST] for key in KEYS if query.get(key)}
         since = query.get("since", "")
-        notes = [f"There is no time range {since}." if since and since not in RANGES else ""]
+        notes = (
+            [gettext("There is no time range %(since)s.") % {"since": since}] if since and since not in RANGES else []
+        )
         limits = {}
         for name in ("after", "before"):
             limits[name] = _moment(query.get(name, ""))
             if query.get(name) and limits[name] is None:
-                notes.append(f"{query[name][:40]} is no time: write 2026-11-22T14:00.")
+                notes.append(gettext("%(text)s is no time: write 2026-11-22T14:00.") % {"text": query[name][:40]})
         found = beside | typed
         if found.get("outcome") and found["outcome"] not in Outcome.values:
-            notes.append(f"No outcome is called {found['outcome']}: there are {', '.join(Outcome.values)}.")
+            text = gettext("No outcome is called %(name)s: there are %(known)s.")
+            notes.append(text % {"name": found["outcome"], "known": ", ".join(Outcome.values)})
         span = since if since in RANGES else USUAL
-        return cls(text, found, span, limits["after"], limits["before"], tuple(note for note in notes if note))
+        return cls(text, found, span, limits["after"], limits["before"], tuple(notes))
 
     def narrowed(self, rows: QuerySet[Entry]) -> QuerySet[Entry]:
         rows = rows.filter(self._times(), *(_CONDITIONS[key](value) for key, value in self.qualifiers.items()))

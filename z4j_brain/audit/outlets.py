@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
@@ -38,15 +39,15 @@ def shown(request: HttpRequest) -> HttpResponse:
     what = request.POST.get("what", "")
     made, secret, errors = _add(actor, what, request.POST) if what else ("", "", {})
     if made and not secret:
-        messages.success(request, f"{made} is added.", extra_tags="good")
+        messages.success(request, gettext("%(name)s is added.") % {"name": made}, extra_tags="good")
         return redirect("outlets")
     given = request.POST if errors else {}
     place = pages.place_of(request, actor)
     if place is None:
-        return render(request, "panel/nowhere.html", {"title": "Nothing to see yet"})
+        return render(request, "panel/nowhere.html", {"title": gettext("Nothing to see yet")})
     context = {
-        "title": "Anchors and streams",
-        "crumbs": [{"page": "audit", "title": "Audit"}],
+        "title": gettext("Anchors and streams"),
+        "crumbs": [{"page": "audit", "title": gettext("Audit")}],
         "environment": place,
         "held": anchors.held(),
         "flows": streams.flows(),
@@ -100,5 +101,6 @@ def _add(actor: Actor, what: str, given: QueryDict) -> tuple[str, str, Errors]:
 
 def _kind(kinds: Any, given: QueryDict) -> Any:
     if given.get("kind") not in kinds.values:
-        raise ValidationError({"kind": f"Unknown kind: one of {', '.join(kinds.values)}."})
+        text = gettext("Unknown kind: one of %(kinds)s.") % {"kinds": ", ".join(kinds.values)}
+        raise ValidationError({"kind": text})
     return kinds(given["kind"])

@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 
 from z4j_brain.audit import anchors, proving, queries, streams
@@ -33,7 +34,7 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
     context = _list(request, queries.entries(actor, place)) | {
-        "title": "Audit",
+        "title": gettext("Audit"),
         "environment": place,
         "sees_all": rbac.may(actor, Permission.VIEW_AUDIT, place),
         "exports": rbac.may(actor, Permission.EXPORT_AUDIT, place),
@@ -58,10 +59,10 @@ def everywhere(request: HttpRequest) -> HttpResponse:
     actor = Actor.of(request)
     place = place_of(request, actor)
     if place is None:
-        return render(request, "panel/nowhere.html", {"title": "Nothing to see yet"})
+        return render(request, "panel/nowhere.html", {"title": gettext("Nothing to see yet")})
     context = _list(request, queries.everywhere(actor)) | {
-        "title": "Log of the instance",
-        "crumbs": [{"page": "audit", "title": "Audit"}],
+        "title": gettext("Log of the instance"),
+        "crumbs": [{"page": "audit", "title": gettext("Audit")}],
         "environment": place,
         "administers": queries.administers(actor),
     }
@@ -78,7 +79,7 @@ def one(request: HttpRequest, id: UUID) -> HttpResponse:
     actor = Actor.of(request)
     place = place_of(request, actor)
     if place is None:
-        return render(request, "panel/nowhere.html", {"title": "Nothing to see yet"})
+        return render(request, "panel/nowhere.html", {"title": gettext("Nothing to see yet")})
     return _shown(request, queries.everywhere(actor), id, place)
 
 
@@ -108,7 +109,7 @@ def _shown(request: HttpRequest, rows: QuerySet[Entry], id: UUID, place: Environ
         return HttpResponse(found.text, content_type="application/json")
     steps = list(proving.steps(found)) if found and "verify" in request.GET else []
     context = _entry(rows, entry) | {
-        "crumbs": [{"page": "audit", "title": "Audit"}],
+        "crumbs": [{"page": "audit", "title": gettext("Audit")}],
         "environment": place,
         "proof": found,
         "steps": steps,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext
 from z4j_core import merkle, note
 
 from z4j_brain.ledger import origin as naming
@@ -17,6 +18,7 @@ from z4j_brain.ledger.models import Erased
 from z4j_brain.ledger.proofs import Inclusion
 from z4j_brain.ledger.signer import checking
 from z4j_brain.lib import keys
+from z4j_brain.lib.words import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +72,19 @@ def steps(known: Proof) -> Iterator[Step]:
     """Check it, step by step: the leaf, its path, the root, the signature."""
     inclusion, checkpoint = known.inclusion, known.checkpoint
     if inclusion.body is None:
-        yield Step("The entry's bytes were pruned: only its hash is left", "", None)
+        yield Step(gettext("The entry's bytes were pruned: only its hash is left"), "", None)
         return
     leaf = merkle.leaf_hash(inclusion.body)
-    yield Step("Leaf hash of the entry's bytes", leaf.hex())
+    yield Step(gettext("Leaf hash of the entry's bytes"), leaf.hex())
     for side, other, result in _climb(leaf, inclusion.index, inclusion.size, inclusion.path):
-        yield Step(f"with {other.hex()[:16]} to its {side}", result.hex())
+        told = gettext("with %(hash)s to its left") if side == "left" else gettext("with %(hash)s to its right")
+        yield Step(told % {"hash": other.hex()[:16]}, result.hex())
     included = merkle.is_included(leaf, inclusion.index, inclusion.size, inclusion.path, checkpoint.root)
-    yield Step(f"Root of the checkpoint with {checkpoint.size:,} entries", checkpoint.root.hex(), included)
+    root = gettext("Root of the checkpoint with %(n)s entries") % {"n": number(checkpoint.size)}
+    yield Step(root, checkpoint.root.hex(), included)
     public = keys.ring().log_public
     signed = note.is_signed(note.read(inclusion.checkpoint), checkpoint.origin, public, checking(public))
-    yield Step("Signature of the log's key", public_key(checkpoint.origin), signed)
+    yield Step(gettext("Signature of the log's key"), public_key(checkpoint.origin), signed)
 
 
 def public_key(origin: str) -> str:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from z4j_brain.audit import webhooks
 from z4j_brain.audit.webhooks import PATIENCE, Undelivered
@@ -53,12 +54,14 @@ class Collector:
             parts = urlsplit(address)
             port = parts.port
         except ValueError as error:
-            raise ValidationError({"address": "This is no address."}) from error
+            raise ValidationError({"address": gettext("This is no address.")}) from error
         if parts.scheme == "unix" and not parts.netloc and parts.path.startswith("/"):
             return cls("unix", "", 0, parts.path)
         bare = not (parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc)
         if parts.scheme not in _PORTS or not parts.hostname or not bare:
-            raise ValidationError({"address": "Write udp://, tcp:// or tls:// and host:port, or unix:///path."})
+            raise ValidationError(
+                {"address": gettext("Write udp://, tcp:// or tls:// and host:port, or unix:///path.")}
+            )
         return cls(parts.scheme, parts.hostname, port or _PORTS[parts.scheme])
 
     def send(self, lines: Sequence[bytes]) -> None:

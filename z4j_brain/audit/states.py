@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 
 class AnchorKind(models.TextChoices):
-    FILE = "file", "file"
-    SYSLOG = "syslog", "system log"
-    WEBHOOK = "webhook", "webhook"
+    FILE = "file", gettext_lazy("file")
+    SYSLOG = "syslog", gettext_lazy("system log")
+    WEBHOOK = "webhook", gettext_lazy("webhook")
 
 
 class StreamKind(models.TextChoices):
-    SYSLOG = "syslog", "syslog"
-    WEBHOOK = "webhook", "webhook"
+    SYSLOG = "syslog", gettext_lazy("syslog")
+    WEBHOOK = "webhook", gettext_lazy("webhook")
 
 
 class Arrival(models.TextChoices):
     """How far something outside is behind the log."""
 
-    CURRENT = "current", "up to date"
-    WAITING = "waiting", "catching up"
-    LATE = "late", "late"
-    PAUSED = "paused", "paused"
+    CURRENT = "current", pgettext_lazy("outlet", "up to date")
+    WAITING = "waiting", pgettext_lazy("outlet", "catching up")
+    LATE = "late", pgettext_lazy("outlet", "late")
+    PAUSED = "paused", pgettext_lazy("outlet", "paused")
 
     @property
     def icon(self) -> str:
@@ -36,10 +37,10 @@ class Arrival(models.TextChoices):
 class Basis(models.TextChoices):
     """The law by which personal data goes: the letters of Article 17(1) of the GDPR, in their order, or another one."""
 
-    NOT_NEEDED = "not_needed", "no longer needed"
-    WITHDRAWN = "withdrawn", "consent withdrawn"
-    OBJECTION = "objection", "the person objects"
-    UNLAWFUL = "unlawful", "it should not have been kept"
-    OBLIGATION = "obligation", "a law demands it"
-    CHILD = "child", "it was a child's"
-    OTHER = "other", "another law"
+    NOT_NEEDED = "not_needed", gettext_lazy("no longer needed")
+    WITHDRAWN = "withdrawn", gettext_lazy("consent withdrawn")
+    OBJECTION = "objection", gettext_lazy("the person objects")
+    UNLAWFUL = "unlawful", gettext_lazy("it should not have been kept")
+    OBLIGATION = "obligation", gettext_lazy("a law demands it")
+    CHILD = "child", gettext_lazy("it was a child's")
+    OTHER = "other", gettext_lazy("another law")

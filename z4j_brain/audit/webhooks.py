@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from z4j_brain.lib import addresses
 from z4j_brain.lib.ids import uuid7
@@ -86,13 +87,13 @@ def check(address: str) -> None:
         parts = urlsplit(address)
         port = parts.port
     except ValueError as error:
-        raise ValidationError({"address": "This is no address."}) from error
+        raise ValidationError({"address": gettext("This is no address.")}) from error
     if parts.scheme != "https" or not parts.hostname or len(address) > LONGEST:
-        raise ValidationError({"address": "A webhook begins with https:// and names a host."})
+        raise ValidationError({"address": gettext("A webhook begins with https:// and names a host.")})
     if parts.username is not None or parts.password is not None or parts.fragment:
-        raise ValidationError({"address": "Leave out names, passwords and #: the signature says who sends."})
+        raise ValidationError({"address": gettext("Leave out names, passwords and #: the signature says who sends.")})
     if port == 0 or any(char.isspace() or ord(char) < 0x20 for char in address):
-        raise ValidationError({"address": "This is no address."})
+        raise ValidationError({"address": gettext("This is no address.")})
 
 
 def post(address: str, body: bytes, secret: str, content_type: str, name: str = "", before: str = "") -> int:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.utils.translation import pgettext_lazy
 
 from z4j_brain.ledger.states import Outcome, Phase
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 #: What the two parts of a name do not say by themselves.
 _SAID = {
@@ -59,16 +65,16 @@ class Mark:
 
     hue: str
     icon: str
-    label: str
+    label: StrOrPromise
 
 
 _OUTCOMES = {
-    Outcome.ALLOWED: Mark("received", "check", "allowed"),
-    Outcome.SUCCEEDED: Mark("succeeded", "circle-check", "done"),
-    Outcome.PENDING: Mark("scheduled", "hourglass", "waits for approval"),
-    Outcome.REFUSED: Mark("failed", "ban", "refused"),
-    Outcome.FAILED: Mark("failed", "failed", "failed"),
-    Outcome.UNKNOWN: Mark("lost", "circle-question-mark", "unknown"),
+    Outcome.ALLOWED: Mark("received", "check", pgettext_lazy("outcome", "allowed")),
+    Outcome.SUCCEEDED: Mark("succeeded", "circle-check", pgettext_lazy("outcome", "done")),
+    Outcome.PENDING: Mark("scheduled", "hourglass", pgettext_lazy("outcome", "waits for approval")),
+    Outcome.REFUSED: Mark("failed", "ban", pgettext_lazy("outcome", "refused")),
+    Outcome.FAILED: Mark("failed", "failed", pgettext_lazy("outcome", "failed")),
+    Outcome.UNKNOWN: Mark("lost", "circle-question-mark", pgettext_lazy("outcome", "unknown")),
 }
 
 
@@ -93,4 +99,4 @@ def outcome(value: str) -> Mark:
     return _OUTCOMES.get(Outcome(value), _PLAIN) if value in Outcome.values else Mark("lost", "circle", value)
 
 
-_PLAIN = Mark("received", "circle", "recorded")
+_PLAIN = Mark("received", "circle", pgettext_lazy("outcome", "recorded"))

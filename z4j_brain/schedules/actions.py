@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import override
 
 from z4j_brain.agents import handover
 from z4j_brain.lib import nudge, timing
@@ -135,7 +136,7 @@ def _edited(row: Schedule, operation: Operation) -> None:
     plan = options.planned(asked, row.zone)
     if plan is not None:
         row.plan, row.cron, row.every_us, row.at, row.zone = plan.kind, plan.cron, plan.every, plan.at, plan.zone
-        row.text = (plan.cron or timing.words(plan))[:255]
+        row.text = _text(plan)
     elif asked.get("zone"):
         row.zone = asked["zone"]
     row.queue = asked.get("queue") or row.queue
@@ -144,6 +145,12 @@ def _edited(row: Schedule, operation: Operation) -> None:
         row.next_at, row.check_at = due.next_after(row, now) or row.next_at, now
     row.version += 1
     _write(row)
+
+
+def _text(plan: timing.Plan) -> str:
+    """As it is stored, whoever asked for it."""
+    with override("en"):
+        return (plan.cron or timing.words(plan))[:255]
 
 
 def _made(operation: Operation, items: Sequence[Item]) -> None:
@@ -155,7 +162,7 @@ def _made(operation: Operation, items: Sequence[Item]) -> None:
         facts = {"task": asked.get("task", ""), "queue": asked.get("queue", ""), "definition": Definition.STORE}
         if plan is not None:
             facts |= {"plan": plan.kind, "cron": plan.cron, "every_us": plan.every, "at": plan.at, "zone": plan.zone}
-            facts |= {"text": (plan.cron or timing.words(plan))[:255], "next_at": timing.next_after(plan, now)}
+            facts |= {"text": _text(plan), "next_at": timing.next_after(plan, now)}
         by = {"created_by": operation.actor_name, "gone_at": None}
         here = {"environment": operation.environment, "source": source, "key": key}
         row, is_new = Schedule.objects.get_or_create(**here, defaults=facts | by)

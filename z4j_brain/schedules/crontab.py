@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from django.utils.translation import gettext, gettext_lazy
+
 from z4j_brain.lib.cron import ALIASES
 
 #: Lines of one crontab.
@@ -25,7 +27,8 @@ _VARIABLE = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*(.*?)\s*\Z")
 _ZONES = ("CRON_TZ", "TZ")
 _FIELD = re.compile(r"[\d*?][\dA-Za-z*?,/#-]*\Z|(?:(?:SUN|MON|TUE|WED|THU|FRI|SAT|L)[\w,#-]*)\Z")
 _TASK = re.compile(r"[^\W\d][\w.:-]*\Z")
-_ARGUMENTS: Final = 'After the task a list, an object, or both, as JSON: [42] {"currency": "eur"}.'
+_COMMENT: Final = gettext_lazy('After "#:" stands an object as JSON, such as {"key": "bills"}.')
+_ARGUMENTS: Final = gettext_lazy('After the task a list, an object, or both, as JSON: [42] {"currency": "eur"}.')
 #: What a comment before a line may say.
 _TOLD: Final = frozenset({"key", "engine", "queue", "zone", "catch_up", "overlap", "grace"})
 
@@ -59,7 +62,8 @@ def read(text: str, usual: Mapping[str, Any]) -> tuple[list[Line], list[str]]:
             elif (found := _VARIABLE.match(line)) and found[1] in _ZONES:
                 zone = found[2].strip("\"'")
             elif found:
-                notices.append(f"Line {number}: {found[1]} means nothing here.")
+                strange = gettext("Line %(line)s: %(name)s means nothing here.")
+                notices.append(strange % {"line": number, "name": found[1]})
             else:
                 here = {"zone": zone} if zone else {}
                 told = {**usual, **here, **before, **_schedule(line.removeprefix("#-").strip())}
@@ -95,11 +99,12 @@ def _comment(text: str) -> dict[str, Any]:
     try:
         told = json.loads(text)
     except (ValueError, RecursionError):
-        raise NotUnderstood('After "#:" stands an object as JSON, such as {"key": "bills"}.') from None
+        raise NotUnderstood(_COMMENT) from None
     if not isinstance(told, dict):
-        raise NotUnderstood('After "#:" stands an object as JSON, such as {"key": "bills"}.')
+        raise NotUnderstood(_COMMENT)
     if strange := sorted(set(told) - _TOLD):
-        raise NotUnderstood(f"{strange[0][:64]} means nothing here; known are {', '.join(sorted(_TOLD))}.")
+        text = gettext("%(name)s means nothing here; known are %(known)s.")
+        raise NotUnderstood(text % {"name": strange[0][:64], "known": ", ".join(sorted(_TOLD))})
     return told
 
 
@@ -109,7 +114,9 @@ def _schedule(line: str) -> dict[str, Any]:
         return {"cron": words[0], **_call(words[1])}
     words = line.split(None, 6)
     if len(words) < 6:
-        raise NotUnderstood("Five fields of a cron expression, or six with the seconds first, then the name of a task.")
+        raise NotUnderstood(
+            gettext("Five fields of a cron expression, or six with the seconds first, then the name of a task.")
+        )
     number = 6 if len(words) == 7 and all(map(_FIELD.match, words[:6])) else 5
     *fields, rest = line.split(None, number)
     return {"cron": " ".join(fields), **_call(rest)}
@@ -118,7 +125,8 @@ def _schedule(line: str) -> dict[str, Any]:
 def _call(text: str) -> dict[str, Any]:
     task, _, rest = text.partition(" ")
     if not _TASK.match(task):
-        raise NotUnderstood(f"{task[:64]} is no name of a task: z4j sends tasks, it runs no programs.")
+        text = gettext("%(name)s is no name of a task: z4j sends tasks, it runs no programs.")
+        raise NotUnderstood(text % {"name": task[:64]})
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
     for value in _values(rest.strip()):
@@ -137,9 +145,7 @@ def _values(text: str) -> Iterator[Any]:
         try:
             value, end = decoder.raw_decode(text)
         except (ValueError, RecursionError):
-            raise NotUnderstood(
-                'After the task a list, an object, or both, as JSON: [42] {"currency": "eur"}.'
-            ) from None
+            raise NotUnderstood(_ARGUMENTS) from None
         yield value
         text = text[end:].lstrip()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
+from django.utils.translation import gettext
+
 from z4j_brain.lib.words import duration
 from z4j_brain.schedules.models import Run, Schedule
 
@@ -28,8 +30,10 @@ class Drift:
 
     @property
     def words(self) -> str:
-        before = f", {duration(self.usual)} before that" if self.grows else ""
-        return f"{duration(self.lately)} after it is due{before}; {duration(self.most)} at most"
+        told = {"lately": duration(self.lately), "usual": duration(self.usual), "most": duration(self.most)}
+        if self.grows:
+            return gettext("%(lately)s after it is due, %(usual)s before that; %(most)s at most") % told
+        return gettext("%(lately)s after it is due; %(most)s at most") % told
 
 
 def of(schedule: Schedule) -> Drift | None:

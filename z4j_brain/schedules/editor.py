@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
@@ -48,7 +49,7 @@ def new(request: HttpRequest, project: str, environment: str) -> HttpResponse:
         made = own.create(place, written.told(fields, anew=True), actor=actor, reason=why.of(request.POST))
     except Problem as problem:
         return _form(request, actor, place, fields, problem=problem)
-    messages.success(request, f"{made.key} is made.", extra_tags="good")
+    messages.success(request, gettext("%(name)s is made.") % {"name": made.key}, extra_tags="good")
     return redirect("schedule", project=project, environment=environment, id=made.pk)
 
 
@@ -62,7 +63,7 @@ def edit(request: HttpRequest, project: str, environment: str, id: int) -> HttpR
     place = rbac.environment(actor, project, environment)
     schedule = story.detail(actor, place, id)
     if schedule.source != OWN:
-        raise Http404("Only schedules of z4j's own are changed on this page.")
+        raise Http404(gettext("Only schedules of z4j's own are changed on this page."))
     rbac.require(actor, Permission.EDIT_SCHEDULES, schedule)
     if request.method == "GET":
         return _form(request, actor, place, written.of(schedule), schedule)
@@ -73,7 +74,7 @@ def edit(request: HttpRequest, project: str, environment: str, id: int) -> HttpR
         own.edit(schedule, told, version, actor=actor, reason=why.of(request.POST))
     except Problem as problem:
         return _form(request, actor, place, fields, schedule, problem)
-    messages.success(request, "Saved. It is due by its new plan from now on.", extra_tags="good")
+    messages.success(request, gettext("Saved. It is due by its new plan from now on."), extra_tags="good")
     return redirect("schedule", project=project, environment=environment, id=id)
 
 
@@ -128,7 +129,7 @@ def _form(
     if changed and schedule:
         schedule.refresh_from_db()
     context = {
-        "title": f"Edit {schedule.key}" if schedule else "New schedule",
+        "title": gettext("Edit %(name)s") % {"name": schedule.key} if schedule else gettext("New schedule"),
         "crumbs": CRUMBS,
         "environment": place,
         "schedule": schedule,

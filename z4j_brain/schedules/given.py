@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy, override
 
 from z4j_brain.lib import timing, zones
 from z4j_brain.lib.listing import invalid
 from z4j_brain.lib.problem import Fault
+from z4j_brain.lib.words import number
 from z4j_brain.schedules import firing
 from z4j_brain.schedules.models import Schedule
 from z4j_brain.schedules.states import CatchUp, Overlap, Plan
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 #: Characters of arguments, as JSON.
 LARGEST: Final = 16_384
@@ -32,7 +37,7 @@ class _Wrong(ValueError):
 
 def read(schedule: Schedule, told: Mapping[str, Any]) -> Schedule:
     """Set what is told; what is not stays. A Problem of status 400 that points at each field that is wrong."""
-    faults = [Fault(pointer=f"#/{name}", detail="Unknown field.") for name in told if name not in FIELDS]
+    faults = [Fault(pointer=f"#/{name}", detail=gettext("Unknown field.")) for name in told if name not in FIELDS]
     for name, reader in _READERS.items():
         if name in told:
             try:
@@ -41,14 +46,15 @@ def read(schedule: Schedule, told: Mapping[str, Any]) -> Schedule:
                 faults.append(Fault(pointer=f"#/{name}", detail=str(error)))
     wrong = {fault["pointer"] for fault in faults}
     faults += [
-        Fault(pointer=f"#/{name}", detail="This is needed.")
+        Fault(pointer=f"#/{name}", detail=gettext("This is needed."))
         for name in _NEEDED
         if not getattr(schedule, name) and f"#/{name}" not in wrong
     ]
     faults += _plan(schedule, told) if not wrong & {"#/zone"} else []
     if faults:
         raise invalid(faults)
-    schedule.text = timing.words(firing.plan(schedule))[:255]
+    with override("en"):  # it is stored
+        schedule.text = timing.words(firing.plan(schedule))[:255]
     return schedule
 
 
@@ -56,9 +62,11 @@ def _plan(schedule: Schedule, told: Mapping[str, Any]) -> list[Fault]:
     """The plan as a whole: one way to say when, and one that can be kept."""
     said = [name for name in PLANS if told.get(name) not in (None, "")]
     if len(said) > 1:
-        return [Fault(pointer=f"#/{said[1]}", detail=f"Either {said[0]} or {said[1]}, not both.")]
+        detail = gettext("Either %(one)s or %(other)s, not both.") % {"one": said[0], "other": said[1]}
+        return [Fault(pointer=f"#/{said[1]}", detail=detail)]
     if not said and schedule.plan == Plan.OTHER:
-        return [Fault(pointer="#/cron", detail="Say when: by cron, every so many seconds, or once, at a moment.")]
+        detail = gettext("Say when: by cron, every so many seconds, or once, at a moment.")
+        return [Fault(pointer="#/cron", detail=detail)]
     try:
         if said:
             _set_plan(schedule, said[0], told[said[0]])
@@ -75,11 +83,11 @@ def _set_plan(schedule: Schedule, name: str, value: Any) -> None:
     schedule.cron, schedule.every_us, schedule.at = "", None, None
     if name == "cron":
         if not isinstance(value, str):
-            raise ValueError("A text is needed: five fields, or six with the seconds first.")
+            raise ValueError(gettext("A text is needed: five fields, or six with the seconds first."))
         schedule.plan, schedule.cron = Plan.CRON, " ".join(value.split())
     elif name == "every":
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError("A number of seconds is needed.")
+            raise ValueError(gettext("A number of seconds is needed."))
         every = round(min(abs(value), 1e12) * 1_000_000) if value > 0 else 0
         # It counts from when it is said, so that not all that are alike are due at once.
         begun = before.at if before.kind == Plan.INTERVAL and before.every == every else timezone.now()
@@ -94,22 +102,26 @@ def moment(value: Any, zone: str) -> datetime:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            raise ValueError("A time is needed, as in 2026-11-27T14:00 or 2026-11-27T14:00:00Z.") from None
+            raise _no_time() from None
     if not isinstance(value, datetime):
-        raise ValueError("A time is needed, as in 2026-11-27T14:00 or 2026-11-27T14:00:00Z.")
+        raise _no_time()
     try:
         return value.astimezone(UTC) if value.tzinfo else zones.exact(value, zones.zone(zone))
     except OverflowError:
-        raise ValueError("There is no such time.") from None
+        raise ValueError(gettext("There is no such time.")) from None
+
+
+def _no_time() -> ValueError:
+    return ValueError(gettext("A time is needed, as in 2026-11-27T14:00 or 2026-11-27T14:00:00Z."))
 
 
 def _text(schedule: Schedule, name: str, value: Any) -> None:
     if not isinstance(value, str):
-        raise _Wrong("A text is needed.")
+        raise _Wrong(gettext("A text is needed."))
     if len(value) > _TEXTS[name]:
-        raise _Wrong(f"At most {_TEXTS[name]} characters.")
+        raise _Wrong(gettext("At most %(most)s characters.") % {"most": _TEXTS[name]})
     if value != value.strip() or any(letter < " " or "\ud800" <= letter <= "\udfff" for letter in value):
-        raise _Wrong("Without spaces around it, and without control characters.")
+        raise _Wrong(gettext("Without spaces around it, and without control characters."))
     setattr(schedule, name, value)
 
 
@@ -120,17 +132,17 @@ def _zone(schedule: Schedule, name: str, value: Any) -> None:
         raise _Wrong(str(error)) from None
 
 
-def _json(kind: type, what: str) -> Callable[[Schedule, str, Any], None]:
+def _json(kind: type, needed: StrOrPromise) -> Callable[[Schedule, str, Any], None]:
     def reader(schedule: Schedule, name: str, value: Any) -> None:
         if not isinstance(value, kind):
-            raise _Wrong(f"{what} is needed.")
+            raise _Wrong(str(needed))
         try:
             text = json.dumps(value, ensure_ascii=False, allow_nan=False)
             text.encode()
         except (TypeError, ValueError):
-            raise _Wrong("Only what JSON has a form for.") from None
+            raise _Wrong(gettext("Only what JSON has a form for.")) from None
         if len(text) > LARGEST:
-            raise _Wrong(f"At most {LARGEST:,} characters as JSON.")
+            raise _Wrong(gettext("At most %(most)s characters as JSON.") % {"most": number(LARGEST)})
         setattr(schedule, name, text)
 
     return reader
@@ -139,7 +151,7 @@ def _json(kind: type, what: str) -> Callable[[Schedule, str, Any], None]:
 def _choice(choices: type[CatchUp] | type[Overlap]) -> Callable[[Schedule, str, Any], None]:
     def reader(schedule: Schedule, name: str, value: Any) -> None:
         if value not in choices.values:
-            raise _Wrong(f"One of {', '.join(choices.values)}.")
+            raise _Wrong(gettext("One of %(values)s.") % {"values": ", ".join(choices.values)})
         setattr(schedule, name, value)
 
     return reader
@@ -147,9 +159,9 @@ def _choice(choices: type[CatchUp] | type[Overlap]) -> Callable[[Schedule, str, 
 
 def _enabled(schedule: Schedule, name: str, value: Any) -> None:
     if not isinstance(value, bool):
-        raise _Wrong("true or false.")
+        raise _Wrong(gettext("true or false."))
     if not schedule._state.adding and value != schedule.enabled:
-        raise _Wrong("To enable and to disable are verbs of their own, with a reason.")
+        raise _Wrong(gettext("To enable and to disable are verbs of their own, with a reason."))
     schedule.enabled = value
 
 
@@ -157,7 +169,7 @@ def _grace(schedule: Schedule, name: str, value: Any) -> None:
     if value is None:
         schedule.grace_us = None
     elif isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= LONGEST_GRACE:
-        raise _Wrong(f"A number of seconds, from 1 to {LONGEST_GRACE:,}.")
+        raise _Wrong(gettext("A number of seconds, from 1 to %(most)s.") % {"most": number(LONGEST_GRACE)})
     else:
         schedule.grace_us = round(value * 1_000_000)
 
@@ -165,8 +177,8 @@ def _grace(schedule: Schedule, name: str, value: Any) -> None:
 _READERS: Final[Mapping[str, Callable[[Schedule, str, Any], None]]] = {
     **dict.fromkeys(_TEXTS, _text),
     "zone": _zone,
-    "args": _json(list, "A list"),
-    "kwargs": _json(dict, "An object"),
+    "args": _json(list, gettext_lazy("A list is needed.")),
+    "kwargs": _json(dict, gettext_lazy("An object is needed.")),
     "catch_up": _choice(CatchUp),
     "overlap": _choice(Overlap),
     "grace": _grace,

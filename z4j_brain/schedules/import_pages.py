@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -45,7 +46,7 @@ def imported(request: HttpRequest, project: str, environment: str) -> HttpRespon
     try:
         if "look" not in request.POST:
             taken = importing.take_in(place, text, usual, actor=actor, reason=why.of(request.POST))
-            done = f"{nouns.schedules(len(taken.schedules))} imported."
+            done = gettext("%(schedules)s imported.") % {"schedules": nouns.schedules(len(taken.schedules))}
             messages.success(request, done, extra_tags="good")
             return redirect("schedules", project=project, environment=environment)
     except Problem as problem:
@@ -67,7 +68,7 @@ def _form(
 ) -> HttpResponse:
     now = timezone.now()
     context: dict[str, Any] = {
-        "title": "Import a crontab",
+        "title": gettext("Import a crontab"),
         "crumbs": CRUMBS,
         "environment": place,
         "fields": fields,
@@ -82,7 +83,7 @@ def _form(
     }
     for one in found.schedules if found else ():
         upcoming = [spoken.clock(one, time) for time in spoken.upcoming(one, now, 1)]
-        context["rows"].append((one, spoken.words(one), upcoming[0] if upcoming else "never"))
+        context["rows"].append((one, spoken.words(one), upcoming[0] if upcoming else gettext("never")))
     return render(request, "schedules/import.html", context, status=400 if errors else 200)
 
 

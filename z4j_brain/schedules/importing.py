@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from z4j_brain.lib import timing
 from z4j_brain.lib.listing import invalid
 from z4j_brain.lib.problem import Fault, Problem
+from z4j_brain.lib.words import number
 from z4j_brain.operations import launch
 from z4j_brain.rbac import access
 from z4j_brain.rbac.action import Record, Refused, action
@@ -36,7 +38,14 @@ def look(environment: Environment, text: str, usual: Mapping[str, Any]) -> Taken
     """What would come of it. Nothing changes."""
     lines, notices = crontab.read(text, usual)
     if len(lines) > crontab.MOST:
-        raise invalid([Fault(pointer="#/text", detail=f"At most {crontab.MOST:,} schedules at a time.")])
+        raise invalid(
+            [
+                Fault(
+                    pointer="#/text",
+                    detail=gettext("At most %(most)s schedules at a time.") % {"most": number(crontab.MOST)},
+                )
+            ]
+        )
     keys = [str(line.told.get("key", "")) for line in lines]
     here = Schedule.objects.filter(environment=environment, source=OWN, key__in=keys)
     taken, found, faults = set(here.values_list("key", flat=True)), [], []
@@ -54,7 +63,8 @@ def look(environment: Environment, text: str, usual: Mapping[str, Any]) -> Taken
             ]
             continue
         if made.key in taken:
-            faults.append(Fault(pointer=pointer, detail=f"There is a schedule {made.key} already."))
+            there = gettext("There is a schedule %(name)s already.") % {"name": made.key}
+            faults.append(Fault(pointer=pointer, detail=there))
         taken.add(made.key)
         found.append(made)
     return TakenIn(found, faults, notices)
@@ -74,11 +84,12 @@ def take_in(
     launch.demand_reason(environment, reason)
     found, now = look(environment, text, usual), timezone.now()
     if not found.schedules and not found.faults:
-        raise invalid([Fault(pointer="#/text", detail="There is no schedule in it.")])
+        raise invalid([Fault(pointer="#/text", detail=gettext("There is no schedule in it."))])
     if found.faults:
         raise invalid(found.faults)
     if Schedule.objects.filter(environment=environment, source=OWN).count() + len(found.schedules) > own.MOST:
-        raise Problem(409, "too_many", "Too many schedules", f"At most {own.MOST:,} of z4j's own in one environment.")
+        most = gettext("At most %(most)s of z4j's own in one environment.") % {"most": number(own.MOST)}
+        raise Problem(409, "too_many", gettext("Too many schedules"), most)
     for one in found.schedules:
         for permission in (Permission.EDIT_SCHEDULES, Permission.RUN):
             decision = access.decide(actor, permission, one)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import Http404
+from django.utils.translation import gettext
 
 from z4j_brain.lib.problem import Fault, Problem
 from z4j_brain.rbac import access
@@ -42,8 +43,9 @@ def detail(actor: Actor, environment: Environment, pk: int) -> Schedule:
 
 
 def stale(row: Schedule) -> Problem:
-    detail = f"It was changed meanwhile: it is version {row.version} now. Read it once more, then change that."
-    return Problem(412, "changed", "Changed meanwhile", detail, [Fault(pointer="If-Match", detail=detail)])
+    detail = gettext("It was changed meanwhile: it is version %(version)s now. Read it once more, then change that.")
+    detail %= {"version": row.version}
+    return Problem(412, "changed", gettext("Changed meanwhile"), detail, [Fault(pointer="If-Match", detail=detail)])
 
 
 def runs(row: Schedule) -> QuerySet[Run]:
@@ -67,7 +69,7 @@ def capabilities(actor: Actor, environment: Environment, rows: Sequence[Schedule
             note = "" if row.source == OWN else answering.offer(row.source, verb.asks).note
             why = "" if verb is EDIT and row.source == OWN else one.why if one.left_out else ""
             if not held.covers(verb.permission, Facets(row.queue, row.task)) or verb.permission not in held:
-                why = f"You may not {verb.permission.label}."
+                why = gettext("You may not %(do)s.") % {"do": verb.permission.label}
             found[row.pk][verb.word] = Capability(not why, why, note)
     return found
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
 from z4j_brain.lib import timing, zones
 from z4j_brain.lib.jsonfield import JsonField
@@ -35,18 +36,19 @@ class Moment(forms.CharField):
                 return moment.isoformat()
             return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC).isoformat()
         except (ValueError, OverflowError):
-            raise forms.ValidationError("A time such as 2026-11-22T14:00:00Z.") from None
+            raise forms.ValidationError(gettext("A time such as 2026-11-22T14:00:00Z.")) from None
 
 
 class Disabling(Options):
     until = Moment(
-        label="Until", help_text="Then it is enabled again; in UTC unless it names an offset. Empty: for good."
+        label=pgettext_lazy("end of a range", "Until"),
+        help_text=gettext_lazy("Then it is enabled again; in UTC unless it names an offset. Empty: for good."),
     )
 
     def clean_until(self) -> str:
         until = str(self.cleaned_data["until"])
         if until and datetime.fromisoformat(until) <= timezone.now():
-            raise forms.ValidationError("That is over already.")
+            raise forms.ValidationError(gettext("That is over already."))
         return until
 
 
@@ -56,16 +58,38 @@ class Editing(Options):
     secret: ClassVar[frozenset[str]] = frozenset({"args", "kwargs"})
 
     cron = forms.CharField(
-        label="Cron", required=False, max_length=200, help_text="Five fields, or six with the seconds first."
+        label=gettext_lazy("Cron"),
+        required=False,
+        max_length=200,
+        help_text=gettext_lazy("Five fields, or six with the seconds first."),
     )
-    every = forms.FloatField(label="Every", required=False, min_value=1, help_text="Seconds, in place of a cron.")
-    at = Moment(label="At", local=True, help_text="Once, at this time of the zone, in place of a cron.")
-    zone = forms.CharField(label="Zone", required=False, max_length=64, help_text="As in Europe/Berlin.")
-    args = JsonField(list, label="Arguments", help_text='By position, as JSON: [42, "eur"]')
-    kwargs = JsonField(dict, label="Keyword arguments", help_text='By name, as JSON: {"currency": "eur"}')
-    queue = forms.CharField(label="Queue", required=False, max_length=255, help_text="Empty: as it is.")
+    every = forms.FloatField(
+        label=pgettext_lazy("interval", "Every"),
+        required=False,
+        min_value=1,
+        help_text=gettext_lazy("Seconds, in place of a cron."),
+    )
+    at = Moment(
+        label=pgettext_lazy("moment", "At"),
+        local=True,
+        help_text=gettext_lazy("Once, at this time of the zone, in place of a cron."),
+    )
+    zone = forms.CharField(
+        label=gettext_lazy("Zone"), required=False, max_length=64, help_text=gettext_lazy("As in Europe/Berlin.")
+    )
+    args = JsonField(list, label=gettext_lazy("Arguments"), help_text=gettext_lazy('By position, as JSON: [42, "eur"]'))
+    kwargs = JsonField(
+        dict, label=gettext_lazy("Keyword arguments"), help_text=gettext_lazy('By name, as JSON: {"currency": "eur"}')
+    )
+    queue = forms.CharField(
+        label=gettext_lazy("Queue"), required=False, max_length=255, help_text=gettext_lazy("Empty: as it is.")
+    )
     version = forms.IntegerField(
-        label="Version", required=False, min_value=0, widget=forms.HiddenInput, help_text="Refused when it is another."
+        label=gettext_lazy("Version"),
+        required=False,
+        min_value=0,
+        widget=forms.HiddenInput,
+        help_text=gettext_lazy("Refused when it is another."),
     )
 
     @property
@@ -82,7 +106,7 @@ class Editing(Options):
     def _check(self, found: Mapping[str, Any]) -> None:
         said = [name for name in PLANS if found.get(name) not in (None, "")]
         if len(said) > 1:
-            self.add_error(said[1], f"Either {said[0]} or {said[1]}.")
+            self.add_error(said[1], gettext("Either %(one)s or %(other)s.") % {"one": said[0], "other": said[1]})
             return
         try:
             plan = planned(found)
@@ -91,21 +115,24 @@ class Editing(Options):
             self.add_error(error.field, str(error))
             return
         if plan and timing.next_after(plan, timezone.now()) is None:
-            self.add_error(said[0], "That is over already." if plan.kind == Kind.ONCE else "It would never be due.")
+            over = gettext("That is over already.") if plan.kind == Kind.ONCE else gettext("It would never be due.")
+            self.add_error(said[0], over)
         elif not self.agreed.keys() & _CHANGES:
-            raise forms.ValidationError("Say what is to be another: a plan, a zone, a queue or arguments.")
+            raise forms.ValidationError(gettext("Say what is to be another: a plan, a zone, a queue or arguments."))
 
 
 _CHANGES = frozenset({*PLANS, "zone", "args", "kwargs", "queue"})
 
 
 class Creating(Editing):
-    task = forms.CharField(label="Task", max_length=512, help_text="Its name, as its workers know it.")
+    task = forms.CharField(
+        label=gettext_lazy("Task"), max_length=512, help_text=gettext_lazy("Its name, as its workers know it.")
+    )
     field_order = ("task", *PLANS, "zone", "args", "kwargs", "queue")
 
     def _check(self, found: Mapping[str, Any]) -> None:
         if all(found.get(name) in (None, "") for name in PLANS):
-            self.add_error("cron", "Say when: a cron, or every so many seconds, or once at a time.")
+            self.add_error("cron", gettext("Say when: a cron, or every so many seconds, or once at a time."))
             return
         super()._check(found)
 

@@ -12,10 +12,12 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.http import Http404
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from z4j_brain.lib import timing
 from z4j_brain.lib.listing import invalid
 from z4j_brain.lib.problem import Fault, Problem
+from z4j_brain.lib.words import number
 from z4j_brain.operations import launch
 from z4j_brain.rbac import access
 from z4j_brain.rbac.action import Record, Refused, action
@@ -40,14 +42,15 @@ def create(
     schedule = given.read(Schedule(environment=environment, source=OWN, definition=Definition.STORE), told)
     _demand(actor, schedule)
     if Schedule.objects.filter(environment=environment, source=OWN).count() >= MOST:
-        raise Problem(409, "too_many", "Too many schedules", f"There are {MOST:,} here already, which is the most.")
+        detail = gettext("There are %(most)s here already, which is the most.") % {"most": number(MOST)}
+        raise Problem(409, "too_many", gettext("Too many schedules"), detail)
     schedule.created_by = actor.name[:255]
     schedule.next_at = _next(schedule, timezone.now())
     try:
         with transaction.atomic():
             schedule.save(force_insert=True)
     except IntegrityError:
-        raise invalid([Fault(pointer="#/key", detail=f"There is a schedule {schedule.key} already.")]) from None
+        raise _there_already(schedule) from None
     _tell(schedule, None, told, record)
     return schedule
 
@@ -70,10 +73,11 @@ def edit(
     rows = Schedule.objects.select_for_update(of=("self",)).select_related("environment__project")
     here = rows.filter(pk=schedule.pk, source=OWN).first()
     if here is None:
-        raise Http404("There is no such schedule here.")
+        raise Http404(gettext("There is no such schedule here."))
     if version is not None and version != here.version:
-        detail = f"Somebody has changed it since you looked: you saw version {version}, it is at {here.version}."
-        raise Problem(412, "version_mismatch", "Changed meanwhile", detail)
+        detail = gettext("Somebody has changed it since you looked: you saw version %(seen)s, it is at %(now)s.")
+        detail %= {"seen": version, "now": here.version}
+        raise Problem(412, "version_mismatch", gettext("Changed meanwhile"), detail)
     before = Schedule.objects.get(pk=here.pk)
     given.read(here, told)
     _demand(actor, here)
@@ -85,9 +89,14 @@ def edit(
         with transaction.atomic():
             here.save()
     except IntegrityError:
-        raise invalid([Fault(pointer="#/key", detail=f"There is a schedule {here.key} already.")]) from None
+        raise _there_already(here) from None
     _tell(here, before, told, record)
     return here
+
+
+def _there_already(schedule: Schedule) -> Problem:
+    detail = gettext("There is a schedule %(name)s already.") % {"name": schedule.key}
+    return invalid([Fault(pointer="#/key", detail=detail)])
 
 
 def _demand(actor: Actor, schedule: Schedule) -> None:
@@ -104,7 +113,7 @@ def _next(schedule: Schedule, now: datetime) -> datetime | None:
         return None
     found = timing.next_after(firing.plan(schedule), now)
     if found is None:
-        raise invalid([Fault(pointer="#/at", detail="That time has passed.")])
+        raise invalid([Fault(pointer="#/at", detail=gettext("That time has passed."))])
     return found
 
 

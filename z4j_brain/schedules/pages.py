@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -25,7 +26,7 @@ from z4j_brain.schedules.view import Row, View
 SHOWN, RUNS = 40, 15
 #: How far ahead the list warns of changed clocks, and of how many schedules.
 SOON, WARNED = timedelta(days=14), 3
-CRUMBS = [{"page": "schedules", "title": "Schedules"}]
+CRUMBS = [{"page": "schedules", "title": gettext_lazy("Schedules")}]
 
 
 @require_GET
@@ -38,7 +39,7 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
     now, held = timezone.now(), access.permissions(actor, place)
     marks, found = ticks.of(page.results), menus.of(actor, place, page.results)
     context = {
-        "title": "Schedules",
+        "title": gettext("Schedules"),
         "environment": place,
         "view": asked,
         "page": page,
@@ -63,7 +64,7 @@ def ahead(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
     found = timeline.of(view.schedules(actor, place), timezone.now())
-    context = {"title": "Next 24 hours", "crumbs": CRUMBS, "environment": place, "timeline": found}
+    context = {"title": gettext("Next 24 hours"), "crumbs": CRUMBS, "environment": place, "timeline": found}
     return render(request, "schedules/timeline.html", context)
 
 
@@ -127,9 +128,12 @@ def show(request: HttpRequest, project: str, environment: str, id: int) -> HttpR
     rbac.require(actor, Permission.VIEW_PAYLOAD, schedule)
     if not wrong and not showing.values(actor, request.session, schedule).askable:
         return back
-    context = {"title": "Show arguments", "crumbs": CRUMBS, "environment": place, "schedule": schedule, "wrong": wrong}
+    context = {"title": gettext("Show arguments"), "crumbs": CRUMBS, "environment": place, "schedule": schedule}
     return render(
-        request, "schedules/show.html", context | {"own": schedule.source == OWN}, status=400 if wrong else 200
+        request,
+        "schedules/show.html",
+        context | {"own": schedule.source == OWN, "wrong": wrong},
+        status=400 if wrong else 200,
     )
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.sessions.backends.base import SessionBase
+from django.utils.translation import ngettext
 
+from z4j_brain.lib.words import number
 from z4j_brain.operations import launch
 from z4j_brain.rbac import onshow
 from z4j_brain.rbac import queries as rbac
@@ -68,7 +70,8 @@ def told(schedule: Schedule, found: Values) -> dict[str, str]:
 
 def _size(text: str) -> str:
     count = len(text.strip())
-    return f"{count:,} character{'s' * (count != 1)}" if has(text) else ""
+    told = ngettext("%(n)s character", "%(n)s characters", count) % {"n": number(count)}
+    return told if has(text) else ""
 
 
 @action(Permission.VIEW_PAYLOAD, "schedule.show")

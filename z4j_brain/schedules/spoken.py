@@ -10,8 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import islice
 
+from django.utils.translation import gettext
+
 from z4j_brain.lib import timing
 from z4j_brain.lib.timing import Change, Kind, Plan
+from z4j_brain.lib.words import day
 from z4j_brain.schedules import due
 from z4j_brain.schedules.models import Schedule
 from z4j_brain.schedules.states import OWN
@@ -31,7 +34,8 @@ class Notice:
     def then(self) -> str:
         if self.schedule.source == OWN:
             return self.change.then
-        return f"What {self.schedule.source} does then is its own rule: look at its first run after that."
+        told = gettext("What %(source)s does then is its own rule: look at its first run after that.")
+        return told % {"source": self.schedule.source}
 
 
 def words(schedule: Schedule) -> str:
@@ -51,7 +55,7 @@ def where(schedule: Schedule) -> tzinfo:
 def clock(schedule: Schedule, moment: datetime) -> str:
     """`Sat 28 Nov 02:30` in its own zone, with seconds where there are some."""
     here = moment.astimezone(where(schedule))
-    return f"{here:%a} {here.day} {here:%b %H:%M}{f':{here:%S}' if here.second else ''}"
+    return day(here, "D j M H:i:s" if here.second else "D j M H:i")
 
 
 def upcoming(schedule: Schedule, now: datetime, most: int = AHEAD, until: datetime | None = None) -> list[datetime]:

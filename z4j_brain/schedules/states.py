@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 #: The source of the schedules that z4j keeps itself; all others are names of schedulers.
 OWN = "z4j"
@@ -11,40 +12,40 @@ OWN = "z4j"
 class Plan(models.TextChoices):
     """How a schedule says when: see `z4j_core.timetable.Plan`."""
 
-    CRON = "cron", "Cron"
-    INTERVAL = "interval", "Interval"
-    ONCE = "once", "Once"
-    OTHER = "other", "As its scheduler works it out"
+    CRON = "cron", gettext_lazy("Cron")
+    INTERVAL = "interval", gettext_lazy("Interval")
+    ONCE = "once", pgettext_lazy("plan", "Once")
+    OTHER = "other", gettext_lazy("As its scheduler works it out")
 
 
 class Definition(models.TextChoices):
     """Where a schedule is written down: see `z4j_core.timetable.Definition`."""
 
-    CODE = "code", "In code"
-    STORE = "store", "In a store"
+    CODE = "code", gettext_lazy("In code")
+    STORE = "store", gettext_lazy("In a store")
 
 
 class CatchUp(models.TextChoices):
     """What becomes of due times that passed while one of z4j's own schedules could not be sent."""
 
-    SKIP = "skip", "Skip them"
-    ONCE = "once", "Run once for all of them"
-    ALL = "all", "Run every one of them"
+    SKIP = "skip", gettext_lazy("Skip them")
+    ONCE = "once", gettext_lazy("Run once for all of them")
+    ALL = "all", gettext_lazy("Run every one of them")
 
 
 class Overlap(models.TextChoices):
     """What one of z4j's own schedules does when it is due and its last run has not finished."""
 
-    ALLOW = "allow", "Run it beside the other"
-    SKIP = "skip", "Skip it"
+    ALLOW = "allow", gettext_lazy("Run it beside the other")
+    SKIP = "skip", gettext_lazy("Skip it")
 
 
 class ScheduleState(models.TextChoices):
     """What a schedule is. `gone`: its scheduler has it no more."""
 
-    ACTIVE = "active", "Enabled"
-    DISABLED = "disabled", "Disabled"
-    GONE = "gone", "Gone"
+    ACTIVE = "active", gettext_lazy("Enabled")
+    DISABLED = "disabled", gettext_lazy("Disabled")
+    GONE = "gone", pgettext_lazy("schedule", "Gone")
 
     @property
     def icon(self) -> str:
@@ -71,13 +72,13 @@ class RunState(models.TextChoices):
     nobody told that it was sent, and nobody knows whether its scheduler was alive. `reported`: it could not be sent.
     """
 
-    PENDING = "pending", "Fired"
-    OK = "ok", "Succeeded"
-    FAILED = "failed", "Failed"
-    MISSED = "missed", "Missed"
-    UNKNOWN = "unknown", "Unknown"
-    SKIPPED = "skipped", "Skipped"
-    REPORTED = "reported", "Not sent"
+    PENDING = "pending", pgettext_lazy("run", "Fired")
+    OK = "ok", gettext_lazy("Succeeded")
+    FAILED = "failed", gettext_lazy("Failed")
+    MISSED = "missed", gettext_lazy("Missed")
+    UNKNOWN = "unknown", gettext_lazy("Unknown")
+    SKIPPED = "skipped", gettext_lazy("Skipped")
+    REPORTED = "reported", gettext_lazy("Not sent")
 
     @property
     def icon(self) -> str:

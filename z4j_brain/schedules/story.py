@@ -10,6 +10,7 @@ from statistics import median
 from django.db.models import QuerySet
 from django.http import Http404
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from z4j_brain.lib.words import duration, percent
 from z4j_brain.operations import queries as operations
@@ -45,11 +46,12 @@ class Trend:
     @property
     def words(self) -> str:
         change = self.lately / self.usual - 1 if self.usual else 0.0
-        told = f"{duration(self.lately)} lately"
+        told = {"lately": duration(self.lately), "change": percent(abs(change)), "usual": duration(self.usual)}
         if abs(change) < NOTABLE:
-            return f"{told}, about as before."
-        than = f"{'longer' if change > 0 else 'shorter'} than the {duration(self.usual)} before"
-        return f"{told}, {percent(abs(change))} {than}."
+            return gettext("%(lately)s lately, about as before.") % told
+        if change > 0:
+            return gettext("%(lately)s lately, %(change)s longer than the %(usual)s before.") % told
+        return gettext("%(lately)s lately, %(change)s shorter than the %(usual)s before.") % told
 
     @property
     def is_slower(self) -> bool:
@@ -129,9 +131,10 @@ class Act:
 def acts(schedule: Schedule, menu: Sequence[Entry]) -> list[Act]:
     """Enable and disable are two buttons: what is so already says so."""
     offered = {entry.verb: entry for entry in menu}
-    is_so = {ENABLE: schedule.enabled, DISABLE: not schedule.enabled}
+    so = gettext("It is enabled already.") if schedule.enabled else gettext("It is disabled already.")
+    already = {ENABLE if schedule.enabled else DISABLE: so}
     return [
-        Act(offered[verb], f"It is {verb.done.lower()} already." if is_so.get(verb) else offered[verb].reason, key)
+        Act(offered[verb], already.get(verb) or offered[verb].reason, key)
         for verb, key in _BUTTONS.items()
         if verb in offered
     ]

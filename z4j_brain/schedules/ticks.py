@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 from django.db.models import OuterRef, Q, Subquery
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
 from z4j_brain.lib import nouns
-from z4j_brain.lib.words import duration
+from z4j_brain.lib.words import day, duration
 from z4j_brain.schedules.models import Run, Schedule
 from z4j_brain.schedules.states import RunState
 
@@ -23,13 +24,13 @@ SHOWN, WIDTH, STEP = 30, 4, 6
 LATE = timedelta(seconds=60)
 #: How a sentence over all marks puts it.
 _TOLD = {
-    RunState.OK: "succeeded",
-    RunState.FAILED: "failed",
-    RunState.MISSED: "missed",
-    RunState.UNKNOWN: "unknown",
-    RunState.SKIPPED: "skipped",
-    RunState.REPORTED: "not sent",
-    RunState.PENDING: "not finished",
+    RunState.OK: pgettext_lazy("run", "succeeded"),
+    RunState.FAILED: pgettext_lazy("run", "failed"),
+    RunState.MISSED: pgettext_lazy("run", "missed"),
+    RunState.UNKNOWN: pgettext_lazy("run", "unknown"),
+    RunState.SKIPPED: pgettext_lazy("run", "skipped"),
+    RunState.REPORTED: pgettext_lazy("run", "not sent"),
+    RunState.PENDING: gettext_lazy("not finished"),
 }
 
 
@@ -66,8 +67,9 @@ class Ticks:
         told = [f"{counts[state]} {word}" for state, word in _TOLD.items() if counts[state]]
         overlapped = sum(tick.run.overlapped for tick in self.ticks)
         late = sum(tick.is_late for tick in self.ticks)
-        told += [f"{overlapped} overlapped"] * bool(overlapped) + [f"{late} late"] * bool(late)
-        return ", ".join(told) or "none yet"
+        told += [gettext("%(n)s overlapped") % {"n": overlapped}] * bool(overlapped)
+        told += [gettext("%(n)s late") % {"n": late}] * bool(late)
+        return ", ".join(told) or gettext("none yet")
 
 
 def of(schedules: Iterable[Schedule]) -> dict[int, Ticks]:
@@ -105,11 +107,14 @@ def is_late(run: Run) -> bool:
 
 def words(run: Run) -> str:
     """`Fri 27 Nov 14:30 UTC: succeeded in 812 ms, 2 min 05 s late, overlapped the run before it`."""
-    told = [_TOLD[RunState(run.state)] + (f" in {duration(run.runtime_ms)}" if run.runtime_ms is not None else "")]
+    told = [str(_TOLD[RunState(run.state)])]
+    if run.runtime_ms is not None:
+        told = [gettext("%(state)s in %(time)s") % {"state": told[0], "time": duration(run.runtime_ms)}]
     if run.times > 1:
-        told.append(nouns.due_times(run.times) + " on end")
+        told.append(gettext("%(due_times)s on end") % {"due_times": nouns.due_times(run.times)})
     if is_late(run):
-        told.append(f"{duration(run.late_ms)} late")
-    told += ["overlapped the run before it"] * run.overlapped + ["asked for by somebody"] * run.asked
+        told.append(gettext("%(late)s late") % {"late": duration(run.late_ms)})
+    told += [gettext("overlapped the run before it")] * run.overlapped
+    told += [gettext("asked for by somebody")] * run.asked
     told += [run.why] if run.why else []
-    return f"{run.moment:%a %d %b %H:%M} UTC: {', '.join(told)}"
+    return f"{day(run.moment.astimezone(UTC), 'D d M H:i')} UTC: {', '.join(told)}"

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext, ngettext
 
-from z4j_brain.lib import nouns
+from z4j_brain.lib.words import number
 from z4j_brain.schedules import spoken
 from z4j_brain.schedules.models import Schedule
 from z4j_brain.schedules.states import Plan
@@ -98,10 +99,26 @@ class Timeline:
     def words(self) -> str:
         """The drawing in a sentence, for who does not see it."""
         if not self.lanes:
-            return "Nothing starts in the next 24 hours."
+            return gettext("Nothing starts in the next 24 hours.")
         total = sum(lane.count for lane in self.lanes)
-        about = "at least " if self.left_out or any(lane.more for lane in self.lanes) else ""
-        return f"{nouns.schedules(len(self.lanes))} start {about}{total:,} times in the next 24 hours."
+        told = {"n": number(len(self.lanes)), "total": number(total)}
+        if self.left_out or any(lane.more for lane in self.lanes):
+            return (
+                ngettext(
+                    "%(n)s schedule start at least %(total)s times in the next 24 hours.",
+                    "%(n)s schedules start at least %(total)s times in the next 24 hours.",
+                    len(self.lanes),
+                )
+                % told
+            )
+        return (
+            ngettext(
+                "%(n)s schedule start %(total)s times in the next 24 hours.",
+                "%(n)s schedules start %(total)s times in the next 24 hours.",
+                len(self.lanes),
+            )
+            % told
+        )
 
 
 def of(here: QuerySet[Schedule], now: datetime) -> Timeline:

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import CharField, Count, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from z4j_brain.lib.capped import CAP
 from z4j_brain.rbac import queries as rbac
@@ -30,11 +31,11 @@ WRONG = (RunState.FAILED, RunState.MISSED, RunState.REPORTED, RunState.UNKNOWN)
 class Standing(models.TextChoices):
     """What stands at a schedule. The value is a word of the address; `trouble` is a way to look, not a state."""
 
-    TROUBLE = "trouble", "In trouble"
-    ACTIVE = "active", "Enabled"
-    DISABLED = "disabled", "Disabled"
-    SILENT = "silent", "Scheduler silent"
-    GONE = "gone", "Gone"
+    TROUBLE = "trouble", gettext_lazy("In trouble")
+    ACTIVE = "active", gettext_lazy("Enabled")
+    DISABLED = "disabled", gettext_lazy("Disabled")
+    SILENT = "silent", gettext_lazy("Scheduler silent")
+    GONE = "gone", pgettext_lazy("schedule", "Gone")
 
     @property
     def icon(self) -> str:

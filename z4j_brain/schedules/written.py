@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
+
 from z4j_brain.lib.listing import invalid
 from z4j_brain.lib.problem import Fault, Problem
 from z4j_brain.schedules import spoken
@@ -31,10 +33,22 @@ FIELDS: Mapping[str, str] = {
     "grace": "",
 }
 #: The ways to say when.
-WAYS = ((Plan.CRON.value, "Cron"), (Plan.INTERVAL.value, "Every so often"), (Plan.ONCE.value, "Once"))
+WAYS = (
+    (Plan.CRON.value, gettext_lazy("Cron")),
+    (Plan.INTERVAL.value, gettext_lazy("Every so often")),
+    (Plan.ONCE.value, pgettext_lazy("plan", "Once")),
+)
 #: Units of an interval, seconds.
-UNITS = (("1", "seconds"), ("60", "minutes"), ("3600", "hours"), ("86400", "days"))
-_ARGUMENTS = {"args": (list, "A list as JSON, such as [42]."), "kwargs": (dict, 'An object as JSON, such as {"a": 1}.')}
+UNITS = (
+    ("1", gettext_lazy("seconds")),
+    ("60", gettext_lazy("minutes")),
+    ("3600", gettext_lazy("hours")),
+    ("86400", gettext_lazy("days")),
+)
+_ARGUMENTS = {
+    "args": (list, gettext_lazy("A list as JSON, such as [42].")),
+    "kwargs": (dict, gettext_lazy('An object as JSON, such as {"a": 1}.')),
+}
 _WAYS = {Plan.CRON: "cron", Plan.INTERVAL: "every", Plan.ONCE: "at"}
 
 
@@ -65,7 +79,7 @@ def told(fields: Mapping[str, str], *, anew: bool) -> dict[str, Any]:
     said |= plan(fields, faults)
     for name, (kind, what) in _ARGUMENTS.items():
         if fields[name].strip() or anew:
-            said[name] = _json(fields[name].strip(), kind, name, what, faults)
+            said[name] = _json(fields[name].strip(), kind, name, str(what), faults)
     said["grace"] = _number(fields["grace"], "grace", faults) if fields["grace"].strip() else None
     if faults:
         raise invalid(faults)
@@ -76,10 +90,10 @@ def plan(fields: Mapping[str, str], faults: list[Fault]) -> dict[str, Any]:
     """The one way to say when that is chosen."""
     way = _WAYS.get(Plan(fields["when"])) if fields["when"] in Plan.values else None
     if way is None:
-        faults.append(Fault(pointer="#/when", detail="Say when: by cron, every so often, or once."))
+        faults.append(Fault(pointer="#/when", detail=gettext("Say when: by cron, every so often, or once.")))
         return {}
     if not fields[way].strip():
-        faults.append(Fault(pointer=f"#/{way}", detail="This is needed."))
+        faults.append(Fault(pointer=f"#/{way}", detail=gettext("This is needed.")))
         return {}
     if way != "every":
         return {way: fields[way].strip()}
@@ -111,7 +125,7 @@ def _number(text: str, name: str, faults: list[Fault]) -> float | None:
     try:
         return float(text.strip().replace(",", "."))
     except ValueError:
-        faults.append(Fault(pointer=f"#/{name}", detail="A number is needed."))
+        faults.append(Fault(pointer=f"#/{name}", detail=gettext("A number is needed.")))
         return None
 
 
