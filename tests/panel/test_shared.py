@@ -15,7 +15,17 @@ from z4j_brain.rbac.models import Membership, User
 from z4j_brain.rbac.states import Role
 
 PLACE = "/harbor/production/"
-LISTS = ("", "statistics/", "operations/", "queues/", "workers/", "dead-letters/", "schedules/")
+LISTS = (
+    "",
+    "tasks/",
+    "tasks/?state=failed",
+    "statistics/",
+    "operations/",
+    "queues/",
+    "workers/",
+    "dead-letters/",
+    "schedules/",
+)
 COUNTS = re.compile(r'<span class="push" id="nav-(?:issues|approvals)".*', re.DOTALL)
 
 
@@ -137,3 +147,33 @@ def test_who_was_told_long_ago_is_answered_by_themselves(cast, browsers):
     rows.worker(cast.production, name="brand-new")
 
     assert "brand-new" in live(browsers["odile"], "workers/", 2.0)
+
+
+def test_the_pages_of_somebody_look_up_once_what_they_may_do(cast, browsers, django_assert_max_num_queries):
+    told = time.time() - 1
+    for view in ("workers/", "queues/"):
+        live(browsers["odile"], view, told)
+    live(browsers["oscar"], "workers/", told)
+
+    with django_assert_max_num_queries(4) as asked:
+        live(browsers["oscar"], "queues/", told)
+
+    assert not any("membership" in query["sql"] for query in asked.captured_queries)
+
+
+def test_what_waits_since_a_moment_ago_is_counted_by_who_was_told_of_it(cast, browsers):
+    live(browsers["adam"], "workers/")
+    rows.wish(cast.production)
+
+    told = live(browsers["adam"], "workers/", time.time() - shared.APART / 2)
+
+    assert 'waiting for you">1<' in told
+
+
+def test_whoever_chose_other_columns_or_keeps_the_list_under_a_name_shares_with_nobody_who_did_not(cast, browsers):
+    rows.task(cast.production)
+    told = time.time() - 1
+    usual = live(browsers["oscar"], "tasks/", told)
+    browsers["odile"].post(f"{PLACE}tasks/columns/", {"column": "engine"})
+
+    assert body(live(browsers["odile"], "tasks/", told)) != body(usual)

@@ -35,7 +35,11 @@ FRESH = 60.0
 
 _SHARED = "_z4j_shared"
 
+#: For how many seconds what somebody may do in a place is believed, for all their open pages.
+MOMENT = 1.0
+
 View = Callable[..., HttpResponse]
+Taste = Callable[[HttpRequest, Environment], Hashable]
 
 
 @dataclass(slots=True)
@@ -47,7 +51,20 @@ class _Answer:
     lock: Lock = field(default_factory=Lock)
 
 
+@dataclass(slots=True)
+class _Reader:
+    """What all open pages of one person about one place have in common, and is looked up once for them."""
+
+    at: float
+    place: Environment
+    #: All that what they are shown depends on; None for who is answered by themselves.
+    who: Hashable
+    #: What of the navigation is theirs alone, rendered.
+    counts: bytes = b""
+
+
 _answers: OrderedDict[Hashable, _Answer] = OrderedDict()
+_readers: OrderedDict[Hashable, _Reader] = OrderedDict()
 _shelf = Lock()
 
 
@@ -55,6 +72,7 @@ def forget() -> None:
     """All that is kept."""
     with _shelf:
         _answers.clear()
+        _readers.clear()
 
 
 def is_shared(request: HttpRequest) -> bool:
@@ -62,10 +80,10 @@ def is_shared(request: HttpRequest) -> bool:
     return bool(request.__dict__.get(_SHARED, False))
 
 
-def shared(view: View) -> View:
-    """For a view of one list in an environment, whose live parts depend on what its reader may do there, and on nothing
-    else of them. Who sees only some of the queues or names is answered by themselves: for them, parts of lists are
-    about what they have asked for.
+def shared(view: View, taste: Taste = lambda request, place: None) -> View:
+    """For a view of one list in an environment, whose live parts depend on what its reader may do there, on what they
+    have chosen (`taste`), and on nothing else of them. Who sees only some of the queues or names is answered by
+    themselves: for them, parts of lists are about what they have asked for.
     """
 
     @wraps(view)
@@ -73,15 +91,35 @@ def shared(view: View) -> View:
         since = _since(request)
         if since is None or not request.user.is_authenticated:
             return view(request, project=project, environment=environment)
-        actor = Actor.of(request)
-        place = queries.environment(actor, project, environment)
-        held = access.permissions(actor, place)
-        if not held.sees_everything:
+        reader = _reader(request, project, environment, since)
+        if reader.who is None:
             return view(request, project=project, environment=environment)
-        key = (place.pk, request.get_full_path(), _who(request, actor, place, held), get_language())
-        return _once(key, since, request, place, lambda: view(request, project=project, environment=environment))
+        presents = onshow.is_presenting(request.session)
+        key = (request.get_full_path(), reader.who, presents, get_language(), taste(request, reader.place))
+        return _once(key, since, request, reader, lambda: view(request, project=project, environment=environment))
 
     return answer
+
+
+def _reader(request: HttpRequest, project: str, environment: str, since: float) -> _Reader:
+    """Who asks, as they were since what they were told of, a moment ago at most: all their pages ask at once. Whether
+    their session and account still stand was looked up for this very request.
+    """
+    session = (request.session.session_key, project, environment)
+    with _shelf:
+        known = _readers.get(session)
+    if known is not None and known.at >= since + APART and time.time() - known.at < MOMENT:
+        return known
+    at, actor = time.time(), Actor.of(request)
+    place = queries.environment(actor, project, environment)
+    held = access.permissions(actor, place)
+    reader = _Reader(at, place, _who(request, actor, place, held) if held.sees_everything else None)
+    with _shelf:
+        _readers[session] = reader
+        _readers.move_to_end(session)
+        while len(_readers) > MOST:
+            _readers.popitem(last=False)
+    return reader
 
 
 def _who(request: HttpRequest, actor: Actor, place: Environment, held: access.Held) -> Hashable:
@@ -91,7 +129,7 @@ def _who(request: HttpRequest, actor: Actor, place: Environment, held: access.He
     wishes = tuple(wish.pk for wish in inbox.waiting(actor, place))
     watches = not health.may_dispatch() and audit.watches(actor)
     administers = request.user.is_staff or request.user.is_superuser
-    return tuple(sorted(held.reaches.items())), wishes, watches, administers, onshow.is_presenting(request.session)
+    return place.pk, tuple(sorted(held.reaches.items())), wishes, watches, administers
 
 
 def _since(request: HttpRequest) -> float | None:
@@ -104,7 +142,7 @@ def _since(request: HttpRequest) -> float | None:
 
 
 def _once(
-    key: Hashable, since: float, request: HttpRequest, place: Environment, render: Callable[[], HttpResponse]
+    key: Hashable, since: float, request: HttpRequest, reader: _Reader, render: Callable[[], HttpResponse]
 ) -> HttpResponse:
     kept = _kept(key)
     with kept.lock:
@@ -115,8 +153,10 @@ def _once(
             if response.status_code != 200 or request.META.get("CSRF_COOKIE_NEEDS_UPDATE"):
                 return response
             kept.began, kept.content = began, response.content
-    own = render_to_string("components/counts.html", {"environment": place}, request)
-    return HttpResponse([kept.content, own])
+    if not reader.counts:
+        counts = render_to_string("components/counts.html", {"environment": reader.place}, request)
+        reader.counts = counts.encode()
+    return HttpResponse([kept.content, reader.counts])
 
 
 def _kept(key: Hashable) -> _Answer:
