@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from tests import rows
 from tests.cast import PASSWORD
-from z4j_brain.audit import proving, queries
+from z4j_brain.audit import named, proving, queries
 from z4j_brain.audit.models import Stream
 from z4j_brain.ledger import entries, proofs, sealing
 from z4j_brain.ledger.models import Entry
@@ -26,6 +26,10 @@ from z4j_brain.tasks import actions as tasks
 
 HERE = "/harbor/production/audit/"
 SIEM = {"what": "stream", "name": "siem", "kind": "webhook", "address": "https://siem.example/hook"}
+
+
+def test_every_action_has_a_name_that_can_be_said_in_another_language():
+    assert REGISTRY.keys() <= named.ACTIONS.keys()
 
 
 def wrote(actor, place, action="task.retry", *, reason="", outcome=Outcome.ALLOWED, **more):

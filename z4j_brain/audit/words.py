@@ -7,56 +7,11 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import pgettext_lazy
 
+from z4j_brain.audit import named
 from z4j_brain.ledger.states import Outcome, Phase
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
-
-#: What the two parts of a name do not say by themselves.
-_SAID = {
-    "agent_key.mint": "Make an agent key",
-    "agent_key.revoke": "Revoke an agent key",
-    "environment.configure": "Change settings",
-    "environment.create": "Make an environment",
-    "instance.offer_setup": "Offer to set up",
-    "instance.set_up": "Set the instance up",
-    "member.set_role": "Set a role",
-    "project.create": "Make a project",
-    "token.mint": "Make a token",
-    "token.revoke": "Revoke a token",
-    "user.create": "Make a person",
-    "task.export": "Export tasks",
-    "task.show": "Show values",
-    "task.retry_with": "Retry with changes",
-    "engine.hello": "Send a hello",
-    "redaction.set_policy": "Change what agents tell",
-    "redaction.set_rule": "Set a redaction rule",
-    "redaction.remove_rule": "Remove a redaction rule",
-    "anchor.add": "Add an anchor",
-    "anchor.remove": "Remove an anchor",
-    "siem.add": "Add a stream",
-    "siem.pause": "Pause a stream",
-    "siem.resume": "Resume a stream",
-    "siem.remove": "Remove a stream",
-    "audit.export": "Export the log",
-    "audit.erase": "Erase personal data",
-    "audit.prune": "Prune the log",
-    "audit.hold": "Hold the log",
-    "audit.lift_hold": "Lift the hold",
-    "alert_channel.add": "Add a channel of alerts",
-    "alert_channel.edit": "Change a channel of alerts",
-    "alert_channel.remove": "Remove a channel of alerts",
-    "alert_channel.test": "Test a channel of alerts",
-    "alert_delivery.resend": "Send an alert again",
-    "session.begin": "Sign in",
-    "session.end": "Sign out",
-}
-_TARGETS = {
-    "agent_key": "agent key",
-    "redaction_rule": "redaction rule",
-    "user": "person",
-    "siem": "stream",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +34,15 @@ _OUTCOMES = {
 
 
 def action(name: str) -> str:
-    """What an action is, from its name: `task.retry` is "Retry task"."""
-    if name in _SAID:
-        return _SAID[name]
+    """What an action is; from its name where this release knows none: `task.retry` is "Retry task"."""
+    if name in named.ACTIONS:
+        return str(named.ACTIONS[name])
     noun, _, verb = name.partition(".")
     return f"{verb} {target(noun)}".strip().replace("_", " ").capitalize()
 
 
 def target(kind: str) -> str:
-    return _TARGETS.get(kind, kind.replace("_", " "))
+    return str(named.TARGETS.get(kind, kind.replace("_", " ")))
 
 
 def phase(value: str) -> str:
