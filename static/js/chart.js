@@ -1,6 +1,7 @@
 // Reads a chart out under the pointer or by the arrow keys; a click or Enter opens the tasks of a bar. A drag, by mouse
 // or finger, or Shift and the arrows hold several: letting go, or Enter, looks closer. Escape leaves.
 // <svg data-chart="start" data-step="seconds" data-words="a,b" data-figures="1,2 3,4" data-open="?..." data-zoom="?...">
+// data-zero: the place of the word that is also said of nothing. How it is put, its .chart-read says: stats/_read.html.
 const SVG = "http://www.w3.org/2000/svg", WIDTH = 600;
 let drag = null; // the bar under the finger, and where it came down
 let held = null; // { svg, from, at }: the bars that are marked, at both ends
@@ -19,21 +20,25 @@ const spoken = (value, unit) => {
   return value < 60000 ? `${(value / 1000).toFixed(1)} s` : `${Math.round(value / 60000)} min`;
 };
 
+const readout = (svg) => svg.parentElement.querySelector(".chart-read");
+const put = (words, first, then) => words.replace("{1}", first).replace("{2}", then);
+
 const span = (svg, from, to) => {
+  const stretch = readout(svg).dataset.stretch;
   const step = Number(svg.dataset.step), [start, end] = [from, to].map((at) => Number(svg.dataset.chart) + at * step);
   const day = stamp(start).slice(5, 10), [until, last] = [stamp(end).slice(5, 10), stamp(end - 1).slice(5, 10)];
-  if (step >= 86400) return to - from > 1 ? `${day} to ${last}` : stamp(start).slice(0, 10);
+  if (step >= 86400) return to - from > 1 ? put(stretch, day, last) : stamp(start).slice(0, 10);
   const clock = (step >= 3600 ? `${day} ` : "") + stamp(start).slice(11);
-  return `${clock} to ${step >= 3600 && day !== until ? `${until} ` : ""}${stamp(end).slice(11)}`;
+  return put(stretch, clock, (step >= 3600 && day !== until ? `${until} ` : "") + stamp(end).slice(11));
 };
 
 const words = (svg, at) => {
   const values = pieces(svg)[at].split(",");
   const said = svg.dataset.words.split(",")
     .map((word, index) => [word, values[index]])
-    .filter(([word, value]) => value && (value !== "0" || word === "succeeded"))
+    .filter(([, value], index) => value && (value !== "0" || svg.dataset.zero === String(index)))
     .map(([word, value]) => svg.dataset.unit ? `${word} ${spoken(value, svg.dataset.unit)}` : `${spoken(value)} ${word}`);
-  return `${span(svg, at, at + 1)}: ${said.join(", ") || "nothing"}`;
+  return `${span(svg, at, at + 1)}: ${said.join(", ") || readout(svg).dataset.nothing}`;
 };
 
 const ends = ({ from, at }) => [Math.min(from, at), Math.max(from, at) + 1];
@@ -48,16 +53,15 @@ const mark = (svg, at, from = at) => {
     rect.setAttribute(name, value);
   }
   svg.parentElement.dataset.keep = "";
-  const read = svg.parentElement.querySelector(".chart-read");
+  const read = readout(svg), closer = drag ? read.dataset.drag : read.dataset.keys;
   read.hidden = false;
-  const closer = drag ? "let go" : "press Enter";
-  read.textContent = end - first > 1 ? `${span(svg, first, end)}: ${closer} for a closer look` : words(svg, at);
+  read.textContent = end - first > 1 ? put(closer, span(svg, first, end)) : words(svg, at);
 };
 
 const clear = () => {
   if (!held) return;
   held.svg.querySelector(".brush")?.remove();
-  held.svg.parentElement.querySelector(".chart-read").hidden = true;
+  readout(held.svg).hidden = true;
   delete held.svg.parentElement.dataset.keep;
   held = drag = null;
 };

@@ -1,13 +1,13 @@
 // Keeps a page fresh: a nudge over the websocket, or every 10 seconds without one, fetches this same page again and
 // swaps its [data-live] regions. <main data-watch="task operation"> follows kinds, data-watch="task:12" one thing: the
 // brain is told, and says something of what is watched only, as often as is good for it. A page that asks again says
-// of when the nudge was, so that others who saw the same asked for it once.
+// of when the nudge was, so that others who saw the same asked for it once. How it stands is said in [data-live-word],
+// in the words of its data-word-live, -poll, -off, -out and -stale.
 import { morph } from "./morph.js";
 import { mergeRows, steady } from "./rows.js";
 
 const main = document.querySelector("main[data-environment]");
 const PAUSE = 400, POLL = 10000, SAFETY = 30000, RETRY = [1000, 2000, 5000, 10000];
-const WORDS = { live: "Live", poll: "Every 10 seconds", off: "Paused", out: "Signed out", stale: "No answer" };
 // What every page watches, for the tray of the top bar.
 const TRAY = ["operation", "approval", "alert"];
 
@@ -36,7 +36,7 @@ const state = () => {
 
 const say = () => {
   const now = state();
-  for (const word of document.querySelectorAll("[data-live-word]")) word.textContent = WORDS[now];
+  for (const word of document.querySelectorAll("[data-live-word]")) word.textContent = word.getAttribute(`data-word-${now}`);
   for (const dot of document.querySelectorAll("[data-live-dot]")) dot.className = `live-dot ${now}`;
   for (const item of document.querySelectorAll("[data-set-live]")) {
     item.setAttribute("aria-checked", String(item.dataset.setLive === chosen()));

@@ -1,10 +1,6 @@
 // <form data-passkey="add | use | in">: asks the browser for a passkey before it is sent. The server's options stand in
 // data-options; for signing in they are fetched when it is needed. The field "credential" carries the answer.
-const SAID = {
-  NotAllowedError: "The browser got no passkey: it was cancelled, or took too long. Try again.",
-  InvalidStateError: "This device has a passkey for you here already.",
-  SecurityError: "Passkeys need https and a name: they don't work at a bare address such as 127.0.0.1.",
-};
+// What goes wrong is said in [data-passkey-said], by its attribute for that error: see mfa/_passkey_said.html.
 
 const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (sign) => sign.charCodeAt(0));
 const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)))
@@ -76,7 +72,7 @@ document.addEventListener("submit", async (event) => {
     form.elements.credential.value = JSON.stringify(found);
     form.submit();
   } catch (error) {
-    said.textContent = SAID[error.name] ?? "The passkey could not be used. Try again.";
+    said.textContent = said.getAttribute(`data-${error.name}`) ?? said.dataset.else;
     said.hidden = false;
   }
 });

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 
 from z4j_brain.agents import matrix
@@ -45,7 +46,7 @@ def queues(request: HttpRequest, project: str, environment: str) -> HttpResponse
     found = flows.flows(actor, place, list({queue.pk: queue for queue in [*page.results, *deepest]}.values()))
     by_key = {flow.queue.pk: flow for flow in found}
     context = {
-        "title": "Queues",
+        "title": gettext("Queues"),
         "environment": place,
         "page": page,
         "flows": [by_key[queue.pk] for queue in page.results],
@@ -73,7 +74,7 @@ def queue(request: HttpRequest, project: str, environment: str, id: int) -> Http
     sees_all = rbac.held(actor, place).sees_queue(found.name)
     context = {
         "title": found.name,
-        "crumbs": [{"page": "queues", "title": "Queues"}],
+        "crumbs": [{"page": "queues", "title": gettext("Queues")}],
         "environment": place,
         "view": view,
         "flow": flow,
@@ -90,10 +91,15 @@ def _curves(place: Environment, queue: Queue, view: View) -> dict[str, Any]:
     """What came into a queue, left it and waited there."""
     context = told(place, replace(view.asked, engine=queue.engine, queue=queue.name, name=None))
     points = context["bars"].points
-    rates = {"arrived": [one.totals.arrived for one in points], "ended": [one.totals.ended for one in points]}
+    rates = {
+        gettext("arrived"): [one.totals.arrived for one in points],
+        gettext("ended"): [one.totals.ended for one in points],
+    }
     depths = queries.depths(queue, points)
-    waited = figures.curves(points, waiting=depths) if any(depth is not None for depth in depths) else None
-    return context | {"rates": figures.curves(points, **rates), "depths": waited}
+    waited = (
+        figures.curves(points, {gettext("waiting"): depths}) if any(depth is not None for depth in depths) else None
+    )
+    return context | {"rates": figures.curves(points, rates), "depths": waited}
 
 
 @require_GET
@@ -106,7 +112,7 @@ def workers(request: HttpRequest, project: str, environment: str) -> HttpRespons
     chosen = next((by for by in BY if by in request.GET), "")
     by = chosen or (wanted if (wanted := request.GET.get("by", "")) in BY else "code")
     context = {
-        "title": "Workers",
+        "title": gettext("Workers"),
         "environment": place,
         "by": by,
         "counted": crews.counted(lately),
@@ -150,7 +156,7 @@ def worker(request: HttpRequest, project: str, environment: str, id: int) -> Htt
     reach = reach_of(found.agent, found.engine) if found.agent else None
     context = {
         "title": found.name,
-        "crumbs": [{"page": "workers", "title": "Workers"}],
+        "crumbs": [{"page": "workers", "title": gettext("Workers")}],
         "environment": place,
         "worker": found,
         "menu": menus.of_worker(actor, place, found),
@@ -176,8 +182,8 @@ def registered(request: HttpRequest, project: str, environment: str) -> HttpResp
     )
     offers = {engine: reach(place, engine).offer("run") for engine in {one.engine for one in page.results}}
     context = {
-        "title": "Run a task",
-        "crumbs": [{"page": "tasks", "title": "Tasks"}],
+        "title": gettext("Run a task"),
+        "crumbs": [{"page": "tasks", "title": gettext("Tasks")}],
         "environment": place,
         "text": text,
         "page": page,

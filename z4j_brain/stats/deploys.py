@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext, ngettext
 
 from z4j_brain.lib import nouns
 from z4j_brain.lib.words import percent
@@ -50,26 +51,30 @@ class Worse:
     @property
     def what(self) -> str:
         """`Failure rate since v412 is 5.1 %, about four times as high as before`."""
-        return f"Failure rate since {self.deploy.code} is {percent(self.after.failure_rate)}, {self._compared}"
+        said = {"code": self.deploy.code, "rate": percent(self.after.failure_rate)}
+        if not self.before.failed:
+            return gettext("Failure rate since %(code)s is %(rate)s, and nothing failed before it") % said
+        said["times"] = sentences.times((self.after.failure_rate or 0) / (self.before.failure_rate or 1))
+        return gettext("Failure rate since %(code)s is %(rate)s, %(times)s what it was") % said
 
     @property
     def why(self) -> str:
         after, before = self.after, self.before
         hours = round(self.length / timedelta(hours=1))
-        stretch = "hour" if hours == 1 else f"{hours} hours"
-        said = f"{after.failed:,} of the {nouns.tasks(after.ended)} that ended since {self.since:%H:%M} UTC failed"
-        return f"{said}; {before.failed:,} of {before.ended:,} in the {stretch} before it."
+        said = ngettext(
+            "%(failed)s of the %(tasks)s that ended since %(time)s UTC failed; %(then)s of %(ended)s in the hour before"
+            " it.",
+            "%(failed)s of the %(tasks)s that ended since %(time)s UTC failed; %(then)s of %(ended)s in the %(hours)s"
+            " hours before it.",
+            hours,
+        )
+        counted = {"failed": f"{after.failed:,}", "then": f"{before.failed:,}", "ended": f"{before.ended:,}"}
+        named = {"tasks": nouns.tasks(after.ended), "time": f"{self.since:%H:%M}", "hours": hours}
+        return said % (counted | named)
 
     @property
     def limits(self) -> str:
         return limits(self.since, self.until)
-
-    @property
-    def _compared(self) -> str:
-        if not self.before.failed:
-            return "and nothing failed before it"
-        ratio = (self.after.failure_rate or 0) / (self.before.failure_rate or 1)
-        return f"{sentences.times(ratio)} what it was"
 
 
 def seen(environment_id: int, span: Span, engine: str | None = None) -> list[Seen]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import log10
 
+from django.utils.translation import npgettext
+
+from z4j_brain.lib import words
 from z4j_brain.stats.deploys import Seen
 from z4j_brain.stats.queries import Point, Series
 from z4j_brain.stats.spans import moment
@@ -68,7 +71,10 @@ class Bars:
         """How long a bar is: `15 min`, `1 h`, `1 day`."""
         if self.step < 3600:
             return f"{self.step // 60} min"
-        return f"{self.step // 3600} h" if self.step < 86_400 else f"{self.step // 86_400} day"
+        if self.step < 86_400:
+            return f"{self.step // 3600} h"
+        days = self.step // 86_400
+        return npgettext("length of a piece", "%(n)s day", "%(n)s day", days) % {"n": days}
 
     @property
     def total(self) -> Totals:
@@ -145,7 +151,7 @@ def lines(points: Sequence[Point], measure: str, deploys: Sequence[Seen] = ()) -
     return Lines(start, step, p50, p95, p99, shown, told, tuple(_ticks(points, marks)), marks)
 
 
-def curves(points: Sequence[Point], **values: Sequence[float | None]) -> Curves:
+def curves(points: Sequence[Point], values: Mapping[str, Sequence[float | None]]) -> Curves:
     """Lines over the same pieces, by the word for each, on one scale that begins at nothing; gaps where none knows."""
     most = max((value or 0 for line in values.values() for value in line), default=0)
     scale = 92 / (most or 1)
@@ -246,7 +252,7 @@ def _ticks(points: Sequence[Point], marks: Sequence[Mark] = ()) -> Iterator[Tick
 
 
 def _label(at: datetime, step: int) -> str:
-    return f"{at:%H:%M}" if step < 43_200 and (at.hour or at.minute or step < 3600) else f"{at.day} {at:%b}"
+    return f"{at:%H:%M}" if step < 43_200 and (at.hour or at.minute or step < 3600) else words.day(at)
 
 
 def _short(value: float) -> str:

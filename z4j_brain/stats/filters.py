@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 
 import django_filters as filters
 from django.http import QueryDict
+from django.utils.translation import gettext
 
 from z4j_brain.lib.listing import MomentFilter, StrictFilterSet, TextFilter, invalid
 from z4j_brain.lib.problem import Fault
@@ -95,18 +96,21 @@ def read(query: QueryDict, now: datetime) -> Asked:
 def _contradictions(given: dict[str, Any], now: datetime) -> list[Fault]:
     faults = []
     if "range" in given and given.keys() & {"start", "end"}:
-        faults.append(Fault(pointer="range", detail="Give a range, or start and end."))
+        faults.append(Fault(pointer="range", detail=gettext("Give a range, or start and end.")))
     if "end" in given and "start" not in given:
-        faults.append(Fault(pointer="start", detail="An end needs a start."))
+        faults.append(Fault(pointer="start", detail=gettext("An end needs a start.")))
     elif "start" in given:
         end = given["end"] = min(given.get("end", now), now)  # nothing is known of the future
         length = end - given["start"]
         if given["start"] < OLDEST:
-            faults.append(Fault(pointer="start", detail=f"Not before {OLDEST:%Y}."))
+            faults.append(Fault(pointer="start", detail=gettext("Not before %(year)s.") % {"year": f"{OLDEST:%Y}"}))
         elif length <= timedelta():
-            faults.append(Fault(pointer="start", detail="The start comes before the end, which is now unless given."))
+            detail = gettext("The start comes before the end, which is now unless given.")
+            faults.append(Fault(pointer="start", detail=detail))
         elif length > LONGEST:
-            faults.append(Fault(pointer="start", detail=f"At most {LONGEST.days} days before the end."))
+            detail = gettext("At most %(days)s days before the end.") % {"days": LONGEST.days}
+            faults.append(Fault(pointer="start", detail=detail))
     if len({*given, given.get("by", "")} & {*TABLES}) > 1:
-        faults.append(Fault(pointer="by", detail="Tasks are counted by queue or by name, not by both at once."))
+        detail = gettext("Tasks are counted by queue or by name, not by both at once.")
+        faults.append(Fault(pointer="by", detail=detail))
     return faults

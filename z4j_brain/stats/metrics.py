@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext
+
 from z4j_brain.lib.words import duration, percent, rate
 from z4j_brain.stats import figures, sentences
 from z4j_brain.stats.queries import Point, Series
@@ -38,8 +40,8 @@ def strip(series: Series, before: Totals, now: datetime) -> list[Metric]:
     return [
         _throughput(total, before, minutes, series.span.before.minutes(now), figures.spark(_ended(points))),
         _failures(total, before, figures.spark([point.totals.failure_rate for point in points])),
-        _percentile("Run time, p95", total, before, "runtime_ms", points),
-        _percentile("Wait, p95", total, before, "wait_ms", points),
+        _percentile(gettext("Run time, p95"), total, before, "runtime_ms", points),
+        _percentile(gettext("Wait, p95"), total, before, "wait_ms", points),
     ]
 
 
@@ -52,35 +54,41 @@ def _throughput(total: Totals, before: Totals, minutes: float, length: float, sp
     delta = ""
     if before.ended and total.ended:
         change = (total.ended / minutes) / (before.ended / length) - 1
-        delta = "much as before" if abs(change) < SAME else _change(change)
-    return Metric("Throughput", value, unit, delta or _none_before(before), spark=spark)
+        delta = gettext("much as before") if abs(change) < SAME else _change(change)
+    return Metric(gettext("Throughput"), value, unit, delta or _none_before(before), spark=spark)
 
 
 def _change(change: float) -> str:
     if change >= 1:
-        return f"{sentences.times(change + 1)} as many" if change < 9.5 else "more than ten times as many"
-    return f"{abs(change) * 100:.0f} % {'more' if change > 0 else 'fewer'}"
+        many = gettext("%(times)s as many") % {"times": sentences.times(change + 1)}
+        return many if change < 9.5 else gettext("more than ten times as many")
+    told = gettext("%(share)s more") if change > 0 else gettext("%(share)s fewer")
+    return told % {"share": f"{abs(change) * 100:.0f} %"}
 
 
 def _none_before(before: Totals) -> str:
-    return "" if before.ended else "none before"
+    return "" if before.ended else gettext("none before")
+
+
+def _was(before: str) -> str:
+    return gettext("was %(value)s") % {"value": before} if before else gettext("none before")
 
 
 def _failures(total: Totals, before: Totals, spark: str) -> Metric:
     share, then = total.failure_rate, before.failure_rate
     if share is None:
-        return Metric("Failed", "none", "", "no task ended")
+        return Metric(gettext("Failed"), gettext("none"), "", gettext("no task ended"))
     value, _, unit = percent(share).partition(" ")
     worse = then is not None and share > sentences.APART * then and total.failed >= sentences.ENOUGH_FAILED
-    said = "none before" if then is None else f"was {percent(then)}"
-    return Metric("Failed", value, unit, said, worse, spark, "failed", tuple(total.failures))
+    said = _was(percent(then))
+    return Metric(gettext("Failed"), value, unit, said, worse, spark, "failed", tuple(total.failures))
 
 
 def _percentile(title: str, total: Totals, before: Totals, measure: str, points: tuple[Point, ...]) -> Metric:
     value, then = getattr(total, measure).p95, getattr(before, measure).p95
     if value is None:
-        return Metric(title, "none", "", "nothing measured")
+        return Metric(title, gettext("none"), "", gettext("nothing measured"))
     number, _, unit = duration(value).partition(" ")
     worse = then is not None and value > sentences.APART * then and value >= 1000
     spark = figures.spark([getattr(point.totals, measure).p95 for point in points])
-    return Metric(title, number, unit, "none before" if then is None else f"was {duration(then)}", worse, spark)
+    return Metric(title, number, unit, _was(duration(then)), worse, spark)

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET
 
 from z4j_brain.rbac import queries as rbac
@@ -38,7 +39,7 @@ def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     rbac.require_everything(actor, place)
     view = View.of(request.GET)
     context = told(place, view.asked) | {
-        "title": "Statistics",
+        "title": gettext("Statistics"),
         "environment": place,
         "view": view,
         "as_table": "table" in request.GET,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 from z4j_core.wire import FINAL
 
 
@@ -21,7 +22,7 @@ class Grain(models.IntegerChoices):
 #: The states a task ends in, each a column of its own.
 ENDS = tuple(sorted(state.value for state in FINAL))
 #: Those of them that count as failures, with their words: the rate that pages show, what hangs below a chart's axis.
-FAILURES = {"failed": "failed", "dead_lettered": "given up", "lost": "lost"}
+FAILURES = {"failed": gettext_lazy("failed"), "dead_lettered": gettext_lazy("given up"), "lost": gettext_lazy("lost")}
 #: Everything a rollup counts or sums up, in the order of its columns. `retries`: attempts before the last of tasks that
 #: ended; `runtime_us`: how long their last runs took together, microseconds.
 SUMS = ("arrived", *ENDS, "retries", "runtime_us")

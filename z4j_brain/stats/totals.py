@@ -78,7 +78,7 @@ class Totals:
     @property
     def failures(self) -> list[tuple[str, str, int]]:
         """The failed by state, with the word for it."""
-        return [(state, word, self._sum(state)) for state, word in FAILURES.items() if self._sum(state)]
+        return [(state, str(word), self._sum(state)) for state, word in FAILURES.items() if self._sum(state)]
 
     @property
     def other(self) -> int:
