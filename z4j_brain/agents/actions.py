@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import gettext
 from z4j_core import dsn, policy
 from z4j_core.policy import Rule
 
@@ -65,7 +66,7 @@ def set_redaction(
     asks for reasons.
     """
     if unknown := sorted(set(settings) - set(REDACTION)):
-        raise ValidationError(dict.fromkeys(unknown, "Unknown setting."))
+        raise ValidationError(dict.fromkeys(unknown, gettext("Unknown setting.")))
     Environment.objects.select_for_update().get(pk=environment.pk)
     was = redaction.of(environment)
     row = RedactionPolicy(environment=environment, **{name: getattr(was, name) for name in REDACTION} | dict(settings))
@@ -95,7 +96,8 @@ def set_rule(project: Project, rule: Rule, *, actor: Actor, reason: str = "", re
     redaction.check_rule(rule)
     was = RedactionRule.objects.filter(project=project, slug=rule["id"]).first()
     if was is None and RedactionRule.objects.filter(project=project).count() >= policy.MAX_RULES:
-        raise ValidationError({"id": f"A project has at most {policy.MAX_RULES} rules."})
+        many = gettext("A project has at most %(n)s rules.") % {"n": policy.MAX_RULES}
+        raise ValidationError({"id": many})
     loosens = redaction.rule_loosens(was, rule)
     _demand_why(loosens and redaction.asks_why(project), reason)
     values = {name: rule[name] for name in ("kind", "match", "tasks")}
@@ -123,7 +125,8 @@ def remove_rule(rule: RedactionRule, *, actor: Actor, reason: str = "", record: 
 
 def _demand_why(asks: bool, reason: str) -> None:  # noqa: FBT001
     if asks and not reason.strip():
-        raise ValidationError({"reason": "Agents would tell more than before: say why, for whoever reads it later."})
+        wanted = gettext("Agents would tell more than before: say why, for whoever reads it later.")
+        raise ValidationError({"reason": wanted})
 
 
 def _tell(record: Record, environment: Environment) -> None:

@@ -4,7 +4,7 @@ An adapter brings a file and nothing else changes. Its keys: `name` for people; 
 "framework" for those that are no engine; `code`, lines with the place where they go; `start`, what starts a worker;
 `doctor`, its own command for that;
 `note`, with what is code between backticks; `only`, the frameworks that an engine cannot do without; and below `with`,
-by framework, what differs there.
+by framework, what differs there. Under the name of a language, as `de`, stands what these texts are in it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import get_language
 
 FOLDER = "connect"
 #: What examines a project that has no command of its own for it; where this tree lies beside it; what all agents need.
@@ -42,6 +43,10 @@ class Part:
     def name(self) -> str:
         return str(self.told["name"])
 
+    def said(self, text: str) -> str:
+        """A text of its file in the language of whoever reads; in English where the file does not have it."""
+        return str(self.told.get(get_language(), {}).get(text, text))
+
     @property
     def is_framework(self) -> bool:
         return self.told.get("kind") == "framework"
@@ -64,8 +69,9 @@ class Guide:
 
     @property
     def code(self) -> list[Line]:
-        lines = self.framework.told.get("code", []) if self.framework else []
-        return [Line(**line) for line in (*lines, *self._told("code", []))]
+        lines = [(self.framework, line) for line in self.framework.told.get("code", [])] if self.framework else []
+        lines += [(self.engine, line) for line in self._told("code", [])]
+        return [Line(part.said(line["place"]), line["line"]) for part, line in lines]
 
     @property
     def start(self) -> str:
@@ -74,7 +80,7 @@ class Guide:
     @property
     def note(self) -> list[str]:
         """Text and code by turns."""
-        return str(self._told("note", "")).split("`")
+        return self.engine.said(str(self._told("note", ""))).split("`")
 
     @property
     def doctor(self) -> str:

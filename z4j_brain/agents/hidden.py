@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
+from django.utils.translation import gettext
 from z4j_core.marks import RULES_VERSION
 
 from z4j_brain.agents.models import Agent, Hidden, LateRedaction
@@ -65,7 +66,9 @@ def answering(actor: Actor, environment: Environment) -> QuerySet[Agent]:
 
 def _lags(agent: Agent, version: str) -> str:
     if not agent.policy and not agent.rules:
-        return "Older than policies: it redacts by its own settings alone. Upgrade it."
+        return gettext("Older than policies: it redacts by its own settings alone. Upgrade it.")
     if agent.policy != version:
-        return "It does not apply the newest policy yet."
-    return "" if agent.rules == BUILT_IN else "Its built-in rules are another version than the brain's."
+        return gettext("It does not apply the newest policy yet.")
+    if agent.rules == BUILT_IN:
+        return ""
+    return gettext("Its built-in rules are another version than the brain's.")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import models
+from django.utils.translation import gettext, gettext_lazy
 from z4j_core.verbs import READS, SCHEDULER_READS, SCHEDULER_WORDS, WORDS, Support
 
 from z4j_brain.agents.queries import Reach, Voice
@@ -14,10 +15,10 @@ from z4j_brain.agents.queries import Reach, Voice
 class Ability(models.TextChoices):
     """How well an engine can do something here. The hue is the task state that looks like it."""
 
-    NATIVE = "native", "Native"
-    EMULATED = "emulated", "Emulated"
-    REFUSED = "refused", "Not allowed"
-    NONE = "none", "Not possible"
+    NATIVE = "native", gettext_lazy("Native")
+    EMULATED = "emulated", gettext_lazy("Emulated")
+    REFUSED = "refused", gettext_lazy("Not allowed")
+    NONE = "none", gettext_lazy("Not possible")
 
     @property
     def icon(self) -> str:
@@ -29,14 +30,14 @@ class Ability(models.TextChoices):
 
     @property
     def meaning(self) -> str:
-        return _LOOKS[self][2]
+        return str(_LOOKS[self][2])
 
 
 _LOOKS = {
-    Ability.NATIVE: ("circle-check", "succeeded", "the engine's own API does it"),
-    Ability.EMULATED: ("circle-dot", "received", "the adapter does it by other means"),
-    Ability.REFUSED: ("lock", "retrying", "the engine could; the workers' own settings do not let it"),
-    Ability.NONE: ("minus", "skipped", "it cannot be done; the engine's own page says why"),
+    Ability.NATIVE: ("circle-check", "succeeded", gettext_lazy("the engine's own API does it")),
+    Ability.EMULATED: ("circle-dot", "received", gettext_lazy("the adapter does it by other means")),
+    Ability.REFUSED: ("lock", "retrying", gettext_lazy("the engine could; the workers' own settings do not let it")),
+    Ability.NONE: ("minus", "skipped", gettext_lazy("it cannot be done; the engine's own page says why")),
 }
 
 
@@ -61,7 +62,7 @@ class Line:
 def lines(engines: Sequence[Reach]) -> list[Line]:
     """Of engines, or of schedulers: not of both at once."""
     told = SCHEDULER_WORDS if any(one.is_scheduler for one in engines) else WORDS
-    return [Line(verb, words, tuple(cell(engine, verb) for engine in engines)) for verb, words in told.items()]
+    return [Line(verb, gettext(words), tuple(cell(engine, verb) for engine in engines)) for verb, words in told.items()]
 
 
 def cell(engine: Reach, verb: str) -> Cell:

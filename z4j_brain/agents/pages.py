@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from z4j_brain.agents import actions, queries
@@ -25,7 +26,7 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
     context = {
-        "title": "Agents and keys",
+        "title": gettext("Agents and keys"),
         "environment": place,
         "page": keyset.page(queries.agents(actor, place), request.GET.get("cursor"), SHOWN, order="-seen_at"),
         "keys": queries.keys(actor, place).order_by("-created_at")[:SHOWN],
@@ -43,5 +44,6 @@ def revoke(request: HttpRequest, project: str, environment: str, id: UUID) -> Ht
     if key is None:
         raise Http404
     actions.revoke_key(key, actor=actor, reason=why.of(request.POST))
-    messages.success(request, f"{key.name} is revoked. Its agents are refused within 5 s.", extra_tags="good")
+    said = gettext("%(name)s is revoked. Its agents are refused within 5 s.") % {"name": key.name}
+    messages.success(request, said, extra_tags="good")
     return redirect("agents", project=project, environment=environment)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 from z4j_core import policy
 from z4j_core.policy import Policy, Rule
 
@@ -96,7 +97,7 @@ def check(row: RedactionPolicy) -> None:
         except ValueError as error:
             faults[name] = str(error)
     if "tasks" not in faults and len({glob for glob, _ in row.tasks}) < len(row.tasks):
-        faults["tasks"] = "A pattern of tasks stands there twice."
+        faults["tasks"] = gettext("A pattern of tasks stands there twice.")
     if faults:
         raise ValidationError(faults)
 

@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -27,16 +28,22 @@ SHOWN = 100
 SAMPLES = 20
 #: How marks are told of that no rule of a project left.
 RULES = {
-    "names": "What is called like a secret",
-    "redacted": "What stands beside a secret's name, or in an address",
-    "card": "Card numbers",
-    "email": "E-mail addresses",
-    "iban": "Bank accounts",
-    "jwt": "Signed tokens",
-    "private key": "Private keys",
-    "secret": "What looks random",
-    "ssn": "Social security numbers",
-    "token": "Tokens of services",
+    "names": gettext_lazy("What is called like a secret"),
+    "redacted": gettext_lazy("What stands beside a secret's name, or in an address"),
+    "card": gettext_lazy("Card numbers"),
+    "email": gettext_lazy("E-mail addresses"),
+    "iban": gettext_lazy("Bank accounts"),
+    "jwt": gettext_lazy("Signed tokens"),
+    "private key": gettext_lazy("Private keys"),
+    "secret": gettext_lazy("What looks random"),
+    "ssn": gettext_lazy("Social security numbers"),
+    "token": gettext_lazy("Tokens of services"),
+}
+#: The modes behind their values.
+MODES = {
+    RedactionMode.REDACT: gettext_lazy("values without their secrets"),
+    RedactionMode.SHAPES: gettext_lazy("only types and sizes"),
+    RedactionMode.SEAL: gettext_lazy("only types and sizes, originals sealed"),
 }
 
 
@@ -53,7 +60,7 @@ def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
         actions.set_redaction(place, _asked(request.POST), actor=actor, reason=why.of(request.POST))
     except ValidationError as error:
         return _page(request, actor, place, given=request.POST, errors=error.message_dict)
-    messages.success(request, "Saved. Agents that wait are told at once.", extra_tags="good")
+    messages.success(request, gettext("Saved. Agents that wait are told at once."), extra_tags="good")
     return redirect("secrets", project=project, environment=environment)
 
 
@@ -67,7 +74,7 @@ def attempt(request: HttpRequest, project: str, environment: str) -> HttpRespons
     place = queries.environment(actor, project, environment)
     value, name, task = (request.POST.get(part, "") for part in ("value", "name", "task"))
     if not value or len(value) > proof.LONGEST:
-        fault = f"Paste something, {proof.LONGEST:,} characters at most."
+        fault = gettext("Paste something, %(n)s characters at most.") % {"n": f"{proof.LONGEST:,}"}
         return _page(request, actor, place, errors={"value": [fault]})
     tried = proof.tried(redaction.document(place), value, name.strip()[:64], task.strip()[:512])
     return _page(request, actor, place, tried=tried)
@@ -83,7 +90,8 @@ def rule(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     place = queries.environment(actor, project, environment)
     queries.require(actor, Permission.MANAGE_PROJECT, place.project)
     known = redaction.rules(place).filter(slug=request.GET.get("id", "")).first()
-    context: dict[str, Any] = {"title": "Rule", "known": known, "crumbs": [{"page": "secrets", "title": "Secrets"}]}
+    context: dict[str, Any] = {"title": gettext("Rule"), "known": known}
+    context |= {"crumbs": [{"page": "secrets", "title": gettext("Secrets")}]}
     context |= {"environment": place, "kinds": RuleKind.choices, "given": known and {**redaction.told(known)}}
     if request.method == "POST":
         given = _rule(request.POST, known.slug if known else "")
@@ -95,9 +103,11 @@ def rule(request: HttpRequest, project: str, environment: str) -> HttpResponse:
                 context |= {"tried": proof.hides(given, lines)}
             else:
                 if not known and redaction.rules(place).filter(slug=given["id"]).exists():
-                    raise ValidationError({"id": "There is a rule with this name. Change that one, or choose another."})
+                    taken = gettext("There is a rule with this name. Change that one, or choose another.")
+                    raise ValidationError({"id": taken})
                 actions.set_rule(place.project, given, actor=actor, reason=why.of(request.POST))
-                messages.success(request, f"The rule {given['id']} holds.", extra_tags="good")
+                done = gettext("The rule %(name)s holds.") % {"name": given["id"]}
+                messages.success(request, done, extra_tags="good")
                 return redirect("secrets", project=project, environment=environment)
         except ValidationError as error:
             context |= {"errors": error.message_dict}
@@ -117,7 +127,7 @@ def remove_rule(request: HttpRequest, project: str, environment: str, id: str) -
     except ValidationError as error:
         messages.warning(request, " ".join(error.messages))
     else:
-        messages.success(request, f"The rule {id} is gone.", extra_tags="good")
+        messages.success(request, gettext("The rule %(name)s is gone.") % {"name": id}, extra_tags="good")
     return redirect("secrets", project=project, environment=environment)
 
 
@@ -134,11 +144,11 @@ def _page(
     counts = hidden.counts(actor, place)
     asked = {name: document[name] for name in actions.REDACTION} | (_asked(given) if given is not None else {})  # type: ignore[literal-required]
     context = {
-        "title": "Secrets",
+        "title": gettext("Secrets"),
         "environment": place,
         "policy": document,
         "asked": asked,
-        "modes": RedactionMode.choices,
+        "modes": [(mode.value, label) for mode, label in MODES.items()],
         "holds": RedactionMode(document["mode"]),
         "default": RedactionMode(document["default"]),
         "rules": redaction.rules(place),
@@ -156,7 +166,7 @@ def _page(
 
 
 def _named(told: proof.Told) -> list[tuple[str, int]]:
-    return [(RULES.get(rule) or rule, count) for rule, count in told.hidden]
+    return [(str(RULES.get(rule) or rule), count) for rule, count in told.hidden]
 
 
 def _asked(given: QueryDict) -> dict[str, Any]:

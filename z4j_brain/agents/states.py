@@ -6,37 +6,38 @@ from datetime import datetime, timedelta
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 SILENT_AFTER = timedelta(seconds=60)
 
 
 class AgentRole(models.TextChoices):
-    WORKER = "worker", "Worker"
-    PRODUCER = "producer", "Producer"
-    SCHEDULER = "scheduler", "Scheduler"
+    WORKER = "worker", gettext_lazy("Worker")
+    PRODUCER = "producer", gettext_lazy("Producer")
+    SCHEDULER = "scheduler", gettext_lazy("Scheduler")
 
 
 class RedactionMode(models.TextChoices):
     """What agents tell of values, the strictest last: see `z4j_core.policy.Mode`."""
 
-    REDACT = "redact", "Values without their secrets"
-    SHAPES = "shapes", "Only types and sizes"
-    SEAL = "seal", "Only types and sizes, originals sealed"
+    REDACT = "redact", gettext_lazy("Values without their secrets")
+    SHAPES = "shapes", gettext_lazy("Only types and sizes")
+    SEAL = "seal", gettext_lazy("Only types and sizes, originals sealed")
 
 
 class RuleKind(models.TextChoices):
     """What a rule of a project looks at."""
 
-    NAME = "name", "Names of arguments and keys"
-    TEXT = "text", "Texts that look alike"
+    NAME = "name", gettext_lazy("Names of arguments and keys")
+    TEXT = "text", gettext_lazy("Texts that look alike")
 
 
 class Presence(models.TextChoices):
     """Derived from when somebody was last heard; silence becomes visible after 60 s."""
 
-    ONLINE = "online", "Online"
-    SILENT = "silent", "Silent"
-    OFFLINE = "offline", "Offline"
+    ONLINE = "online", gettext_lazy("Online")
+    SILENT = "silent", gettext_lazy("Silent")
+    OFFLINE = "offline", gettext_lazy("Offline")
 
     @classmethod
     def of(cls, heard_at: datetime, left_at: datetime | None) -> Presence:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 from z4j_brain.agents import queries as agents
 from z4j_brain.agents.models import Agent, AgentKey
@@ -18,15 +19,17 @@ from z4j_brain.rbac.models import Environment
 #: Keys that are looked at; how long a refusal is news, and how long a key may lie unused before that is worth a word.
 LOOKED_AT = 200
 NEWS, UNUSED = timedelta(minutes=15), timedelta(minutes=1)
+_ANOTHER = gettext_lazy("Make another key and use its DSN.")
 #: By the gateway's code: what happened to whoever called with this key.
 _REFUSED = {
     "token_unknown": (
-        "Somebody calls with the id of the key {name} and another secret: refused.",
-        "The DSN was cut or mixed with another. Copy it whole, between its quotes, or make another key.",
+        gettext_lazy("Somebody calls with the id of the key %(name)s and another secret: refused."),
+        gettext_lazy("The DSN was cut or mixed with another. Copy it whole, between its quotes, or make another key."),
     ),
-    "token_revoked": ("An agent calls with the key {name}, which was revoked.", "Make another key and use its DSN."),
-    "token_expired": ("An agent calls with the key {name}, which has expired.", "Make another key and use its DSN."),
+    "token_revoked": (gettext_lazy("An agent calls with the key %(name)s, which was revoked."), _ANOTHER),
+    "token_expired": (gettext_lazy("An agent calls with the key %(name)s, which has expired."), _ANOTHER),
 }
+_OTHERS = gettext_lazy("An agent calls with the key %(name)s: refused."), gettext_lazy("Make another.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +66,12 @@ def arrival(actor: Actor, environment: Environment) -> Arrival:
     newest = next((key for key in keys if key.revoked_at is None), None)
     what, fix = _keeps(worker, last, refused, newest)
     apart = abs(last.clock_us or 0) if last else 0
+    clock = gettext("clock %(seconds)s s off") % {"seconds": f"{apart / 1_000_000:.1f}"} if last else ""
     hops = (
-        Hop("called here", bool(last or refused)),
-        Hop("key accepted", last is not None and not refused, failed=refused is not None),
-        Hop(f"clock {apart / 1_000_000:.1f} s off" if last else "clock fits", bool(last), failed=apart > CLOCK_NOTICED),
-        Hop("worker online", worker is not None and worker.state == Presence.ONLINE),
+        Hop(gettext("called here"), bool(last or refused)),
+        Hop(gettext("key accepted"), last is not None and not refused, failed=refused is not None),
+        Hop(clock or gettext("clock fits"), bool(last), failed=apart > CLOCK_NOTICED),
+        Hop(gettext("worker online"), worker is not None and worker.state == Presence.ONLINE),
     )
     return Arrival(worker, last is None, newest is not None, bool(last or refused), hops, what, fix)
 
@@ -85,20 +89,27 @@ def _keeps(
 ) -> tuple[str, str]:
     """What keeps a worker from being seen, and the next step; nothing while all may still be well."""
     if refused is not None:
-        what, fix = _REFUSED.get(
-            refused.refused_code, ("An agent calls with the key {name}: refused.", "Make another.")
-        )
-        return what.format(name=refused.name), fix
+        what, step = _REFUSED.get(refused.refused_code, _OTHERS)
+        return what % {"name": refused.name}, str(step)
     if last is not None and abs(last.clock_us or 0) > CLOCK_NOTICED:
         apart = abs(last.clock_us or 0) / 1_000_000
-        return f"The clock of {last.host} is {apart:.0f} s away from the brain's.", "Let both keep their time by NTP."
+        told = {"host": last.host, "seconds": f"{apart:.0f}"}
+        said = gettext("The clock of %(host)s is %(seconds)s s away from the brain's.") % told
+        return said, gettext("Let both keep their time by NTP.")
     if worker is not None and worker.state != Presence.ONLINE:
-        how = "said goodbye" if worker.state == Presence.OFFLINE else "fell silent"
-        return f"{worker.name} was connected and {how}.", "Start it again, or look at its log."
+        left = worker.state == Presence.OFFLINE
+        said = (
+            gettext("%(name)s was connected and said goodbye.")
+            if left
+            else gettext("%(name)s was connected and fell silent.")
+        )
+        return said % {"name": worker.name}, gettext("Start it again, or look at its log.")
     if worker is None and last is not None:
-        what = f"{last.name} is heard as a {last.get_role_display().lower()}; no worker has called yet."
-        return what, "Start the worker with the same Z4J_DSN, in the way that step 2 shows."
+        said = gettext("%(name)s is heard as a %(role)s; no worker has called yet.")
+        fix = gettext("Start the worker with the same Z4J_DSN, in the way that step 2 shows.")
+        return said % {"name": last.name, "role": last.role}, fix
     if last is None and newest is not None and newest.created_at < timezone.now() - UNUSED:
-        fix = "Run z4j-agent doctor where the worker runs: it names the hop that fails."
-        return f"Nothing has called with the key {newest.name}, nor with another of this environment.", fix
+        said = gettext("Nothing has called with the key %(name)s, nor with another of this environment.")
+        fix = gettext("Run z4j-agent doctor where the worker runs: it names the hop that fails.")
+        return said % {"name": newest.name}, fix
     return "", ""

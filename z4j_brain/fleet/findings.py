@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 from z4j_brain.agents import queries as agents
 from z4j_brain.agents.models import Agent
 from z4j_brain.agents.states import AgentRole, Presence
 from z4j_brain.fleet import queries
 from z4j_brain.fleet.models import CLOCK_NOTICED, Queue, Worker
+from z4j_brain.lib import nouns
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 
@@ -20,6 +22,8 @@ from z4j_brain.rbac.models import Environment
 CLOCK_BREAKS = 60_000_000
 #: Agents, workers and queues that are looked at, and names that one sentence holds.
 LOOKED_AT, NAMED = 200, 3
+_EXPIRED = gettext_lazy("Clocks are up to %(seconds)s s away from the brain's: commands count as expired there.")
+_APART = gettext_lazy("Clocks are up to %(seconds)s s away from the brain's: times of one task may not fit together.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,9 @@ def advice(environment: Environment) -> list[Finding]:
 
 def _unheard(here: list[Agent], answering: list[Agent]) -> Iterator[Finding]:
     if here and not any(agent.role == AgentRole.WORKER for agent in answering):
-        fix = "Start one, or look at its log: the agent says there once why it cannot reach this brain."
-        yield Finding("No worker with an agent has answered for 60 s: nothing can be asked of any.", fix, grave=True)
+        what = gettext("No worker with an agent has answered for 60 s: nothing can be asked of any.")
+        fix = gettext("Start one, or look at its log: the agent says there once why it cannot reach this brain.")
+        yield Finding(what, fix, grave=True)
 
 
 def _problems(answering: list[Agent]) -> Iterator[Finding]:
@@ -68,7 +73,8 @@ def _problems(answering: list[Agent]) -> Iterator[Finding]:
         for problem in agent.problems:
             told[problem.get("engine", ""), problem.get("text", "")].append(agent.name)
     for (engine, text), names in sorted(told.items()):
-        yield Finding(text, "Run z4j-agent doctor there: it names the part to mend.", _named(names), engine, grave=True)
+        fix = gettext("Run z4j-agent doctor there: it names the part to mend.")
+        yield Finding(text, fix, _named(names), engine, grave=True)
 
 
 def _clocks(answering: list[Agent]) -> Iterator[Finding]:
@@ -77,17 +83,17 @@ def _clocks(answering: list[Agent]) -> Iterator[Finding]:
         some = [agent for agent in off if (abs(agent.clock_us or 0) > CLOCK_BREAKS) is grave]
         if some:
             most = max(abs(agent.clock_us or 0) for agent in some) / 1_000_000
-            what = f"Clocks are up to {most:.0f} s away from the brain's"
-            what += ": commands count as expired there." if grave else ": times of one task may not fit together."
-            yield Finding(what, "Let the machines keep their time by NTP.", _named(_hosts(some)), grave=grave)
+            what = (_EXPIRED if grave else _APART) % {"seconds": f"{most:.0f}"}
+            yield Finding(what, gettext("Let the machines keep their time by NTP."), _named(_hosts(some)), grave=grave)
 
 
 def _drops(answering: list[Agent]) -> Iterator[Finding]:
     lossy = [agent for agent in answering if dropped(agent)]
     if lossy:
         count = sum(dropped(agent) for agent in lossy)
-        fix = "The spool was full while the brain was away: raise Z4J_SPOOL_CAP, or find out why it was away."
-        yield Finding(f"{count:,} events were dropped by agents before they could be sent.", fix, _named(_hosts(lossy)))
+        what = gettext("%(n)s events were dropped by agents before they could be sent.") % {"n": f"{count:,}"}
+        fix = gettext("The spool was full while the brain was away: raise Z4J_SPOOL_CAP, or find out why it was away.")
+        yield Finding(what, fix, _named(_hosts(lossy)))
 
 
 def dropped(agent: Agent) -> int:
@@ -102,17 +108,22 @@ def _silent(workers: list[Worker]) -> Iterator[Finding]:
     recent = [worker for worker in silent if timezone.now() - worker.heartbeat_at < queries.RECENT]
     if recent:
         running = sum(len(worker.running) for worker in recent)
-        what = f"{len(recent)} worker{'s' * (len(recent) > 1)} fell silent without a goodbye"
-        what += f" while running {running} task{'s' * (running > 1)}." if running else "."
-        fix = "Look at the process on its host; what it ran is looked for in the engine's own store."
+        told = {"workers": nouns.workers(len(recent)), "tasks": nouns.tasks(running)}
+        if running:
+            what = gettext("%(workers)s fell silent without a goodbye while running %(tasks)s.") % told
+        else:
+            what = gettext("%(workers)s fell silent without a goodbye.") % told
+        fix = gettext("Look at the process on its host; what it ran is looked for in the engine's own store.")
         yield Finding(what, fix, _named([worker.name for worker in recent]), grave=True)
 
 
 def _unserved(queues: Iterable[Queue]) -> Iterator[Finding]:
     for queue in queues:
         if queue.depth and not queue.is_stale:
-            what = f"{queue.depth:,} task{'s' * (queue.depth > 1)} wait in {queue.name}, and no worker takes from it."
-            yield Finding(what, f"Start a worker that serves {queue.name}.", engine=queue.engine, grave=True)
+            told = {"tasks": nouns.tasks(queue.depth), "queue": queue.name}
+            what = gettext("%(tasks)s wait in %(queue)s, and no worker takes from it.") % told
+            fix = gettext("Start a worker that serves %(queue)s.") % told
+            yield Finding(what, fix, engine=queue.engine, grave=True)
 
 
 def _hosts(some: Iterable[Agent]) -> list[str]:
@@ -122,5 +133,6 @@ def _hosts(some: Iterable[Agent]) -> list[str]:
 def _named(names: Iterable[str]) -> str:
     """`a, b, c and 4 more`."""
     once = list(dict.fromkeys(names))
-    more = f" and {len(once) - NAMED} more" if len(once) > NAMED else ""
-    return ", ".join(once[:NAMED]) + more
+    names = ", ".join(once[:NAMED])
+    more = gettext("%(names)s and %(n)s more") % {"names": names, "n": len(once) - NAMED}
+    return more if len(once) > NAMED else names

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext, pgettext
 
 from z4j_brain.fleet import queries
 from z4j_brain.fleet.models import Queue
@@ -154,19 +155,19 @@ def strip(flow: Flow, paced: bool = True) -> list[Metric]:
     """The numbers at the head of a queue's own page; `paced`: with how many tasks came and went."""
     queue, serving = flow.queue, flow.serving
     came, went = flow.sparks if flow.points else ("", "")
-    lately = "in the last 15 minutes"
-    around = [
-        f"{number(count)} {word}" for word, count in (("delayed", queue.delayed), ("taken", queue.in_flight)) if count
-    ]
-    served = nouns.workers(len(serving.workers)) if serving.workers else "no worker"
+    lately = gettext("in the last 15 minutes")
+    counts = ((gettext("%(n)s delayed"), queue.delayed), (gettext("%(n)s taken"), queue.in_flight))
+    around = [words % {"n": number(count)} for words, count in counts if count]
+    served = nouns.workers(len(serving.workers)) if serving.workers else gettext("no worker")
+    slots = gettext("of %(n)s") % {"n": f"{serving.slots:,}"}
     pace = [
-        Metric("In", *_parted(flow.came), lately, spark=came),
-        Metric("Out", *_parted(flow.went), lately, spark=went),
+        Metric(pgettext("what comes", "In"), *_parted(flow.came), lately, spark=came),
+        Metric(pgettext("what goes", "Out"), *_parted(flow.went), lately, spark=went),
     ]
     return [
-        Metric("Waiting", f"{queue.depth:,}", "" if queue.exact else "about", ", ".join(around)),
+        Metric(gettext("Waiting"), f"{queue.depth:,}", "" if queue.exact else gettext("about"), ", ".join(around)),
         *(pace if paced else ()),
-        Metric("Slots busy", f"{serving.busy:,}", f"of {serving.slots:,}", served, not serving.workers),
+        Metric(gettext("Slots busy"), f"{serving.busy:,}", slots, served, not serving.workers),
     ]
 
 
@@ -179,7 +180,7 @@ def soon(milliseconds: float) -> str:
     """`less than a minute`, `6 min`, `3 h`, `2 days`: as exact as a forecast may be."""
     minutes = milliseconds / 60_000
     if minutes < 1:
-        return "less than a minute"
+        return gettext("less than a minute")
     if minutes < 90:
         return f"{minutes:.0f} min"
     hours = minutes / 60
@@ -188,25 +189,26 @@ def soon(milliseconds: float) -> str:
 
 def _empty(flow: Flow) -> str:
     later = flow.queue.delayed
-    return (
-        f"is empty; {nouns.tasks(later)} wait{'s' * (later == 1)} for {'its' if later == 1 else 'their'} time"
-        if later
-        else "is empty"
-    )
+    if not later:
+        return gettext("is empty")
+    told = ngettext("is empty; %(n)s task waits for its time", "is empty; %(n)s tasks wait for their time", later)
+    return told % {"n": f"{later:,}"}
 
 
 def _drains(flow: Flow) -> str:
-    word = soon(flow.drains_ms or 0)
-    return f"will be empty in {'' if word.startswith('less') else 'about '}{word}"
+    milliseconds = flow.drains_ms or 0
+    if milliseconds < 60_000:
+        return gettext("will be empty in less than a minute")
+    return gettext("will be empty in about %(time)s") % {"time": soon(milliseconds)}
 
 
 _FORECASTS: dict[Outlook, Callable[[Flow], str]] = {
-    Outlook.STALE: lambda flow: "has not been measured lately: no worker of it answers",
+    Outlook.STALE: lambda flow: gettext("has not been measured lately: no worker of it answers"),
     Outlook.EMPTY: _empty,
-    Outlook.PAUSED: lambda flow: "is paused: nothing is taken from it",
-    Outlook.UNSERVED: lambda flow: "is served by no worker that answers",
-    Outlook.FILLS: lambda flow: "fills faster than it drains",
-    Outlook.STANDS: lambda flow: "stands still: nothing of it ended in the last 15 minutes",
+    Outlook.PAUSED: lambda flow: gettext("is paused: nothing is taken from it"),
+    Outlook.UNSERVED: lambda flow: gettext("is served by no worker that answers"),
+    Outlook.FILLS: lambda flow: gettext("fills faster than it drains"),
+    Outlook.STANDS: lambda flow: gettext("stands still: nothing of it ended in the last 15 minutes"),
     Outlook.DRAINS: _drains,
-    Outlook.KEEPS: lambda flow: "keeps its depth: as much comes in as goes out",
+    Outlook.KEEPS: lambda flow: gettext("keeps its depth: as much comes in as goes out"),
 }
