@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+from z4j_core.verbs import SCHEDULER_WORDS, WORDS
+
 from tests import rows
-from z4j_brain.agents import queries
+from z4j_brain.agents import queries, wordings
 
 
 def test_a_boot_that_another_tenant_has_copied_still_leads_to_its_own_agent(cast):
