@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from tests.cast import Cast
 from z4j_brain.ledger.models import Entry
@@ -36,6 +36,11 @@ def test_a_schedule_is_made_with_its_next_time_and_its_words(cast):
     assert (schedule.catch_up, schedule.overlap, schedule.version, schedule.created_by) == ("skip", "allow", 1, "adam")
     assert schedule.next_at > timezone.now()
     assert Entry.objects.get(action="own_schedule.create").target_id == str(schedule.pk)
+
+
+def test_what_is_stored_of_a_schedule_is_in_english_whoever_makes_it(cast):
+    with translation.override("de"):
+        assert create(cast).text == "Every weekday at 07:30"
 
 
 def test_an_interval_counts_from_when_it_is_made_so_that_not_all_are_due_at_once(cast):
