@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from z4j_brain.notifications import queries, reading
@@ -26,7 +27,7 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
         if "X-Live" in request.headers:
             return HttpResponse(status=204)
         return redirect("notifications", project=project, environment=environment)
-    context = {"title": "Notifications", "environment": place, "tray": queries.tray(actor, place)}
+    context = {"title": gettext("Notifications"), "environment": place, "tray": queries.tray(actor, place)}
     return render(request, "notifications/list.html", context)
 
 

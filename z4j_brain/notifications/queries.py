@@ -13,10 +13,12 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from z4j_brain.alerts import queries as alerts
 from z4j_brain.lib import nouns
-from z4j_brain.lib.words import duration
+from z4j_brain.lib.tongue import inline
+from z4j_brain.lib.words import duration, number
 from z4j_brain.notifications.models import Reading
 from z4j_brain.operations import inbox
 from z4j_brain.operations import queries as operations
@@ -76,7 +78,7 @@ def _operations(actor: Actor, environment: Environment, now: datetime) -> Iterat
     mine = operations.asked(actor, environment).filter(actor_type=actor.type, actor_id=actor.id, state__in=TERMINAL)
     for operation in mine.filter(pk__gte=_first(now - KEPT)).order_by("-id")[:EACH]:
         state, at = OperationState(operation.state), operation.finished_at or operation.created_at
-        what = f"{operation.words} {nouns.of_kind(operation.target_kind, operation.total)}: {state.label.lower()}"
+        what = f"{operation.words} {nouns.of_kind(operation.target_kind, operation.total)}: {inline(state.label)}"
         tone = "ok-i" if state == OperationState.SUCCEEDED else "failed-i"
         icon = "circle-check" if state == OperationState.SUCCEEDED else "triangle-alert"
         key = f"operation-{operation.pk}"
@@ -85,15 +87,19 @@ def _operations(actor: Actor, environment: Environment, now: datetime) -> Iterat
 
 def _counts(operation: Operation) -> str:
     """`9 done, 3 not done, 1 not tried`."""
-    told = ((operation.succeeded, "done"), (operation.failed, "not done"), (operation.not_tried, "not tried"))
-    return ", ".join(f"{count:,} {word}" for count, word in told if count) or "Nothing was done."
+    told = (
+        (operation.succeeded, gettext("%(n)s done")),
+        (operation.failed, gettext("%(n)s not done")),
+        (operation.not_tried, gettext("%(n)s not tried")),
+    )
+    return ", ".join(said % {"n": number(count)} for count, said in told if count) or gettext("Nothing was done.")
 
 
 def _approvals(actor: Actor, environment: Environment) -> Iterator[Notification]:
     for wish in inbox.waiting(actor, environment)[:EACH]:
-        many = f" {nouns.targets(wish.total)}" if wish.target_type == "operation" else ""
-        what = f"{wish.requester_name or 'Somebody'} asks for your yes: {wish.words.lower()}{many}"
-        why = f"Expires at {wish.expires_at:%H:%M} UTC. {wish.reason}".strip()
+        what = inbox.asks(wish)
+        expires = gettext("Expires at %(time)s UTC.") % {"time": f"{wish.expires_at:%H:%M}"}
+        why = f"{expires} {wish.reason}".strip()
         yield Notification(
             f"approval-{wish.pk}", "check-check", "warn-i", what, why, wish.created_at, "approval", wish.pk
         )
@@ -110,9 +116,11 @@ def _alerts(actor: Actor, environment: Environment, now: datetime) -> Iterator[N
             key, at = f"alert-{alert.pk}", alert.started_at
             yield Notification(key, "triangle-alert", "failed-i", name, alert.text, at, "alert-history")
         else:
-            why = alert.why_ended or f"It went on for {duration(alert.ended_at - alert.started_at)}."
+            lasted = {"time": duration(alert.ended_at - alert.started_at)}
+            why = alert.why_ended or gettext("It went on for %(time)s.") % lasted
+            name = gettext("%(name)s is over") % {"name": name}
             key, at = f"alert-{alert.pk}-over", alert.ended_at
-            yield Notification(key, "circle-check", "ok-i", f"{name} is over", why, at, "alert-history")
+            yield Notification(key, "circle-check", "ok-i", name, why, at, "alert-history")
 
 
 def _first(moment: datetime) -> uuid.UUID:

@@ -8,7 +8,9 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import Http404
 from django.utils import timezone
+from django.utils.translation import gettext
 
+from z4j_brain.lib import nouns
 from z4j_brain.operations import verbs
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.operations.states import OperationState
@@ -39,6 +41,13 @@ def detail(actor: Actor, environment: Environment, pk: UUID) -> Approval:
     if found is None:
         raise Http404
     return found
+
+
+def asks(wish: Approval) -> str:
+    """Who asks the reader for what."""
+    many = f" {nouns.targets(wish.total)}" if wish.target_type == "operation" else ""
+    who = wish.requester_name or gettext("Somebody")
+    return gettext("%(who)s asks for your yes: %(what)s") % {"who": who, "what": f"{wish.words.lower()}{many}"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext, gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -31,26 +32,26 @@ from z4j_brain.rbac.models import User
 View = Callable[..., HttpResponseBase]
 
 _TITLES = {
-    "mfa_index": "Account",
-    "sessions": "Sessions",
-    "account_change_password": "Change password",
-    "mfa_activate_totp": "Add an authenticator app",
-    "mfa_deactivate_totp": "Remove the authenticator app",
-    "mfa_view_recovery_codes": "Recovery codes",
-    "mfa_generate_recovery_codes": "New recovery codes",
-    "mfa_add_webauthn": "Add a passkey",
-    "mfa_edit_webauthn": "Rename a passkey",
-    "mfa_remove_webauthn": "Remove a passkey",
-    "mfa_authenticate": "Second step",
-    "account_reauthenticate": "Confirm that it is you",
-    "mfa_reauthenticate": "Confirm that it is you",
-    "mfa_reauthenticate_webauthn": "Confirm that it is you",
-    "account_inactive": "Not in use",
-    "socialaccount_login_cancelled": "Not signed in",
-    "socialaccount_login_error": "Not signed in",
-    "openid_connect_login": "Not signed in",
-    "oidc-again": "Not signed in",
-    "openid_connect_callback": "Not signed in",
+    "mfa_index": gettext_lazy("Account"),
+    "sessions": gettext_lazy("Sessions"),
+    "account_change_password": gettext_lazy("Change password"),
+    "mfa_activate_totp": gettext_lazy("Add an authenticator app"),
+    "mfa_deactivate_totp": gettext_lazy("Remove the authenticator app"),
+    "mfa_view_recovery_codes": gettext_lazy("Recovery codes"),
+    "mfa_generate_recovery_codes": gettext_lazy("New recovery codes"),
+    "mfa_add_webauthn": gettext_lazy("Add a passkey"),
+    "mfa_edit_webauthn": gettext_lazy("Rename a passkey"),
+    "mfa_remove_webauthn": gettext_lazy("Remove a passkey"),
+    "mfa_authenticate": gettext_lazy("Second step"),
+    "account_reauthenticate": gettext_lazy("Confirm that it is you"),
+    "mfa_reauthenticate": gettext_lazy("Confirm that it is you"),
+    "mfa_reauthenticate_webauthn": gettext_lazy("Confirm that it is you"),
+    "account_inactive": gettext_lazy("Not in use"),
+    "socialaccount_login_cancelled": gettext_lazy("Not signed in"),
+    "socialaccount_login_error": gettext_lazy("Not signed in"),
+    "openid_connect_login": gettext_lazy("Not signed in"),
+    "oidc-again": gettext_lazy("Not signed in"),
+    "openid_connect_callback": gettext_lazy("Not signed in"),
 }
 #: Pages that have a body of another one: whatever is wrong with a provider's answer is said in the same words.
 _BODIES = dict.fromkeys(("openid_connect_login", "oidc-again", "openid_connect_callback"), "socialaccount_login_error")
@@ -131,10 +132,11 @@ def own_sessions(request: HttpRequest) -> HttpResponse:
     one = whole(chosen, 17)
     only = None if one is None else [one]
     if only is None and chosen != "others":
-        messages.error(request, "That session is over already.", extra_tags="bad")
+        messages.error(request, gettext("That session is over already."), extra_tags="bad")
         return redirect("sessions")
     ended = sessions.end(user, "revoked", Actor.of(request), keep=request.session.session_key, only=only)
-    told = f"{ended} session{'' if ended == 1 else 's'} ended." if ended else "That session is over already."
+    some = ngettext("%(n)s session ended.", "%(n)s sessions ended.", ended) % {"n": ended}
+    told = some if ended else gettext("That session is over already.")
     messages.success(request, told, extra_tags="good")
     return redirect("sessions")
 
@@ -146,7 +148,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
     """To the strongest proof that somebody has; where they come from stays in the address."""
     ways = get_adapter().get_reauthentication_methods(request.user)
     if not ways:
-        raise PermissionDenied("There is no way to confirm that it is you: sign out, and in again.")
+        raise PermissionDenied(gettext("There is no way to confirm that it is you: sign out, and in again."))
     query = request.META.get("QUERY_STRING", "")
     return redirect(ways[0]["url"] + (f"?{query}" if query else ""))
 

@@ -9,6 +9,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from django.contrib import messages
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
 
 from z4j_brain.lib import fields
 from z4j_brain.panel import identity
@@ -22,8 +23,8 @@ _HUES = {messages.SUCCESS: "good", messages.WARNING: "warn", messages.ERROR: "ba
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     error_messages = DefaultAccountAdapter.error_messages | {
-        "incorrect_password": "That is not your password.",
-        "enter_current_password": "That is not your password.",
+        "incorrect_password": gettext_lazy("That is not your password."),
+        "enter_current_password": gettext_lazy("That is not your password."),
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
@@ -45,7 +46,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         there = "oidc_mfa" in Actor.of(self.request).auth and fresh.is_demanded(user)
         found = [one for one in methods if one["id"] == "reauthenticate" and not there]
         return found or [
-            {"id": "oidc", "description": f"Sign in with {name} again", "url": url}
+            {"id": "oidc", "description": gettext("Sign in with %(name)s again") % {"name": name}, "url": url}
             for name, url in identity.ways_in(again=True)
         ]
 
@@ -58,7 +59,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
 class FactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     error_messages = DefaultMFAAdapter.error_messages | {
-        "incorrect_code": "That code does not fit, or was used before.",
+        "incorrect_code": gettext_lazy("That code does not fit, or was used before."),
     }
 
     def encrypt(self, text: str) -> str:

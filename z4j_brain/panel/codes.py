@@ -22,6 +22,7 @@ from axes.helpers import get_cool_off, get_failure_limit
 from django import forms
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
+from django.utils.translation import gettext, ngettext
 
 from z4j_brain.rbac import factors
 
@@ -44,10 +45,13 @@ def refusal(request: HttpRequest, name: str, what: str) -> str:
     if getattr(request, "axes_locked_out", False) or AxesProxyHandler.is_locked(request, credentials):
         cool_off = get_cool_off(request)
         minutes = round(cool_off.total_seconds() / 60) if cool_off else 0
-        where = "in this session" if "_z4j_counted" in request.__dict__ else "with this name"
-        return f"Too many tries {where}. It is locked for {minutes} minutes; then try again."
+        if "_z4j_counted" in request.__dict__:
+            said = gettext("Too many tries in this session. It is locked for %(minutes)s minutes; then try again.")
+        else:
+            said = gettext("Too many tries with this name. It is locked for %(minutes)s minutes; then try again.")
+        return said % {"minutes": minutes}
     left = get_failure_limit(request, credentials) - AxesProxyHandler.get_failures(request, credentials)
-    return f"{what} {left} {'try' if left == 1 else 'tries'} left."
+    return f"{what} {ngettext('%(n)s try left.', '%(n)s tries left.', left) % {'n': left}}"
 
 
 class _Counted:
@@ -67,7 +71,7 @@ class _Counted:
                 raise forms.ValidationError("used")
         except forms.ValidationError:
             user_login_failed.send(sender=__name__, credentials={"username": name}, request=request)
-            what = "That code doesn't fit, or was used before."
+            what = gettext("That code doesn't fit, or was used before.")
             raise forms.ValidationError(refusal(request, name, what)) from None
         return code
 
@@ -91,7 +95,7 @@ class PasswordForm(ReauthenticateForm):  # type: ignore[misc]
             return str(super().clean_password())
         except forms.ValidationError:
             name = self.user.get_username()
-            raise forms.ValidationError(refusal(context.request, name, "That is not your password.")) from None
+            raise forms.ValidationError(refusal(context.request, name, gettext("That is not your password."))) from None
 
 
 class ChangePasswordForm(AccountChangePasswordForm):  # type: ignore[misc]
@@ -101,5 +105,5 @@ class ChangePasswordForm(AccountChangePasswordForm):  # type: ignore[misc]
         old = str(self.cleaned_data["oldpassword"])
         if not get_adapter().reauthenticate(self.user, old):
             name = self.user.get_username()
-            raise forms.ValidationError(refusal(context.request, name, "That is not your password."))
+            raise forms.ValidationError(refusal(context.request, name, gettext("That is not your password.")))
         return old

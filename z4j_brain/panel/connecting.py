@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -31,7 +32,7 @@ def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     arrival = arrivals.arrival(actor, place)
     guide = guides.chosen(request.GET.get("with", ""), request.GET.get("in", ""))
     context = {
-        "title": "Connect an agent",
+        "title": gettext("Connect an agent"),
         "environment": place,
         "dsn": dsn,
         "export": f"export Z4J_DSN='{dsn}'",

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext_lazy
 
 from z4j_brain.panel import shared
 from z4j_brain.rbac import access, onshow
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,49 +25,49 @@ class Place:
     """An entry of the navigation: the name of its address, and the key that follows `g`."""
 
     page: str
-    title: str
+    title: StrOrPromise
     icon: str
     key: str
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    title: str
+    title: StrOrPromise
     places: tuple[Place, ...]
 
 
 NAVIGATION = (
     Group(
-        "Observe",
+        gettext_lazy("Observe"),
         (
-            Place("overview", "Overview", "layout-dashboard", "v"),
-            Place("tasks", "Tasks", "list-checks", "t"),
-            Place("issues", "Issues", "bug", "i"),
-            Place("statistics", "Statistics", "chart-column", "n"),
-            Place("queues", "Queues", "layers", "q"),
-            Place("workers", "Workers", "cpu", "w"),
-            Place("dead-letters", "Dead letters", "dead-letter", "l"),
+            Place("overview", gettext_lazy("Overview"), "layout-dashboard", "v"),
+            Place("tasks", gettext_lazy("Tasks"), "list-checks", "t"),
+            Place("issues", gettext_lazy("Issues"), "bug", "i"),
+            Place("statistics", gettext_lazy("Statistics"), "chart-column", "n"),
+            Place("queues", gettext_lazy("Queues"), "layers", "q"),
+            Place("workers", gettext_lazy("Workers"), "cpu", "w"),
+            Place("dead-letters", gettext_lazy("Dead letters"), "dead-letter", "l"),
         ),
     ),
     Group(
-        "Operate",
+        gettext_lazy("Operate"),
         (
-            Place("schedules", "Schedules", "calendar-clock", "h"),
-            Place("alerts", "Alerts", "triangle-alert", "r"),
-            Place("operations", "Operations", "zap", "o"),
-            Place("approvals", "Approvals", "check-check", "y"),
-            Place("capabilities", "Capabilities", "sliders-horizontal", "p"),
-            Place("doctor", "Doctor", "stethoscope", "d"),
+            Place("schedules", gettext_lazy("Schedules"), "calendar-clock", "h"),
+            Place("alerts", gettext_lazy("Alerts"), "triangle-alert", "r"),
+            Place("operations", gettext_lazy("Operations"), "zap", "o"),
+            Place("approvals", gettext_lazy("Approvals"), "check-check", "y"),
+            Place("capabilities", gettext_lazy("Capabilities"), "sliders-horizontal", "p"),
+            Place("doctor", gettext_lazy("Doctor"), "stethoscope", "d"),
         ),
     ),
     Group(
-        "Govern",
+        gettext_lazy("Govern"),
         (
-            Place("audit", "Audit", "scroll-text", "u"),
-            Place("agents", "Agents and keys", "key-round", "a"),
-            Place("secrets", "Secrets", "eye-off", "e"),
-            Place("members", "Members", "users", "m"),
-            Place("settings", "Settings", "settings", "s"),
+            Place("audit", gettext_lazy("Audit"), "scroll-text", "u"),
+            Place("agents", gettext_lazy("Agents and keys"), "key-round", "a"),
+            Place("secrets", gettext_lazy("Secrets"), "eye-off", "e"),
+            Place("members", gettext_lazy("Members"), "users", "m"),
+            Place("settings", gettext_lazy("Settings"), "settings", "s"),
         ),
     ),
 )

@@ -6,13 +6,17 @@ import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.db.models import Q
+from django.utils.translation import gettext, gettext_lazy
 
 from z4j_brain.fleet import queries as fleet
 from z4j_brain.issues import queries as issues
 from z4j_brain.issues import view as issue_words
 from z4j_brain.lib import nouns
+from z4j_brain.lib.tongue import inline
+from z4j_brain.lib.words import number
 from z4j_brain.operations import queries as operations
 from z4j_brain.operations.states import OperationState
 from z4j_brain.rbac import access
@@ -20,6 +24,9 @@ from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
 from z4j_brain.schedules import view as schedules
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 #: What is shown of each kind; operations of which the end of the id is looked at, the newest.
 EACH, RECENT = 4, 500
@@ -44,21 +51,62 @@ class Deed:
 
     page: str
     query: str
-    title: str
+    title: StrOrPromise
     icon: str
-    hint: str
+    hint: StrOrPromise
     permission: Permission
 
 
 DEEDS = (
-    Deed("tasks", "state=failed", "Retry failed tasks", "rotate-cw", "choose, then a preview", Permission.RETRY),
-    Deed("registered", "", "Run a task", "play", "with arguments of your own", Permission.RUN),
-    Deed("queues", "", "Pause a queue", "circle-pause", "asks for a reason", Permission.MANAGE_QUEUES),
-    Deed("schedule-new", "", "New schedule", "calendar-clock", "kept by z4j", Permission.EDIT_SCHEDULES),
-    Deed("alert-new", "", "New alert rule", "triangle-alert", "with a dry run", Permission.MANAGE_PROJECT),
-    Deed("doctor", "", "Run the doctor", "stethoscope", "checks every hop", Permission.VIEW),
-    Deed("members", "", "Invite a member", "users", "with a role", Permission.MANAGE_MEMBERS),
-    Deed("audit", "", "See who did what", "scroll-text", "the audit log", Permission.VIEW),
+    Deed(
+        "tasks",
+        "state=failed",
+        gettext_lazy("Retry failed tasks"),
+        "rotate-cw",
+        gettext_lazy("choose, then a preview"),
+        Permission.RETRY,
+    ),
+    Deed(
+        "registered", "", gettext_lazy("Run a task"), "play", gettext_lazy("with arguments of your own"), Permission.RUN
+    ),
+    Deed(
+        "queues",
+        "",
+        gettext_lazy("Pause a queue"),
+        "circle-pause",
+        gettext_lazy("asks for a reason"),
+        Permission.MANAGE_QUEUES,
+    ),
+    Deed(
+        "schedule-new",
+        "",
+        gettext_lazy("New schedule"),
+        "calendar-clock",
+        gettext_lazy("kept by z4j"),
+        Permission.EDIT_SCHEDULES,
+    ),
+    Deed(
+        "alert-new",
+        "",
+        gettext_lazy("New alert rule"),
+        "triangle-alert",
+        gettext_lazy("with a dry run"),
+        Permission.MANAGE_PROJECT,
+    ),
+    Deed(
+        "doctor", "", gettext_lazy("Run the doctor"), "stethoscope", gettext_lazy("checks every hop"), Permission.VIEW
+    ),
+    Deed(
+        "members", "", gettext_lazy("Invite a member"), "users", gettext_lazy("with a role"), Permission.MANAGE_MEMBERS
+    ),
+    Deed(
+        "audit",
+        "",
+        gettext_lazy("See who did what"),
+        "scroll-text",
+        gettext_lazy("the audit log"),
+        Permission.VIEW,
+    ),
 )
 
 
@@ -73,11 +121,11 @@ def found(actor: Actor, place: Environment, text: str) -> list[tuple[str, list[F
     if not text:
         return []
     kinds = (
-        ("Operations", _operations(actor, place, text)),
-        ("Queues", _queues(actor, place, text)),
-        ("Workers", _workers(actor, place, text)),
-        ("Schedules", _schedules(actor, place, text)),
-        ("Issues", _issues(actor, place, text)),
+        (gettext("Operations"), _operations(actor, place, text)),
+        (gettext("Queues"), _queues(actor, place, text)),
+        (gettext("Workers"), _workers(actor, place, text)),
+        (gettext("Schedules"), _schedules(actor, place, text)),
+        (gettext("Issues"), _issues(actor, place, text)),
     )
     return [(title, rows) for title, some in kinds if (rows := list(some))]
 
@@ -86,7 +134,7 @@ def _operations(actor: Actor, place: Environment, text: str) -> Iterator[Found]:
     here = operations.operations(actor, place)
     for operation in here.filter(pk__in=_ids(actor, place, text)).order_by("-id")[:EACH]:
         title = f"{operation.words} {nouns.of_kind(operation.target_kind, operation.total)}"
-        yield Found("zap", title, OperationState(operation.state).label.lower(), "operation", operation.pk)
+        yield Found("zap", title, inline(OperationState(operation.state).label), "operation", operation.pk)
 
 
 def _ids(actor: Actor, place: Environment, text: str) -> list[uuid.UUID]:
@@ -102,12 +150,12 @@ def _ids(actor: Actor, place: Environment, text: str) -> list[uuid.UUID]:
 
 def _queues(actor: Actor, place: Environment, text: str) -> Iterator[Found]:
     for queue in fleet.queues(actor, place).filter(name__icontains=text).order_by("-depth", "name")[:EACH]:
-        yield Found("layers", queue.name, f"{queue.depth:,} waiting", "queue", queue.pk)
+        yield Found("layers", queue.name, gettext("%(n)s waiting") % {"n": number(queue.depth)}, "queue", queue.pk)
 
 
 def _workers(actor: Actor, place: Environment, text: str) -> Iterator[Found]:
     for worker in fleet.workers(actor, place).filter(name__icontains=text).order_by("-heartbeat_at")[:EACH]:
-        yield Found("cpu", worker.name, worker.state.label.lower(), "worker", worker.pk)
+        yield Found("cpu", worker.name, inline(worker.state.label), "worker", worker.pk)
 
 
 def _schedules(actor: Actor, place: Environment, text: str) -> Iterator[Found]:
@@ -119,5 +167,8 @@ def _schedules(actor: Actor, place: Environment, text: str) -> Iterator[Found]:
 def _issues(actor: Actor, place: Environment, text: str) -> Iterator[Found]:
     named = Q(error_type__icontains=text) | Q(name__icontains=text)
     for issue in issues.issues(actor, place).filter(named).order_by("-last_at")[:EACH]:
-        title = f"{issue_words.title(issue)} in {issue.name or 'unnamed tasks'}"
+        title = gettext("%(error)s in %(name)s") % {
+            "error": issue_words.title(issue),
+            "name": issue.name or gettext("unnamed tasks"),
+        }
         yield Found("bug", title, nouns.tasks(issue.count), "issue", issue.fingerprint)

@@ -8,8 +8,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 from django.utils.html import escape
+from django.utils.translation import gettext
 
 from z4j_brain.agents.models import Agent
 from z4j_brain.fleet.models import Worker
@@ -27,7 +29,6 @@ _ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
 _NEWER_ADDRESS = re.compile(
     r"(?<![\w.])(?<!::)[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{0,40}(?:[0-9A-Fa-f]|::)(?:%[\w-]{1,16})?(?!\w)"
 )
-PERSON = "person"
 #: People, and names of workers and hosts, that are known to it: the newest.
 MOST = 5_000
 
@@ -36,34 +37,36 @@ def masked(page: str, told: Mapping[str, str]) -> str:
     """The page with each name of `told` replaced by what it says instead, and without addresses of any kind. People
     are found however their names are written, small or large.
     """
-    there = page.lower()
+    there, person, address = page.lower(), gettext("person"), gettext("an address")
     present, patterns = {}, []
     written = [(str(escape(name)), instead) for name, instead in told.items() if name]
     for name, instead in sorted(written, key=lambda pair: len(pair[0]), reverse=True):
         if name.lower() in there:
-            is_person = instead.startswith(f"{PERSON} ")
+            is_person = instead.startswith(f"{person} ")
             present[name.lower() if is_person else name] = instead
             patterns.append(f"(?i:{re.escape(name)})" if is_person else re.escape(name))
     names = re.compile(rf"(?<![\w-])(?:{'|'.join(patterns)})(?![\w-])") if patterns else None
 
     def instead_of(found: re.Match[str]) -> str:
-        return present.get(found[0]) or present.get(found[0].lower(), PERSON)
+        return present.get(found[0]) or present.get(found[0].lower(), person)
+
+    newer = partial(_newer, address)
 
     def mask(text: str) -> str:
         if names:
             text = names.sub(instead_of, text)
-        return _ADDRESS.sub("an address", _NEWER_ADDRESS.sub(_newer, _EMAIL.sub("an address", text)))
+        return _ADDRESS.sub(address, _NEWER_ADDRESS.sub(newer, _EMAIL.sub(address, text)))
 
     return "".join(_pieces(page, mask))
 
 
-def _newer(found: re.Match[str]) -> str:
+def _newer(address: str, found: re.Match[str]) -> str:
     """What looks like an address of IPv6 may be a time or part of a program."""
     try:
         ipaddress.IPv6Address(found[0])
     except ValueError:
         return found[0]
-    return "an address"
+    return address
 
 
 def _pieces(page: str, mask: Callable[[str], str]) -> Iterator[str]:
@@ -85,9 +88,9 @@ def told() -> dict[str, str]:
     hosts = sorted({host for _, host in (*workers, *agents)})
     names = sorted({name for name, _ in (*workers, *agents)} - set(hosts))
     return {
-        **_numbered("host", ((host,) for host in hosts)),
-        **_numbered("worker", ((name,) for name in names)),
-        **_numbered(PERSON, people),
+        **_numbered(gettext("host"), ((host,) for host in hosts)),
+        **_numbered(gettext("worker"), ((name,) for name in names)),
+        **_numbered(gettext("person"), people),
     }
 
 

@@ -11,6 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET
 
 from z4j_brain.agents.states import Presence
@@ -67,7 +68,7 @@ def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
         *matters.asked(actor, place),
     ]
     context = facts | {
-        "title": "Overview",
+        "title": gettext("Overview"),
         "environment": place,
         "view": view,
         "matters": found[:MATTERS],
@@ -140,4 +141,9 @@ def _mixed(online: Iterable[Worker]) -> str:
     newest = max(codes, key=lambda code: min(worker.started_at or EPOCH for worker in codes[code]))
     count = sum(map(len, codes.values()))
     old = count - len(codes[newest])
-    return f"{old} of the {count} {engine} workers still run{'s' * (old == 1)} older code than {newest}."
+    said = ngettext(
+        "%(old)s of the %(count)s %(engine)s workers still runs older code than %(newest)s.",
+        "%(old)s of the %(count)s %(engine)s workers still run older code than %(newest)s.",
+        old,
+    )
+    return said % {"old": old, "count": count, "engine": engine, "newest": newest}

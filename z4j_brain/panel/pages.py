@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadReque
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
@@ -45,7 +46,7 @@ def home(request: HttpRequest) -> HttpResponse:
     actor = Actor.of(request)
     place = access.environments(actor).first()
     if place is None:
-        return render(request, "panel/nowhere.html", {"title": "Nothing to see yet"})
+        return render(request, "panel/nowhere.html", {"title": gettext("Nothing to see yet")})
     page = "overview" if agents.agents(actor, place).exists() else "connect"
     return redirect(page, project=place.project.slug, environment=place.slug)
 
@@ -80,7 +81,7 @@ def jump(request: HttpRequest, project: str, environment: str) -> HttpResponse:
 def components(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     """Every part that pages are made of, with made-up words: for whoever draws the next one."""
     place = rbac.environment(Actor.of(request), project, environment)
-    context = {"title": "Components", "environment": place, "states": TaskState.values}
+    context = {"title": gettext("Components"), "environment": place, "states": TaskState.values}
     return render(request, "style/page.html", context)
 
 
@@ -94,7 +95,7 @@ def capabilities(request: HttpRequest, project: str, environment: str) -> HttpRe
     chosen = next((one for one in (*engines, *schedulers) if one.engine == request.GET.get("engine")), None)
     tables = [("engine", engines, matrix.lines(engines)), ("scheduler", schedulers, matrix.lines(schedulers))]
     context = {
-        "title": "Capabilities",
+        "title": gettext("Capabilities"),
         "environment": place,
         "engines": [*engines, *schedulers],
         "chosen": chosen,
@@ -116,12 +117,12 @@ def doctor(request: HttpRequest, project: str, environment: str) -> HttpResponse
     if request.method == "POST":
         chosen = [one.engine for one in engines if one.engine in request.POST.getlist("engine")]
         if not chosen:
-            return HttpResponseBadRequest("Name an engine of which a worker was heard here.")
+            return HttpResponseBadRequest(gettext("Name an engine of which a worker was heard here."))
         tasks_actions.hello(place, chosen, actor=actor)
         return redirect("doctor", project=project, environment=environment)
     hellos = last_hellos(place, [one.engine for one in engines])
     context = {
-        "title": "Doctor",
+        "title": gettext("Doctor"),
         "environment": place,
         "wrong": findings.wrong(actor, place),
         "advice": findings.advice(place),
@@ -158,5 +159,5 @@ def set_up(request: HttpRequest, link: str) -> HttpResponse:
             record_authentication(request, user, "password")
             login(request, user, backend="django.contrib.auth.backends.ModelBackend")
             return redirect("home")
-    context = {"title": "Set up", "name": name, "errors": errors}
+    context = {"title": gettext("Set up"), "name": name, "errors": errors}
     return render(request, "panel/set_up.html", context, status=400 if errors else 200)

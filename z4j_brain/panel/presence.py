@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext
 
 from z4j_brain.lib.problem import Problem
 from z4j_brain.rbac import fresh, sessions
@@ -65,5 +66,5 @@ def _demand(request: HttpRequest) -> HttpResponse:
     if request.path.startswith("/api/"):
         detail = f"Your role takes a second factor: add one at {reverse('mfa_index')}"
         return Problem(403, fresh.NO_FACTOR, "Refused", detail).response()
-    messages.warning(request, "Your role takes a second factor. Add one to go on.", extra_tags="warn")
+    messages.warning(request, gettext("Your role takes a second factor. Add one to go on."), extra_tags="warn")
     return redirect("mfa_index")

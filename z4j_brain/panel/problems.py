@@ -7,8 +7,13 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 
 from z4j_brain.lib.problem import Problem
+
+
+def _nul() -> Problem:
+    return Problem(400, "invalid", gettext("Invalid request"), gettext("A text here holds no NUL."))
 
 
 class ProblemMiddleware:
@@ -27,7 +32,7 @@ class ProblemMiddleware:
         said = [text for query in (request.GET, request.POST) for _, texts in query.lists() for text in texts]
         if not any("\0" in text for text in said):
             return None
-        return self.process_exception(request, Problem(400, "invalid", "Invalid request", "A text here holds no NUL."))
+        return self.process_exception(request, _nul())
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, Problem) or request.path.startswith("/api/"):

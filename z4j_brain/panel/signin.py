@@ -9,6 +9,7 @@ from allauth.account.views import LoginView, LogoutView
 from django import forms
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.utils.translation import gettext, gettext_lazy
 
 from z4j_brain.panel import identity
 from z4j_brain.panel.codes import refusal
@@ -22,14 +23,16 @@ class SignInForm(LoginForm):  # type: ignore[misc]
             super().clean()
         except forms.ValidationError:
             name = self.cleaned_data.get("login", "")
-            self.add_error("password", refusal(self.request, name, "That name and password don't fit together."))
+            self.add_error(
+                "password", refusal(self.request, name, gettext("That name and password don't fit together."))
+            )
         return dict(self.cleaned_data)
 
 
 class SignInView(LoginView):  # type: ignore[misc]
     form_class = SignInForm
     template_name = "account/login.html"
-    extra_context = {"title": "Sign in", "next_field": REDIRECT_FIELD_NAME}
+    extra_context = {"title": gettext_lazy("Sign in"), "next_field": REDIRECT_FIELD_NAME}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext
 
 from z4j_brain.agents import queries as agents
 from z4j_brain.agents.states import Presence
@@ -26,6 +27,7 @@ from z4j_brain.issues import queries as issues
 from z4j_brain.ledger import health
 from z4j_brain.ledger.health import LogHealth
 from z4j_brain.lib import disk, words
+from z4j_brain.lib.tongue import inline
 from z4j_brain.lib.words import DAY, HOUR, MINUTE
 from z4j_brain.operations import inbox, verbs
 from z4j_brain.operations.models import Item, Operation
@@ -46,9 +48,12 @@ from z4j_brain.tasks.held import held
 from z4j_brain.tasks.states import TaskState
 from z4j_brain.tasks.timeline import Attempt, Station
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 register = template.Library()
 
-for spoken in (words.duration, words.level, words.number, words.percent):
+for spoken in (words.duration, words.level, words.number, words.percent, inline):
     register.filter(spoken.__name__, spoken)
 #: Width of a slot with its gap, and how many are drawn.
 SLOT, MAX_SLOTS = 15, 24
@@ -83,9 +88,13 @@ def _symbol(name: str) -> SafeString:
 
 
 @register.simple_tag
-@lru_cache(maxsize=256)
 def state(value: str, extra: str = "") -> SafeString:
     """A state of a task: icon, word and hue, always together."""
+    return _state(value, extra, get_language())
+
+
+@lru_cache(maxsize=256)
+def _state(value: str, extra: str, language: str | None) -> SafeString:
     task_state = TaskState(value)
     return _marked(task_state.value, task_state.icon, task_state.label, extra)
 
@@ -116,20 +125,20 @@ def approval_state(approval: Approval, extra: str = "") -> SafeString:
 def run_state(schedule: Any) -> SafeString:
     """What became of the last run of a schedule in trouble, see `schedules.view.troubled`."""
     if schedule.last_overlapped and schedule.last_state == RunState.OK:
-        return _marked("retrying", "layers", "Overlapped", "bare")
+        return _marked("retrying", "layers", gettext("Overlapped"), "bare")
     return mark(RunState(schedule.last_state), "bare")
 
 
 @register.filter
-def marked(text: str, where: str = marks.WORKER) -> SafeString:
+def marked(text: str, where: StrOrPromise = marks.WORKER) -> SafeString:
     """A text that redaction has been over: each mark of it is a chip that says what hid it, and where."""
     return format_html_join("", "{}", ((_chip(part, where),) for part in marks.split(text)))
 
 
-def _chip(part: str | marks.Mark, where: str) -> SafeString:
+def _chip(part: str | marks.Mark, where: StrOrPromise) -> SafeString:
     if isinstance(part, str):
         return conditional_escape(part)
-    title = f"Hidden {where}: {part.rule}. Nobody can show it."
+    title = gettext("Hidden %(where)s: %(rule)s. Nobody can show it.") % {"where": where, "rule": part.rule}
     return format_html('<span class="badge masked" title="{}">{}{}</span>', title, icon("lock"), part.label)
 
 
@@ -249,7 +258,7 @@ def to(context: template.Context, page: str, **names: Any) -> str:
 @register.simple_tag(takes_context=True)
 def roles(context: template.Context) -> str:
     """The reader's roles in the environment on the screen."""
-    return ", ".join(rbac.roles(Actor.of(context["request"]), context["environment"])).lower()
+    return inline(", ".join(rbac.roles(Actor.of(context["request"]), context["environment"])))
 
 
 @register.simple_tag(takes_context=True)
@@ -340,7 +349,7 @@ def initials(name: str) -> str:
     return "".join(word[0] for word in words[:2]).upper() or "?"
 
 
-def _marked(hue: str, symbol: str, label: str, extra: str) -> SafeString:
+def _marked(hue: str, symbol: str, label: StrOrPromise, extra: str) -> SafeString:
     """Its icon needs no class of its own: there are many on a page."""
     classes = f"state {hue} {extra}".rstrip()
     return format_html('<span class="{}"><svg {}{}</span>', classes, _symbol(symbol), label)
@@ -353,13 +362,14 @@ def _moment(moment: datetime, form: str) -> str:
     text = _span(abs(seconds))
     if form == "age":
         return text
-    return f"in {text}" if seconds < 0 else f"{text} ago"
+    said = gettext("in %(time)s") if seconds < 0 else gettext("%(time)s ago")
+    return said % {"time": text}
 
 
 def _clock(moment: datetime) -> str:
     local = timezone.localtime(moment)
     today = timezone.localtime().date()
-    return f"{local:%H:%M:%S}" if local.date() == today else f"{local:%d %b %H:%M:%S}"
+    return f"{local:%H:%M:%S}" if local.date() == today else words.day(local, "d M H:i:s")
 
 
 def _span(seconds: int) -> str:

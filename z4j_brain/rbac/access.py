@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from django.db.models import Model, Q, QuerySet
+from django.utils.translation import gettext
 
 from z4j_brain.rbac import holdings
 from z4j_brain.rbac.actor import Actor
@@ -100,22 +101,27 @@ def decide(
     `queue` and `task`: to what has these, in the target.
     """
     if actor.type == "system":
-        return Decision(True, True, "system", "The brain itself acts.")
+        return Decision(True, True, "system", gettext("The brain itself acts."))
     actor = holdings.remembering(actor)
     found = holdings.standing(actor)
     if found is None:
-        return Decision(False, False, "no_standing", "The account or the token is not in force.")
+        return Decision(False, False, "no_standing", gettext("The account or the token is not in force."))
     if isinstance(permission, InstancePermission):
         return _decide_instance(actor, found, permission, target)
     project, environment = place(target)
     if project is None:
-        return Decision(False, False, "no_place", "This belongs to no project.")
+        return Decision(False, False, "no_place", gettext("This belongs to no project."))
     facets = facets_of(target) if queue is None and task is None else Facets(queue, task)
     where = _key(project, environment)
     reaches = {one: holdings.reach(actor, found, one, where) for one in _asked(permission)}
     visible = _holds(reaches, Permission.VIEW, facets) or (environment is None and _sees_part(actor, project))
     if _holds(reaches, permission, facets) or (permission == Permission.VIEW and visible):
-        return Decision(True, True, "superuser" if found.is_superuser else "role", f"You may {permission.label}.")
+        return Decision(
+            True,
+            True,
+            "superuser" if found.is_superuser else "role",
+            f"You may {permission.label}.",
+        )
     return _denied(found, reaches[permission], permission, visible=visible)
 
 
@@ -210,22 +216,38 @@ def _holds(reaches: Mapping[Permission, Reach], permission: Permission, facets: 
 
 def _denied(found: Standing, reach: Reach, permission: Permission, *, visible: bool) -> Decision:
     if found.token is not None and not found.token.is_service and permission not in found.token.scopes:
-        return Decision(False, visible, "token_scope", f"The token's scopes do not let you {permission.label}.")
+        return Decision(
+            False,
+            visible,
+            "token_scope",
+            gettext("The token's scopes do not let you %(do)s.") % {"do": permission.label},
+        )
     if reach.never or reach.denied:
-        return Decision(False, visible, "denied", f"You have been denied to {permission.label} here.")
+        return Decision(
+            False, visible, "denied", gettext("You have been denied to %(do)s here.") % {"do": permission.label}
+        )
     if reach.is_somewhere:
-        return Decision(False, visible, "not_permitted", f"You may {permission.label} elsewhere, not here.")
-    return Decision(False, visible, "role_lacks", f"Your role does not let you {permission.label}.")
+        return Decision(
+            False, visible, "not_permitted", gettext("You may %(do)s elsewhere, not here.") % {"do": permission.label}
+        )
+    return Decision(
+        False, visible, "role_lacks", gettext("Your role does not let you %(do)s.") % {"do": permission.label}
+    )
 
 
 def _decide_instance(actor: Actor, found: Standing, permission: InstancePermission, target: Any) -> Decision:
     if found.token is not None or found.user is None:
-        return Decision(False, True, "token_never", "No token may do this: sign in.")
+        return Decision(False, True, "token_never", gettext("No token may do this: sign in."))
     if permission == InstancePermission.MANAGE_OWN_TOKENS:
         owner = target.user_id if isinstance(target, Token) else getattr(target, "pk", None)
         own = owner == found.user.pk
-        return Decision(own, own, "own" if own else "not_own", "Tokens are managed by their owner alone.")
-    return Decision(found.is_staff, True, "instance", f"Only an instance administrator may {permission.label}.")
+        return Decision(own, own, "own" if own else "not_own", gettext("Tokens are managed by their owner alone."))
+    return Decision(
+        found.is_staff,
+        True,
+        "instance",
+        gettext("Only an instance administrator may %(do)s.") % {"do": permission.label},
+    )
 
 
 def _sees_part(actor: Actor, project: Project) -> bool:

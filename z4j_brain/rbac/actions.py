@@ -11,6 +11,7 @@ from typing import Any
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from z4j_brain.ledger.states import Phase
 from z4j_brain.rbac import guardian_rows, rank, silence, two
@@ -138,7 +139,7 @@ def configure_environment(
 ) -> Environment:
     """Set what is kept for how long, and what may be searched. Raises ValidationError by the name of the setting."""
     if unknown := sorted(set(settings) - set(SETTINGS)):
-        raise ValidationError(dict.fromkeys(unknown, "Unknown setting."))
+        raise ValidationError(dict.fromkeys(unknown, gettext("Unknown setting.")))
     old = Environment.objects.select_for_update().get(pk=environment.pk)
     new = Environment.objects.get(pk=environment.pk)
     for name, value in settings.items():
@@ -235,4 +236,6 @@ def _new_user(username: str, password: str, *, is_staff: bool) -> User:
 
 def _check_slug(slug: str) -> None:
     if slug in RESERVED_SLUGS:
-        raise ValidationError({"slug": f"{slug} is an address of the brain itself: choose another."})
+        raise ValidationError(
+            {"slug": gettext("%(slug)s is an address of the brain itself: choose another.") % {"slug": slug}}
+        )

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from z4j_brain.lib.problem import Problem
 from z4j_brain.rbac import access, holdings, policies, rank
@@ -63,9 +64,11 @@ class Needed(Problem):
     def __init__(self, approval: Approval, *, is_new: bool) -> None:
         place = approval.environment
         address = reverse("approval", args=[place.project.slug, place.slug, approval.pk])
-        told = "Somebody else has to approve this" if is_new else "Nobody has approved this yet"
-        detail = f"{told}: {address}. When they have, ask for the same once more, within {minutes(approval)} minutes."
-        super().__init__(409, "approval_needed", "It takes a second person", detail)
+        told = gettext("Somebody else has to approve this: %(address)s.") if is_new else ""
+        told = told or gettext("Nobody has approved this yet: %(address)s.")
+        again = gettext("When they have, ask for the same once more, within %(minutes)s minutes.")
+        detail = f"{told % {'address': address}} {again % {'minutes': minutes(approval)}}"
+        super().__init__(409, "approval_needed", gettext("It takes a second person"), detail)
         self.approval = approval
         self.headers["Location"] = address
 
@@ -121,16 +124,20 @@ def begin(
 def refusal(approval: Approval, actor: Actor) -> Decision | None:
     """Why this actor does not answer it; None: they may, as far as who they are is concerned."""
     if actor.type != "user" or actor.token is not None:
-        return Decision(False, True, "token_never", "Only a person who is signed in approves.")
+        return Decision(False, True, "token_never", gettext("Only a person who is signed in approves."))
     if approval.requester_type == "token" and not approval.people:
-        text = "Nobody is known to stand behind the token that asked for it: nobody can be told from them."
+        text = gettext("Nobody is known to stand behind the token that asked for it: nobody can be told from them.")
         return Decision(False, True, "nobody_behind", text)
     if people(actor) & set(approval.people):
-        return Decision(False, True, "own_request", "Nobody approves what they, or a token of theirs, have asked for.")
+        return Decision(
+            False, True, "own_request", gettext("Nobody approves what they, or a token of theirs, have asked for.")
+        )
     if actor.user is not None and _hosts(actor) & set(approval.people) and _is_guest(actor.user, approval):
-        return Decision(False, True, "own_guest", "Whoever asked invited you to your account: somebody else approves.")
+        return Decision(
+            False, True, "own_guest", gettext("Whoever asked invited you to your account: somebody else approves.")
+        )
     if approval.by_owners and not rank.is_owner(actor, place_of(approval)):
-        return Decision(False, True, "rank", "Only another owner agrees to what only an owner could do.")
+        return Decision(False, True, "rank", gettext("Only another owner agrees to what only an owner could do."))
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from z4j_brain.ledger.states import Phase
 from z4j_brain.lib.listing import invalid
@@ -20,7 +21,9 @@ def approve(approval: Approval, *, actor: Actor, reason: str = "", record: Recor
     locked = _waiting(approval, actor, record)
     info = REGISTRY.get(locked.action)
     if info is None:
-        raise Problem(409, "not_now", "Not in this state", "This release of the brain does not know the action.")
+        raise Problem(
+            409, "not_now", gettext("Not in this state"), gettext("This release of the brain does not know the action.")
+        )
     decision = access.decide(actor, info.agree, approvals.place_of(locked))
     if not decision.allow:
         raise Refused(decision)
@@ -46,10 +49,12 @@ def _waiting(approval: Approval, actor: Actor, record: Record) -> Approval:
     record.params({"approval": str(locked.pk), "approval_digest": locked.digest, "action": locked.action})
     record.nudge(locked.environment_id, "approval", [str(locked.pk)])
     if locked.target_type == approvals.OPERATION:
-        raise Problem(409, "not_now", "An operation waits", "It is approved where the operation is.")
+        raise Problem(409, "not_now", gettext("An operation waits"), gettext("It is approved where the operation is."))
     is_over = locked.state != ApprovalState.PENDING or locked.expires_at <= timezone.now()
     if is_over:
-        raise Problem(409, "not_now", "Not in this state", "It was answered already, or its time is up.")
+        raise Problem(
+            409, "not_now", gettext("Not in this state"), gettext("It was answered already, or its time is up.")
+        )
     if decision := approvals.refusal(locked, actor):
         raise Refused(decision)
     return locked

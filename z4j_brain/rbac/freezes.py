@@ -6,7 +6,9 @@ from datetime import timedelta
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
+from z4j_brain.lib import words
 from z4j_brain.rbac import access
 from z4j_brain.rbac.access import Decision
 from z4j_brain.rbac.actor import Actor
@@ -41,9 +43,10 @@ def over(environment: Environment, action: str, number: int = 1) -> Freeze | Non
 
 
 def refusal(freeze: Freeze) -> Decision:
-    until = f"{timezone.localtime(freeze.ends_at):%d %b %Y %H:%M %Z}"
-    text = f"Frozen until {until} by {freeze.set_by_name}: {freeze.reason.rstrip('.')}."
-    return Decision(False, True, FROZEN, f"{text} An owner can break the glass.")
+    until = words.day(timezone.localtime(freeze.ends_at), "d M Y H:i T")
+    said = gettext("Frozen until %(moment)s by %(name)s: %(reason)s. An owner can break the glass.")
+    told = {"moment": until, "name": freeze.set_by_name, "reason": freeze.reason.rstrip(".")}
+    return Decision(False, True, FROZEN, said % told)
 
 
 def all_of(actor: Actor, environment: Environment) -> QuerySet[Freeze]:

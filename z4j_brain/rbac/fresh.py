@@ -14,6 +14,7 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from z4j_brain.rbac import electors
 from z4j_brain.rbac.access import Decision
@@ -36,14 +37,16 @@ class Fresh(Enum):
 def refusal(actor: Actor, demand: Fresh = Fresh.ALL) -> Decision | None:
     """Why the actor may not do it before they prove who they are; None when nothing is missing."""
     if actor.type == "token":
-        never = Decision(False, True, "token_never", "No token may do this: sign in.")
+        never = Decision(False, True, "token_never", gettext("No token may do this: sign in."))
         return never if demand is Fresh.ALL else None
     if not isinstance(actor.user, User):
         return None
     if not has_factor(actor.user) and "oidc_mfa" not in actor.auth and is_demanded(actor.user):
-        return Decision(False, True, NO_FACTOR, f"Your role takes a second factor: add one at {reverse('mfa_index')}")
+        missing = gettext("Your role takes a second factor: add one at %(address)s") % {"address": reverse("mfa_index")}
+        return Decision(False, True, NO_FACTOR, missing)
     if is_stale(actor):
-        return Decision(False, True, STALE, f"Confirm that it is you at {reverse('confirm')} and ask again.")
+        prove = gettext("Confirm that it is you at %(address)s and ask again.") % {"address": reverse("confirm")}
+        return Decision(False, True, STALE, prove)
     return None
 
 

@@ -10,6 +10,7 @@ import re
 from functools import lru_cache
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 _STARS = re.compile(r"(\*+)")
 _PLAIN = re.compile(r"[^\x00-\x1f\x7f]+")
@@ -21,11 +22,11 @@ MOST_STARS = 8
 def check(glob: str) -> None:
     """Raises ValidationError for what is no pattern."""
     if glob and not _PLAIN.fullmatch(glob):
-        raise ValidationError("A pattern has no control characters.")
+        raise ValidationError(gettext("A pattern has no control characters."))
     if "***" in glob:
-        raise ValidationError("One star or two, not more in a row.")
+        raise ValidationError(gettext("One star or two, not more in a row."))
     if len(_STARS.findall(glob)) > MOST_STARS:
-        raise ValidationError(f"At most {MOST_STARS} stars.")
+        raise ValidationError(gettext("At most %(n)s stars.") % {"n": MOST_STARS})
 
 
 @lru_cache(maxsize=4096)

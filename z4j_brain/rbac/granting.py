@@ -8,6 +8,7 @@ from datetime import datetime
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from z4j_brain.ledger.states import Phase
 from z4j_brain.rbac import access, electors, globs, rank, silence, two
@@ -159,15 +160,15 @@ def _check(grant: Grant) -> None:
         except ValidationError as error:
             faults[name] = list(error.messages)
     if grant.is_narrow and not grant.permissions & NARROWABLE:
-        faults["queue_glob"] = ["This is not about queues or tasks: it cannot be given for some of them."]
+        faults["queue_glob"] = [gettext("This is not about queues or tasks: it cannot be given for some of them.")]
     if grant.expires_at is not None and grant.expires_at <= timezone.now():
-        faults["expires_at"] = ["This is over already."]
+        faults["expires_at"] = [gettext("This is over already.")]
     if grant.token is not None and not grant.token.is_service:
-        faults["subject"] = ["A person's token has what the person has: grant it to them."]
+        faults["subject"] = [gettext("A person's token has what the person has: grant it to them.")]
     if grant.token is not None and grant.token.project_id != grant.project_id:
-        faults["subject"] = ["This token belongs to another project."]
+        faults["subject"] = [gettext("This token belongs to another project.")]
     if grant.token is not None and grant.effect == Effect.ALLOW and not grant.permissions <= SERVICE_PERMISSIONS:
-        faults["permission"] = ["No service token may have this."]
+        faults["permission"] = [gettext("No service token may have this.")]
     if faults:
         raise ValidationError(faults)
 
@@ -183,11 +184,11 @@ def _demand_beneath(actor: Actor, subject: User | Group | Token, project: Projec
         ranks = ranks.filter(user=subject)
     found = set(ranks.values_list("role", flat=True))
     if Role.OWNER in found:
-        raise ValidationError("An owner is denied nothing: change their role first.", code="owner")
+        raise ValidationError(gettext("An owner is denied nothing: change their role first."), code="owner")
     given = electors.allowed(electors.behind(subject)).filter(project=project)
     ranked = bool(found) or given.filter(Q(role__in=(Role.ADMIN, Role.OWNER)) | Q(permission__in=GUARDED)).exists()
     if ranked and actor.type != "system" and not rank.is_owner(actor, project):
-        raise ValidationError("Only an owner denies an admin anything.", code="rank")
+        raise ValidationError(gettext("Only an owner denies an admin anything."), code="rank")
 
 
 def _tell(record: Record, grant: Grant) -> None:

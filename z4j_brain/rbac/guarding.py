@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from z4j_brain.ledger.states import Phase
 from z4j_brain.rbac import access, freezes, guarded, policies
@@ -38,7 +39,7 @@ def set_policy(
     Raises ValidationError by the name of the setting.
     """
     if unknown := sorted(set(settings) - set(SETTINGS)):
-        raise ValidationError(dict.fromkeys(unknown, "Unknown setting."))
+        raise ValidationError(dict.fromkeys(unknown, gettext("Unknown setting.")))
     Environment.objects.select_for_update().get(pk=environment.pk)
     now = policies.of(environment)
     was = {name: getattr(now, name) for name in SETTINGS}
@@ -76,7 +77,7 @@ def set_freeze(
     """
     _check_times(starts_at, ends_at, reason)
     if unknown := sorted(set(actions) - guarded.ON_TARGETS):
-        raise ValidationError({"actions": f"{_what(unknown[0])} A freeze holds what is done to targets."})
+        raise ValidationError({"actions": f"{_what(unknown[0])} {gettext('A freeze holds what is done to targets.')}"})
     freeze = Freeze.objects.create(
         environment=environment,
         starts_at=starts_at,
@@ -104,8 +105,8 @@ def end_freeze(freeze: Freeze, *, actor: Actor, reason: str = "", record: Record
         return locked
     own = actor.id == locked.set_by
     if locked.is_on and not own and not access.decide(actor, Permission.BREAK_GLASS, locked.environment).allow:
-        who = f"{locked.set_by_name}, who set it, or an owner"
-        raise Refused(access.Decision(False, True, "not_own", f"A freeze that holds is ended by {who}."))
+        said = gettext("A freeze that holds is ended by %(name)s, who set it, or an owner.")
+        raise Refused(access.Decision(False, True, "not_own", said % {"name": locked.set_by_name}))
     locked.ended_at, locked.ended_by_name = timezone.now(), actor.name[:255]
     locked.save(update_fields=["ended_at", "ended_by_name"])
     record.nudge(locked.environment_id, "settings")
@@ -118,33 +119,39 @@ def may_ask(name: str) -> bool:
 
 
 def _what(name: str) -> str:
-    return f"{name} is not asked of targets." if name in REGISTRY else f"There is no action {name}."
+    said = gettext("%(name)s is not asked of targets.") if name in REGISTRY else gettext("There is no action %(name)s.")
+    return said % {"name": name}
 
 
 def _demand_approvers(environment: Environment, number: int) -> None:
     """Else a wish for more eyes would leave nothing of approvals at all."""
     if (could := len(policies.approvers(environment))) <= number:
-        why = f"{could} could approve here, and it takes {number + 1}: whoever asks does not count. Nothing would wait."
-        raise ValidationError({"approvers": why})
+        why = gettext(
+            "%(could)s could approve here, and it takes %(needed)s: whoever asks does not count. Nothing would wait."
+        )
+        raise ValidationError({"approvers": why % {"could": could, "needed": number + 1}})
 
 
 def _check_rules(rules: Any) -> None:
     if not isinstance(rules, Mapping) or len(rules) > MOST_RULES:
-        raise ValidationError({"rules": f"Actions and numbers, at most {MOST_RULES} of them."})
+        raise ValidationError({"rules": gettext("Actions and numbers, at most %(n)s of them.") % {"n": MOST_RULES}})
     for name, number in rules.items():
         if not may_ask(name):
-            raise ValidationError({"rules": f"{_what(name)} It never takes a second person."})
+            raise ValidationError({"rules": f"{_what(name)} {gettext('It never takes a second person.')}"})
         if type(number) is not int or not 0 <= number <= MOST_TARGETS:
-            raise ValidationError({"rules": f"{name}: a number of targets, from 0 to {MOST_TARGETS:,}."})
+            said = gettext("%(name)s: a number of targets, from 0 to %(most)s.")
+            raise ValidationError({"rules": said % {"name": name, "most": f"{MOST_TARGETS:,}"}})
 
 
 def _check_times(starts_at: datetime, ends_at: datetime, reason: str) -> None:
     faults = {}
     if ends_at <= max(starts_at, timezone.now()):
-        faults["ends_at"] = "It ends after it begins, and not in the past."
+        faults["ends_at"] = gettext("It ends after it begins, and not in the past.")
     elif ends_at - starts_at > freezes.LONGEST:
-        faults["ends_at"] = f"At most {freezes.LONGEST.days} days: set the next one when it is over."
+        faults["ends_at"] = gettext("At most %(n)s days: set the next one when it is over.") % {
+            "n": freezes.LONGEST.days
+        }
     if not reason.strip():
-        faults["reason"] = "Say why, for whoever it stops."
+        faults["reason"] = gettext("Say why, for whoever it stops.")
     if faults:
         raise ValidationError(faults)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from z4j_brain.lib import why
@@ -24,21 +25,30 @@ from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 #: Actions on so many targets, and what the field says.
-_NUMBERS = {
-    policies.ANY: ("Anything at all", "Targets that one request may have without a second person."),
-    "queue.purge": ("Purge queues", "0: each purge takes a second person."),
-    "task.reveal": ("Reveal sealed originals", "0: each reveal takes a second person."),
-    "worker.restart": ("Restart workers", "1: one at a time goes without, the whole crew does not."),
-    "worker.restart_pool": ("Restart pools", ""),
-    "worker.stop": ("Stop workers", ""),
-    "schedule.delete": ("Delete schedules", ""),
+_NUMBERS: dict[str, tuple[StrOrPromise, StrOrPromise]] = {
+    policies.ANY: (
+        gettext_lazy("Anything at all"),
+        gettext_lazy("Targets that one request may have without a second person."),
+    ),
+    "queue.purge": (gettext_lazy("Purge queues"), gettext_lazy("0: each purge takes a second person.")),
+    "task.reveal": (gettext_lazy("Reveal sealed originals"), gettext_lazy("0: each reveal takes a second person.")),
+    "worker.restart": (
+        gettext_lazy("Restart workers"),
+        gettext_lazy("1: one at a time goes without, the whole crew does not."),
+    ),
+    "worker.restart_pool": (gettext_lazy("Restart pools"), ""),
+    "worker.stop": (gettext_lazy("Stop workers"), ""),
+    "schedule.delete": (gettext_lazy("Delete schedules"), ""),
 }
-_SWITCHES = {
-    "member.set_role": ("Give the roles Admin and Owner", "Here and in the whole project."),
+_SWITCHES: dict[str, tuple[StrOrPromise, StrOrPromise]] = {
+    "member.set_role": (gettext_lazy("Give the roles Admin and Owner"), gettext_lazy("Here and in the whole project.")),
     "audit.erase": (
-        "Erase personal data from the audit log",
-        "Of people who ask for it: the command on the brain's own machine asks nobody.",
+        gettext_lazy("Erase personal data from the audit log"),
+        gettext_lazy("Of people who ask for it: the command on the brain's own machine asks nobody."),
     ),
 }
 
@@ -48,8 +58,8 @@ class Rule:
     """A line of the form. `value`: a number, or empty where the action never takes a second person."""
 
     name: str
-    label: str
-    help: str
+    label: StrOrPromise
+    help: StrOrPromise
     value: str
     error: str = ""
 
@@ -77,7 +87,7 @@ def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
                 messages.warning(request, problem.detail)
                 return redirect(problem.headers.get("Location") or request.path)
             else:
-                messages.success(request, "Saved.", extra_tags="good")
+                messages.success(request, gettext("Saved."), extra_tags="good")
                 return redirect("guards", project=project, environment=environment)
     return _page(request, actor, place, given, errors)
 
@@ -92,7 +102,7 @@ def freeze(request: HttpRequest, project: str, environment: str) -> HttpResponse
     named = [word.strip() for word in given.get("actions", "").split(",") if word.strip()]
     try:
         if end is None:
-            raise ValidationError({"ends_at": "Say when it ends."})
+            raise ValidationError({"ends_at": gettext("Say when it ends.")})
         guarding.set_freeze(
             place,
             begin or timezone.now(),
@@ -104,7 +114,7 @@ def freeze(request: HttpRequest, project: str, environment: str) -> HttpResponse
         )
     except ValidationError as error:
         return _page(request, actor, place, None, error.message_dict, given)
-    messages.success(request, "The freeze is set.", extra_tags="good")
+    messages.success(request, gettext("The freeze is set."), extra_tags="good")
     return redirect("guards", project=project, environment=environment)
 
 
@@ -130,8 +140,8 @@ def _page(
 ) -> HttpResponse:
     policy = policies.of(place)
     context = {
-        "title": "Approvals and freezes",
-        "crumbs": [{"page": "settings", "title": "Settings"}],
+        "title": gettext("Approvals and freezes"),
+        "crumbs": [{"page": "settings", "title": gettext("Settings")}],
         "environment": place,
         "policy": policy,
         "standing": policies.standing(place, policy),
@@ -144,6 +154,7 @@ def _page(
         "freezes": freezes.set_in(place),
         "past": freezes.past(place),
         "frozen": frozen or {},
+        "example": "queue.purge, worker.restart",
         "errors": errors,
         "zone": timezone.get_current_timezone_name(),
         "manages": queries.may(actor, Permission.MANAGE_PROJECT, place),
@@ -152,7 +163,11 @@ def _page(
 
 
 def _rule(
-    name: str, words: tuple[str, str], policy: policies.Policy, given: QueryDict | None, errors: dict[str, list[str]]
+    name: str,
+    words: tuple[StrOrPromise, StrOrPromise],
+    policy: policies.Policy,
+    given: QueryDict | None,
+    errors: dict[str, list[str]],
 ) -> Rule:
     kept = policy.rules.get(name)
     rule = Rule(name, *words, "" if kept is None else str(kept))
@@ -172,14 +187,14 @@ def _read(place: Environment, given: QueryDict) -> tuple[dict[str, Any], dict[st
         if (number := whole(text, 6)) is not None:
             rules[name] = number
         elif text:
-            errors[key] = ["A whole number, or nothing."]
+            errors[key] = [gettext("A whole number, or nothing.")]
     rules |= {name: 0 for name, words in _SWITCHES.items() if given.get(Rule(name, *words, "").key)}
     asked: dict[str, Any] = {"rules": rules, "requests": bool(given.get("requests"))}
     for name in ("minutes", "approvers"):
         if (number := whole(given.get(name, "").strip(), 4)) is not None:
             asked[name] = number
         else:
-            errors[name] = ["A whole number."]
+            errors[name] = [gettext("A whole number.")]
     return asked, errors
 
 

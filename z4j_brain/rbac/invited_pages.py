@@ -11,11 +11,13 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from z4j_brain.lib.problem import by_field
+from z4j_brain.lib.tongue import inline
 from z4j_brain.rbac import access, actions, joining, queries, rosters
 from z4j_brain.rbac.actor import INVITATION_LINK, Actor
 from z4j_brain.rbac.granted import Invitation
@@ -43,11 +45,13 @@ def invitation(request: HttpRequest, link: str) -> HttpResponse:
         except ValidationError as error:
             errors = by_field(error, rest="form")
         else:
-            messages.success(request, f"You are in {found.project.name} now.", extra_tags="good")
+            messages.success(
+                request, gettext("You are in %(project)s now.") % {"project": found.project.name}, extra_tags="good"
+            )
             return _inside(found)
     user = request.user if isinstance(request.user, User) else None
-    context = {"title": "Invitation", "invitation": found, "signed_in": user, "name": name, "errors": errors}
-    context["role"] = Role(found.role).label.lower()
+    context = {"title": gettext("Invitation"), "invitation": found, "signed_in": user, "name": name, "errors": errors}
+    context["role"] = inline(Role(found.role).label)
     return render(request, "rbac/invitation.html", context, status=400 if errors else 200)
 
 
@@ -82,7 +86,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
             errors = list(error.messages)
     place = access.environments(actor).first()
     context = {
-        "title": "API tokens",
+        "title": gettext("API tokens"),
         "shell": "base.html" if place else "plain.html",
         "body": "rbac/_own_tokens.html",
         "environment": place,
@@ -102,13 +106,13 @@ def _mint(request: HttpRequest, actor: Actor) -> str:
     scopes = [Permission(one) for one in asked.getlist("scope") if one in Permission.values]
     project = queries.projects(actor).filter(slug=asked["project"]).first() if asked.get("project") else None
     if not asked.get("name", "").strip():
-        raise ValidationError("Say what the token is for.")
+        raise ValidationError(gettext("Say what the token is for."))
     if not scopes:
-        raise ValidationError("Choose what the token may do.")
+        raise ValidationError(gettext("Choose what the token may do."))
     if asked.get("project") and project is None:
-        raise ValidationError("Choose one of your projects.")
+        raise ValidationError(gettext("Choose one of your projects."))
     if not (days.isascii() and days.isdigit() and 0 < int(days[:4]) <= MOST_DAYS):
-        raise ValidationError(f"A whole number of days, from 1 to {MOST_DAYS}.")
+        raise ValidationError(gettext("A whole number of days, from 1 to %(most)s.") % {"most": MOST_DAYS})
     name = asked["name"].strip()[:128]
     _, text = actions.mint_token(actor.user, name=name, scopes=scopes, project=project, days=int(days), actor=actor)
     return text
@@ -122,4 +126,5 @@ def _revoke(request: HttpRequest, actor: Actor) -> None:
     if found is None:
         raise Http404
     actions.revoke_token(found, actor=actor)
-    messages.success(request, f"{found.name} is revoked: it is refused from now on.", extra_tags="good")
+    told = gettext("%(name)s is revoked: it is refused from now on.") % {"name": found.name}
+    messages.success(request, told, extra_tags="good")

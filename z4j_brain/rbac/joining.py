@@ -7,6 +7,7 @@ import secrets
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from z4j_brain.ledger.states import Phase
 from z4j_brain.rbac import access, guardian_rows, rank, silence, two
@@ -86,7 +87,7 @@ def sign_up(
 def disable(user: User, *, actor: Actor, reason: str = "", record: Record) -> None:
     """End what this person can do, at once: sign-in, sessions, tokens and open pages."""
     if actor.user is not None and actor.user.pk == user.pk:
-        raise ValidationError("Nobody disables themselves.", code="self")
+        raise ValidationError(gettext("Nobody disables themselves."), code="self")
     record.target("user", user.pk)
     with silence.told(user, "user.disable", actor, reason, record):
         User.objects.filter(pk=user.pk).update(is_active=False)
@@ -107,7 +108,7 @@ def _join(user: User, link: str, record: Record) -> Invitation:
     place = invitation.environment or invitation.project
     held = {"user": user, "project": invitation.project, "environment": invitation.environment}
     if Membership.objects.filter(**held).exists():
-        raise ValidationError("You are a member already: ask for another role instead.", code="member")
+        raise ValidationError(gettext("You are a member already: ask for another role instead."), code="member")
     Membership.objects.create(**held, role=invitation.role)
     guardian_rows.rewrite(user, place)
     invitation.accepted_at, invitation.accepted_by = timezone.now(), user

@@ -15,11 +15,13 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from z4j_brain.lib import why
 from z4j_brain.lib.problem import Problem
+from z4j_brain.lib.tongue import inline
 from z4j_brain.rbac import actions, granting, joining, queries, rank, rosters, servicetokens
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.granted import Group
@@ -95,7 +97,7 @@ def _page(
         role for role in Role if owner or (ROLE_PERMISSIONS[role] <= held and not ROLE_PERMISSIONS[role] & GUARDED)
     ]
     context = {
-        "title": "Members",
+        "title": gettext("Members"),
         "environment": place,
         "members": here,
         "grants": grants,
@@ -120,14 +122,17 @@ def _set_role(request: HttpRequest, actor: Actor, where: Project | Environment) 
     user, role = _person(request.POST), request.POST.get("role", "")
     reason = why.of(request.POST)
     actions.set_membership(where, user, _role(role) if role else None, actor=actor, reason=reason)
-    return f"{user.username} is {Role(role).label.lower()} now." if role else f"{user.username} has no role there now."
+    if not role:
+        return gettext("%(name)s has no role there now.") % {"name": user.username}
+    return gettext("%(name)s is %(role)s now.") % {"name": user.username, "role": inline(Role(role).label)}
 
 
 def _invite(request: HttpRequest, actor: Actor, where: Project | Environment) -> Told:
     role, sent_to = _role(request.POST.get("role", "")), request.POST.get("sent_to", "").strip()
     _, link = joining.invite(where, sent_to, role, actor=actor, reason=why.of(request.POST))
     address = request.build_absolute_uri(reverse("invitation", args=[link]))
-    return Told(f"The link for {sent_to}", address, "Shown this once, good for seven days and one person. Send it on.")
+    title = gettext("The link for %(name)s") % {"name": sent_to}
+    return Told(title, address, gettext("Shown this once, good for seven days and one person. Send it on."))
 
 
 def _uninvite(request: HttpRequest, actor: Actor, where: Project | Environment) -> str:
@@ -135,7 +140,7 @@ def _uninvite(request: HttpRequest, actor: Actor, where: Project | Environment) 
     if found is None:
         raise Http404
     joining.uninvite(found, actor=actor, reason=why.of(request.POST))
-    return f"The invitation of {found.sent_to} is withdrawn."
+    return gettext("The invitation of %(name)s is withdrawn.") % {"name": found.sent_to}
 
 
 def _grant(request: HttpRequest, actor: Actor, where: Project | Environment) -> str:
@@ -143,10 +148,10 @@ def _grant(request: HttpRequest, actor: Actor, where: Project | Environment) -> 
     name, what = asked.get("subject", "").strip(), asked.get("what", "")
     subject = rosters.group_by_name(name.removeprefix("group:")) if name.startswith("group:") else _person(asked, name)
     if subject is None:
-        raise ValidationError("There is no group of this name.")
+        raise ValidationError(gettext("There is no group of this name."))
     days = asked.get("days", "").strip()
     if days and not (days.isascii() and days.isdigit() and 0 < int(days[:5]) <= 3650):
-        raise ValidationError("A whole number of days, from 1 to 3650, or nothing.")
+        raise ValidationError(gettext("A whole number of days, from 1 to 3650, or nothing."))
     granting.give(
         where,
         subject,
@@ -158,7 +163,8 @@ def _grant(request: HttpRequest, actor: Actor, where: Project | Environment) -> 
         actor=actor,
         reason=why.of(request.POST),
     )
-    return f"Done. It holds for {subject.name if isinstance(subject, Group) else subject.username} from now on."
+    name = subject.name if isinstance(subject, Group) else subject.username
+    return gettext("Done. It holds for %(name)s from now on.") % {"name": name}
 
 
 def _ungrant(request: HttpRequest, actor: Actor, where: Project | Environment) -> str:
@@ -166,28 +172,30 @@ def _ungrant(request: HttpRequest, actor: Actor, where: Project | Environment) -
     if found is None:
         raise Http404
     granting.revoke(found, actor=actor, reason=why.of(request.POST))
-    return "Taken back. It no longer holds."
+    return gettext("Taken back. It no longer holds.")
 
 
 def _mint(request: HttpRequest, actor: Actor, where: Project | Environment) -> Told:
     scopes = [_permission(one) for one in request.POST.getlist("scope")]
     name = request.POST.get("name", "").strip()
     if not name:
-        raise ValidationError("Say what the token is for.")
+        raise ValidationError(gettext("Say what the token is for."))
     _, text = servicetokens.mint(where, name, scopes, actor=actor, reason=why.of(request.POST))
-    return Told(f"The token {name}", text, "Shown this once. Keep it like a password; it ends after 90 days.")
+    title = gettext("The token %(name)s") % {"name": name}
+    return Told(title, text, gettext("Shown this once. Keep it like a password; it ends after 90 days."))
 
 
 def _rotate(request: HttpRequest, actor: Actor, where: Project | Environment) -> Told:
     found = _token(request, actor, where)
     _, text = servicetokens.rotate(found, actor=actor, reason=why.of(request.POST))
-    return Told(f"The token {found.name}", text, "Shown this once. The old one has ended.")
+    title = gettext("The token %(name)s") % {"name": found.name}
+    return Told(title, text, gettext("Shown this once. The old one has ended."))
 
 
 def _end_token(request: HttpRequest, actor: Actor, where: Project | Environment) -> str:
     found = _token(request, actor, where)
     servicetokens.revoke(found, actor=actor, reason=why.of(request.POST))
-    return f"{found.name} is revoked: it is refused from now on."
+    return gettext("%(name)s is revoked: it is refused from now on.") % {"name": found.name}
 
 
 _VERBS: dict[str, Callable[[HttpRequest, Actor, Project | Environment], str | Told]] = {
@@ -216,19 +224,19 @@ def _token(request: HttpRequest, actor: Actor, where: Project | Environment) -> 
 def _person(asked: QueryDict, name: str = "") -> User:
     found = rosters.by_name(name or asked.get("username", "").strip())
     if found is None:
-        raise ValidationError("Nobody goes by this name. Who has no account yet is invited.")
+        raise ValidationError(gettext("Nobody goes by this name. Who has no account yet is invited."))
     return found
 
 
 def _role(text: str) -> Role:
     if text not in Role.values:
-        raise ValidationError("Choose a role.")
+        raise ValidationError(gettext("Choose a role."))
     return Role(text)
 
 
 def _permission(text: str) -> Permission:
     if text not in Permission.values:
-        raise ValidationError("Choose what it is about.")
+        raise ValidationError(gettext("Choose what it is about."))
     return Permission(text)
 
 

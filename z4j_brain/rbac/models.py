@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
 from guardian.models import UserObjectPermissionBase
 
 from z4j_brain.lib import linktemplate
@@ -72,9 +73,13 @@ class Environment(models.Model):
         """A late event is folded from all events of its task, and changes the statistics its task is counted in."""
         faults = {}
         if self.events_days > self.tasks_days:
-            faults["events_days"] = f"Events go with their task at the latest: at most {self.tasks_days} days."
+            faults["events_days"] = gettext("Events go with their task at the latest: at most %(n)s days.") % {
+                "n": self.tasks_days
+            }
         if self.rollups_days < self.tasks_days:
-            faults["rollups_days"] = f"Statistics stay at least as long as tasks: at least {self.tasks_days} days."
+            faults["rollups_days"] = gettext("Statistics stay at least as long as tasks: at least %(n)s days.") % {
+                "n": self.tasks_days
+            }
         if self.trace_link and (fault := linktemplate.fault(self.trace_link, settings.Z4J_PRIVATE_HOSTS)):
             faults["trace_link"] = fault
         if faults:

@@ -3,30 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from z4j_brain.lib import linktemplate, why
 from z4j_brain.lib.capped import Count
 from z4j_brain.lib.digits import whole
+from z4j_brain.lib.tongue import inline
 from z4j_brain.rbac import actions, queries, retention
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import MOST_DAYS, Environment
 from z4j_brain.rbac.states import Permission
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 _WORDS = {
-    "tasks_days": ("Tasks", "A task goes when nothing was heard of it for so long, and its events with it."),
-    "events_days": ("Events of tasks", "The timeline of a task. Without them a task still tells its state and times."),
-    "rollups_days": ("Statistics", "Throughput, failures and run times. They stay when the tasks they count are gone."),
+    "tasks_days": (
+        gettext_lazy("Tasks"),
+        gettext_lazy("A task goes when nothing was heard of it for so long, and its events with it."),
+    ),
+    "events_days": (
+        gettext_lazy("Events of tasks"),
+        gettext_lazy("The timeline of a task. Without them a task still tells its state and times."),
+    ),
+    "rollups_days": (
+        gettext_lazy("Statistics"),
+        gettext_lazy("Throughput, failures and run times. They stay when the tasks they count are gone."),
+    ),
     "operations_days": (
-        "Operations",
-        "Who asked for what, and what became of it. The audit log keeps its own record.",
+        gettext_lazy("Operations"),
+        gettext_lazy("Who asked for what, and what became of it. The audit log keeps its own record."),
     ),
 }
 _SWITCHES = ("search_arguments", "reason_required")
@@ -35,8 +50,8 @@ _SWITCHES = ("search_arguments", "reason_required")
 @dataclass(frozen=True, slots=True)
 class Field:
     name: str
-    label: str
-    help: str
+    label: StrOrPromise
+    help: StrOrPromise
     value: str
     errors: list[str]
 
@@ -60,24 +75,35 @@ def settings(request: HttpRequest, project: str, environment: str) -> HttpRespon
             except ValidationError as error:
                 errors = error.message_dict
             else:
-                messages.success(request, "Saved. What is past its days goes within minutes.", extra_tags="good")
+                messages.success(
+                    request, gettext("Saved. What is past its days goes within minutes."), extra_tags="good"
+                )
                 return redirect("settings", project=project, environment=environment)
     switches = {name: bool(given.get(name)) if given is not None else getattr(place, name) for name in _SWITCHES}
     context = {
-        "title": "Settings",
+        "title": gettext("Settings"),
         "environment": place,
         "fields": [_field(name, place, given, errors) for name in retention.DAYS],
         **switches,
         "trace_link": given.get("trace_link", "").strip() if given is not None else place.trace_link,
         "trace_faults": errors.get("trace_link", []),
         "places": linktemplate.PLACES,
+        "example": "https://traces.example.com/trace/{trace_id}",
         "reason": given.get("reason", "") if given is not None else "",
         "most_days": MOST_DAYS,
-        "going": going,
+        "going": _listed(going),
         "stock": retention.stock(place),
         "manages": queries.may(actor, Permission.MANAGE_PROJECT, place),
     }
     return render(request, "rbac/settings.html", context, status=400 if errors else 200)
+
+
+def _listed(going: list[tuple[Count, str]]) -> str:
+    """`1,204 tasks and 96 events of tasks`."""
+    told = [format_html('<span class="num">{}</span> {}', count, title) for count, title in going]
+    some = format_html_join(", ", "{}", ((one,) for one in told[:-1]))
+    both = gettext("%(some)s and %(last)s") % {"some": "{}", "last": "{}"}
+    return format_html(both, some, told[-1]) if len(told) > 1 else "".join(told)
 
 
 def _field(name: str, place: Environment, given: Any, errors: dict[str, list[str]]) -> Field:
@@ -95,7 +121,7 @@ def _read(place: Environment, given: Any) -> tuple[dict[str, Any], dict[str, lis
         if days is not None:
             asked[name] = days
         else:
-            errors[name] = [f"A whole number of days, from 1 to {MOST_DAYS}."]
+            errors[name] = [gettext("A whole number of days, from 1 to %(most)s.") % {"most": MOST_DAYS}]
     return asked, errors or _faults(place, asked)
 
 
@@ -114,4 +140,4 @@ def _going(place: Environment, asked: dict[str, Any]) -> list[tuple[Count, str]]
     shorter = {name for name in retention.DAYS if asked[name] < getattr(place, name)}
     counts = retention.due(place, {name: asked[name] for name in retention.DAYS}) if shorter else {}
     kinds = [retention.KINDS[name] for name in counts]
-    return [(counts[kind.name], kind.title.lower()) for kind in kinds if kind.days in shorter]
+    return [(counts[kind.name], inline(kind.title)) for kind in kinds if kind.days in shorter]

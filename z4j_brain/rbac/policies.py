@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from django.utils.translation import gettext
+
 from z4j_brain.rbac import electors
 from z4j_brain.rbac.models import ApprovalPolicy, Environment, Project, User
 from z4j_brain.rbac.states import EnvironmentKind, Permission
@@ -56,11 +58,12 @@ class Policy:
 
 
 class Standing(NamedTuple):
-    """Whether approvals can work here. `why`: a sentence on why not."""
+    """Whether approvals can work here. `why`: a sentence on why not; `because`: the same below a heading."""
 
     is_active: bool
     why: str
     people: tuple[str, ...]
+    because: str = ""
 
 
 def usual(kind: str) -> Policy:
@@ -86,9 +89,27 @@ def standing(environment: Environment, policy: Policy | None = None) -> Standing
     wanted = (policy or of(environment)).approvers + 1
     if len(names) >= wanted:
         return Standing(True, "", names)
-    who = f"only {names[0]} could approve" if len(names) == 1 else f"{len(names) or 'no'} people could approve"
-    why = f"Approvals are inactive: {who} here, and it takes {wanted}. Give somebody else the role Admin or Owner."
-    return Standing(False, why, names)
+    told = {"name": names[0] if names else "", "n": len(names), "wanted": wanted}
+    way = gettext("Give somebody else the role Admin or Owner.")
+    why, because = (said % told for said in _inactive(len(names)))
+    return Standing(False, f"{why} {way}", names, f"{because} {way}")
+
+
+def _inactive(count: int) -> tuple[str, str]:
+    if count == 1:
+        return (
+            gettext("Approvals are inactive: only %(name)s could approve here, and it takes %(wanted)s."),
+            gettext("Only %(name)s could approve here, and it takes %(wanted)s."),
+        )
+    if not count:
+        return (
+            gettext("Approvals are inactive: no people could approve here, and it takes %(wanted)s."),
+            gettext("No people could approve here, and it takes %(wanted)s."),
+        )
+    return (
+        gettext("Approvals are inactive: %(n)s people could approve here, and it takes %(wanted)s."),
+        gettext("%(n)s people could approve here, and it takes %(wanted)s."),
+    )
 
 
 def rules(place: Project | Environment, action: str) -> Iterator[tuple[Environment, str]]:

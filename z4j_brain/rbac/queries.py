@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from django.db.models import Model, Prefetch, Q, QuerySet
 from django.http import Http404
+from django.utils.translation import gettext
 
 from z4j_brain.rbac import access, retention
 from z4j_brain.rbac.action import Refused
@@ -71,7 +72,7 @@ def sees_everything(actor: Actor, environment: Environment) -> bool:
 def require_everything(actor: Actor, environment: Environment) -> None:
     """Refused where a figure would count what the actor does not see."""
     if not sees_everything(actor, environment):
-        reason = "What you may see here is narrowed to some queues or task names, and this counts all of them."
+        reason = gettext("What you may see here is narrowed to some queues or task names, and this counts all of them.")
         raise Refused(access.Decision(False, True, "narrowed", reason))
 
 
@@ -91,7 +92,7 @@ def roles(actor: Actor, environment: Environment) -> list[str]:
     """The labels of the roles that apply to the actor in this environment, as the panel shows them."""
     here = Q(environment=environment) | Q(environment=None)
     held = Membership.objects.filter(here, user=actor.user, project=environment.project)
-    return sorted({Role(role).label for role in held.values_list("role", flat=True)})
+    return sorted({str(Role(role).label) for role in held.values_list("role", flat=True)})
 
 
 def kept_since(environment_id: int) -> datetime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from z4j_brain.rbac import access
 from z4j_brain.rbac.actor import Actor
@@ -19,11 +20,14 @@ def demand(actor: Actor, place: Place, touched: Collection[Permission], *, give:
     if actor.type == "system":
         return
     if set(touched) & GUARDED and not is_owner(actor, place):
-        raise ValidationError("Only an owner gives or takes what admins, owners and auditors have.", code="rank")
+        raise ValidationError(
+            gettext("Only an owner gives or takes what admins, owners and auditors have."), code="rank"
+        )
     held = access.permissions(actor, place)
     for permission in Permission:
         if permission in give and not (permission in held and held.is_everywhere(permission)):
-            raise ValidationError(f"You cannot give what you do not have: to {permission.label}.", code="rank")
+            said = gettext("You cannot give what you do not have: to %(do)s.") % {"do": permission.label}
+            raise ValidationError(said, code="rank")
 
 
 def is_owner(actor: Actor, place: Place) -> bool:
@@ -38,4 +42,6 @@ def demand_another_owner(project: Project, user: User) -> None:
     Project.objects.select_for_update().get(pk=project.pk)
     owners = Membership.objects.filter(project=project, environment=None, role=Role.OWNER, user__is_active=True)
     if not owners.exclude(user=user).exists():
-        raise ValidationError("This is the last owner of the project: make somebody else one first.", code="last_owner")
+        raise ValidationError(
+            gettext("This is the last owner of the project: make somebody else one first."), code="last_owner"
+        )

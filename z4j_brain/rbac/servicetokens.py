@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from z4j_brain.ledger.states import Phase
 from z4j_brain.rbac import access, rank
@@ -32,7 +33,9 @@ def mint(
     """A new token with these scopes here, and its text, which nobody can show again."""
     wanted = {Permission(scope) for scope in scopes}
     if not wanted or not wanted <= SERVICE_PERMISSIONS:
-        raise ValidationError({"scopes": "A service token has some of what an operator has, and nothing beyond."})
+        raise ValidationError(
+            {"scopes": gettext("A service token has some of what an operator has, and nothing beyond.")}
+        )
     rank.demand(actor, place, (), give=wanted)
     project, environment = access.place(place)
     kid, secret_hash, text = new_token()
@@ -57,7 +60,7 @@ def rotate(token: Token, *, days: int = 90, actor: Actor, reason: str = "", reco
     rank.demand(actor, token.environment or _home(token), (), give={Permission(one) for one in token.scopes})
     locked = Token.objects.select_for_update().get(pk=token.pk)
     if locked.revoked_at is not None:
-        raise ValidationError("This token was revoked: mint another.", code="revoked")
+        raise ValidationError(gettext("This token was revoked: mint another."), code="revoked")
     old, (locked.kid, locked.secret_hash, text) = locked.kid, new_token()
     locked.expires_at = timezone.now() + timedelta(days=days)
     locked.minted_by = actor.user
@@ -77,5 +80,5 @@ def revoke(token: Token, *, actor: Actor, reason: str = "", record: Record) -> N
 
 def _home(token: Token) -> Project:
     if token.project is None:
-        raise ValidationError("This is a person's token.", code="personal")
+        raise ValidationError(gettext("This is a person's token."), code="personal")
     return token.project

@@ -3,47 +3,48 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 
 class Permission(models.TextChoices):
     """What somebody may do in an environment. The value is guardian's codename on Environment."""
 
-    VIEW = "view_metadata", "see projects, queues, tasks and workers"
-    VIEW_PAYLOAD = "view_payload", "see redacted arguments, results and tracebacks"
-    REVEAL = "reveal", "have sealed originals of tasks revealed to them"
-    RETRY = "retry_task", "retry a task"
-    CANCEL = "cancel_task", "cancel a task"
-    RUN = "run_task", "run a task with arguments of their own"
-    MANAGE_OPERATIONS = "manage_operations", "pause, resume, cancel and take back operations"
-    MANAGE_QUEUES = "manage_queues", "pause and resume queues, move tasks between them"
-    PURGE = "purge_queue", "throw away what waits in a queue"
-    MANAGE_WORKERS = "manage_workers", "restart, stop and resize workers, set limits"
-    MANAGE_SCHEDULES = "manage_schedules", "enable, disable and run schedules"
-    EDIT_SCHEDULES = "edit_schedules", "create, change and delete schedules"
-    MANAGE_AGENTS = "manage_agents", "mint, rotate and revoke agent keys"
-    MANAGE_MEMBERS = "manage_members", "invite, change and remove members"
-    MANAGE_PROJECT = "manage_project", "create and change environments"
-    VIEW_AUDIT = "view_audit", "read the whole audit trail"
-    EXPORT_AUDIT = "export_audit", "take the audit trail out with its proofs"
-    ERASE_AUDIT = "erase_audit", "erase personal data from the audit trail, and prune it"
-    APPROVE = "approve_operation", "approve what others ask for"
-    BREAK_GLASS = "break_glass", "go ahead without an approval in an emergency"
-    REQUEST = "request_operation", "ask for what only others may do, for them to approve"
+    VIEW = "view_metadata", gettext_lazy("see projects, queues, tasks and workers")
+    VIEW_PAYLOAD = "view_payload", gettext_lazy("see redacted arguments, results and tracebacks")
+    REVEAL = "reveal", gettext_lazy("have sealed originals of tasks revealed to them")
+    RETRY = "retry_task", gettext_lazy("retry a task")
+    CANCEL = "cancel_task", gettext_lazy("cancel a task")
+    RUN = "run_task", gettext_lazy("run a task with arguments of their own")
+    MANAGE_OPERATIONS = "manage_operations", gettext_lazy("pause, resume, cancel and take back operations")
+    MANAGE_QUEUES = "manage_queues", gettext_lazy("pause and resume queues, move tasks between them")
+    PURGE = "purge_queue", gettext_lazy("throw away what waits in a queue")
+    MANAGE_WORKERS = "manage_workers", gettext_lazy("restart, stop and resize workers, set limits")
+    MANAGE_SCHEDULES = "manage_schedules", gettext_lazy("enable, disable and run schedules")
+    EDIT_SCHEDULES = "edit_schedules", gettext_lazy("create, change and delete schedules")
+    MANAGE_AGENTS = "manage_agents", gettext_lazy("mint, rotate and revoke agent keys")
+    MANAGE_MEMBERS = "manage_members", gettext_lazy("invite, change and remove members")
+    MANAGE_PROJECT = "manage_project", gettext_lazy("create and change environments")
+    VIEW_AUDIT = "view_audit", gettext_lazy("read the whole audit trail")
+    EXPORT_AUDIT = "export_audit", gettext_lazy("take the audit trail out with its proofs")
+    ERASE_AUDIT = "erase_audit", gettext_lazy("erase personal data from the audit trail, and prune it")
+    APPROVE = "approve_operation", gettext_lazy("approve what others ask for")
+    BREAK_GLASS = "break_glass", gettext_lazy("go ahead without an approval in an emergency")
+    REQUEST = "request_operation", gettext_lazy("ask for what only others may do, for them to approve")
 
 
 class InstancePermission(models.TextChoices):
     """What belongs to no project. Never held through a role, never by a token."""
 
-    MANAGE_INSTANCE = "manage_instance", "create projects and set the instance up"
-    MANAGE_OWN_TOKENS = "manage_own_tokens", "mint and revoke their own API tokens"
+    MANAGE_INSTANCE = "manage_instance", gettext_lazy("create projects and set the instance up")
+    MANAGE_OWN_TOKENS = "manage_own_tokens", gettext_lazy("mint and revoke their own API tokens")
 
 
 class Role(models.TextChoices):
-    VIEWER = "viewer", "Viewer"
-    OPERATOR = "operator", "Operator"
-    ADMIN = "admin", "Admin"
-    OWNER = "owner", "Owner"
-    AUDITOR = "auditor", "Auditor"
+    VIEWER = "viewer", gettext_lazy("Viewer")
+    OPERATOR = "operator", gettext_lazy("Operator")
+    ADMIN = "admin", gettext_lazy("Admin")
+    OWNER = "owner", gettext_lazy("Owner")
+    AUDITOR = "auditor", gettext_lazy("Auditor")
 
 
 _SEE = frozenset({Permission.VIEW, Permission.VIEW_PAYLOAD})
@@ -86,32 +87,32 @@ GUARDED = ROLE_PERMISSIONS[Role.OWNER] - _OPERATE
 
 
 class Effect(models.TextChoices):
-    ALLOW = "allow", "Allow"
-    DENY = "deny", "Deny"
+    ALLOW = "allow", gettext_lazy("Allow")
+    DENY = "deny", gettext_lazy("Deny")
 
 
 class MemberSource(models.TextChoices):
-    MANUAL = "manual", "Added by hand"
-    OIDC = "oidc", "From sign-in"
+    MANUAL = "manual", gettext_lazy("Added by hand")
+    OIDC = "oidc", gettext_lazy("From sign-in")
 
 
 class EnvironmentKind(models.TextChoices):
-    PRODUCTION = "production", "Production"
-    STAGING = "staging", "Staging"
-    DEVELOPMENT = "development", "Development"
+    PRODUCTION = "production", gettext_lazy("Production")
+    STAGING = "staging", gettext_lazy("Staging")
+    DEVELOPMENT = "development", gettext_lazy("Development")
 
 
 class ApprovalState(models.TextChoices):
     """What became of a request for somebody else's yes."""
 
-    PENDING = "pending", "Waits for approval"
-    APPROVED = "approved", "Approved"
-    DONE = "done", "Approved and done"
-    BROKEN = "broken", "Break-glass"
-    REJECTED = "rejected", "Rejected"
-    WITHDRAWN = "withdrawn", "Withdrawn"
-    EXPIRED = "expired", "Expired"
-    VOIDED = "voided", "Void"
+    PENDING = "pending", gettext_lazy("Waits for approval")
+    APPROVED = "approved", gettext_lazy("Approved")
+    DONE = "done", gettext_lazy("Approved and done")
+    BROKEN = "broken", gettext_lazy("Break-glass")
+    REJECTED = "rejected", gettext_lazy("Rejected")
+    WITHDRAWN = "withdrawn", gettext_lazy("Withdrawn")
+    EXPIRED = "expired", gettext_lazy("Expired")
+    VOIDED = "voided", gettext_lazy("Void")
 
     @property
     def icon(self) -> str:

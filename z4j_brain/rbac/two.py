@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import Model
 
+from z4j_brain.lib.tongue import english
 from z4j_brain.rbac import access, electors, policies
 from z4j_brain.rbac.approvals import Wish
 from z4j_brain.rbac.granted import Grant, Group
@@ -25,14 +26,14 @@ def of_role(place: Project | Environment, who: Any, role: Role | None, **_: Any)
     who could approve.
     """
     if role is not None and ROLE_PERMISSIONS[Role(role)] & GUARDED:
-        return [_wish(place, who, role.label, {}, by_owners=True)]
+        return [_wish(place, who, english(role.label), {}, by_owners=True)]
     if not isinstance(who, User):
         return []
     project, environment = access.place(place)
     old = Membership.objects.filter(user=who, project=project, environment=environment).first()
     if old is None or Permission.APPROVE not in ROLE_PERMISSIONS[Role(old.role)] or not _silences(place, {who.pk}):
         return []
-    return [_wish(place, who, str(role.label) if role is not None else "No role", {})]
+    return [_wish(place, who, english(role.label) if role is not None else "No role", {})]
 
 
 def of_grant(place: Project | Environment, who: Any, what: Role | Permission, **options: Any) -> list[Wish]:
@@ -41,7 +42,7 @@ def of_grant(place: Project | Environment, who: Any, what: Role | Permission, **
     gives = options.get("effect", Effect.ALLOW) == Effect.ALLOW
     silences = not gives and Permission.APPROVE in held and _silences(place, electors.behind(who))
     asks = silences or (gives and bool(held & GUARDED))
-    return [_wish(place, who, str(what.label), _told(options), by_owners=gives)] if asks else []
+    return [_wish(place, who, english(what.label), _told(options), by_owners=gives)] if asks else []
 
 
 def of_revoking(grant: Grant, **_: Any) -> list[Wish]:
@@ -63,7 +64,7 @@ def of_joining(group: Group, user: User, **_: Any) -> list[Wish]:
 
 
 def _what(grant: Grant) -> str:
-    return str(Role(grant.role).label if grant.role else Permission(grant.permission).label)
+    return english(Role(grant.role).label if grant.role else Permission(grant.permission).label)
 
 
 def _silences(place: Project | Environment, without: Collection[UUID]) -> bool:
