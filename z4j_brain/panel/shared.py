@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import wraps
 from threading import Lock
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -39,7 +40,9 @@ _SHARED = "_z4j_shared"
 MOMENT = 1.0
 
 View = Callable[..., HttpResponse]
-Taste = Callable[[HttpRequest, Environment], Hashable]
+#: What a reader has chosen about a list, looked up; and what of it the list at this address depends on.
+Chosen = Callable[[Actor, Environment], Any]
+Taste = Callable[[HttpRequest, Any], Hashable]
 
 
 @dataclass(slots=True)
@@ -61,6 +64,8 @@ class _Reader:
     who: Hashable
     #: What of the navigation is theirs alone, rendered.
     counts: bytes = b""
+    #: What they have chosen, as views look it up.
+    chosen: dict[View, Any] = field(default_factory=dict)
 
 
 _answers: OrderedDict[Hashable, _Answer] = OrderedDict()
@@ -80,10 +85,10 @@ def is_shared(request: HttpRequest) -> bool:
     return bool(request.__dict__.get(_SHARED, False))
 
 
-def shared(view: View, taste: Taste = lambda request, place: None) -> View:
+def shared(view: View, chosen: Chosen = lambda actor, place: None, taste: Taste = lambda request, found: None) -> View:
     """For a view of one list in an environment, whose live parts depend on what its reader may do there, on what they
-    have chosen (`taste`), and on nothing else of them. Who sees only some of the queues or names is answered by
-    themselves: for them, parts of lists are about what they have asked for.
+    have `chosen`, and on nothing else of them. Who sees only some of the queues or names is answered by themselves: for
+    them, parts of lists are about what they have asked for.
     """
 
     @wraps(view)
@@ -94,8 +99,10 @@ def shared(view: View, taste: Taste = lambda request, place: None) -> View:
         reader = _reader(request, project, environment, since)
         if reader.who is None:
             return view(request, project=project, environment=environment)
-        presents = onshow.is_presenting(request.session)
-        key = (request.get_full_path(), reader.who, presents, get_language(), taste(request, reader.place))
+        if view not in reader.chosen:
+            reader.chosen[view] = chosen(Actor.of(request), reader.place)
+        presents, own = onshow.is_presenting(request.session), taste(request, reader.chosen[view])
+        key = (request.get_full_path(), reader.who, presents, get_language(), own)
         return _once(key, since, request, reader, lambda: view(request, project=project, environment=environment))
 
     return answer

@@ -36,7 +36,7 @@ from z4j_brain.tasks import saved_pages as saved
 inside = [
     path("", shared(overview.shown), name="overview"),
     path("statistics/", shared(stats.shown), name="statistics"),
-    path("tasks/", shared(tasks.listed, tasks.chosen), name="tasks"),
+    path("tasks/", shared(tasks.listed, saved.chosen, saved.taste), name="tasks"),
     path("tasks/export/", tasks.export, name="task-export"),
     path("tasks/words/", tasks.words, name="task-words"),
     path("tasks/views/", saved.views, name="task-views"),

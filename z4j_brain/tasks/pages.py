@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -20,7 +19,6 @@ from z4j_brain.operations import queries as operations
 from z4j_brain.rbac import access, onshow
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
-from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
 from z4j_brain.tasks import (
     actions,
@@ -45,12 +43,6 @@ from z4j_brain.tasks.waiting import waiting
 
 #: Rows of a page of the list.
 SHOWN = 40
-
-
-def chosen(request: HttpRequest, place: Environment) -> tuple[Hashable, ...]:
-    """What a reader has chosen that their list depends on: columns, and the name of the view that it is."""
-    actor, query = Actor.of(request), View.from_query(request.GET).kept
-    return saved.shown(actor), next((one.name for one in saved.views(actor, place) if one.query == query), None)
 
 
 @require_GET

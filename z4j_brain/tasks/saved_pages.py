@@ -22,6 +22,18 @@ from z4j_brain.tasks.models import SavedView
 from z4j_brain.tasks.query_string import View
 
 CRUMBS = [{"page": "tasks", "title": "Tasks"}]
+#: Columns, and the names of kept views by what they ask.
+Chosen = tuple[tuple[str, ...], dict[str, str]]
+
+
+def chosen(actor: Actor, place: Environment) -> Chosen:
+    """What a reader has chosen about the list of tasks."""
+    return saved.shown(actor), {one.query: one.name for one in saved.views(actor, place)}
+
+
+def taste(request: HttpRequest, found: Chosen) -> tuple[tuple[str, ...], str | None]:
+    """What of it the list at this address depends on."""
+    return found[0], found[1].get(View.from_query(request.GET).kept)
 
 
 @require_http_methods(["GET", "POST"])
