@@ -12,6 +12,7 @@ anything to what they do not see.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -137,8 +138,12 @@ def permissions(actor: Actor, target: Any) -> Held:
     if found is None or project is None:
         return Held.of({one: Reach() for one in Permission}, None)
     where = _key(project, environment)
-    reaches = {one: holdings.reach(actor, found, one, where) for one in Permission}
-    return Held.of(reaches, facets_of(target))
+    look = functools.partial(_reaches, actor, found, where)
+    return Held.of(holdings.once(actor, ("reaches", where), look), facets_of(target))
+
+
+def _reaches(actor: Actor, found: Standing, where: Place) -> dict[Permission, Reach]:
+    return {one: holdings.reach(actor, found, one, where) for one in Permission}
 
 
 def audit_scope(actor: Actor, target: Any = INSTANCE) -> Literal["all", "own"]:
