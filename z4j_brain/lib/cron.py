@@ -17,6 +17,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from z4j_brain.lib import zones
 
@@ -31,15 +32,23 @@ ALIASES: Final = {
 }
 #: The fields, with what each takes.
 FIELDS: Final = {
-    "second": "0 to 59",
-    "minute": "0 to 59",
-    "hour": "0 to 23",
-    "day of the month": "1 to 31, L or LW",
-    "month": "1 to 12, or JAN to DEC",
-    "day of the week": "0 to 7 (Sunday is 0 and 7), or SUN to SAT, 5L or MON#2",
+    "second": gettext_lazy("0 to 59"),
+    "minute": gettext_lazy("0 to 59"),
+    "hour": gettext_lazy("0 to 23"),
+    "day of the month": gettext_lazy("1 to 31, L or LW"),
+    "month": gettext_lazy("1 to 12, or JAN to DEC"),
+    "day of the week": gettext_lazy("0 to 7 (Sunday is 0 and 7), or SUN to SAT, 5L or MON#2"),
+}
+_NAMES: Final = {
+    "second": gettext_lazy("second"),
+    "minute": gettext_lazy("minute"),
+    "hour": gettext_lazy("hour"),
+    "day of the month": gettext_lazy("day of the month"),
+    "month": gettext_lazy("month"),
+    "day of the week": gettext_lazy("day of the week"),
 }
 LONGEST: Final = 200
-_NEVER: Final = "It would never be due: there is no such day."
+_NEVER: Final = gettext_lazy("It would never be due: there is no such day.")
 #: From here it is looked for the first time that an expression is due.
 _START: Final = datetime(2000, 1, 1)
 
@@ -48,11 +57,12 @@ _START: Final = datetime(2000, 1, 1)
 def fields(text: str) -> tuple[str, ...]:
     """The five or six fields of an expression that is due at some time; else ValueError, with a sentence for people."""
     if len(text) > LONGEST:
-        raise ValueError(f"A cron expression has at most {LONGEST} characters.")
+        raise ValueError(gettext("A cron expression has at most %(n)s characters.") % {"n": LONGEST})
     parts = _expand(text).upper().split()
     if len(parts) not in (5, 6):
-        said = f"{len(parts)} field{'s' * (len(parts) != 1)}" if parts else "none"
-        raise ValueError(f"A cron expression has five fields, or six with the seconds first; this one has {said}.")
+        said = ngettext("%(n)s field", "%(n)s fields", len(parts)) % {"n": len(parts)} if parts else gettext("none")
+        wrong = gettext("A cron expression has five fields, or six with the seconds first; this one has %(fields)s.")
+        raise ValueError(wrong % {"fields": said})
     _check(parts)
     return tuple(parts)
 
@@ -62,9 +72,10 @@ def _expand(text: str) -> str:
     if not short.startswith("@"):
         return text
     if short == "@reboot":
-        raise ValueError("@reboot is about the start of one machine: there is no such time here.")
+        raise ValueError(gettext("@reboot is about the start of one machine: there is no such time here."))
     if short not in ALIASES:
-        raise ValueError(f"{text.strip()} is not known: {', '.join(ALIASES)} are.")
+        told = {"name": text.strip(), "names": ", ".join(ALIASES)}
+        raise ValueError(gettext("%(name)s is not known: %(names)s are.") % told)
     return ALIASES[short]
 
 
@@ -74,11 +85,13 @@ def _check(parts: list[str]) -> None:
         try:
             CronSim(" ".join(part if here == at else "*" for here in range(len(parts))), _START)
         except (CronSimError, AssertionError, ValueError):
-            raise ValueError(f"The {name}, {part}, cannot be read: {FIELDS[name]}, with * , - and /.") from None
+            told = {"field": _NAMES[name], "text": part, "takes": FIELDS[name]}
+            wrong = gettext("The %(field)s, %(text)s, cannot be read: %(takes)s, with * , - and /.")
+            raise ValueError(wrong % told) from None
     try:
         next(CronSim(" ".join(parts), _START))
     except (CronSimError, StopIteration):
-        raise ValueError(_NEVER) from None
+        raise ValueError(str(_NEVER)) from None
 
 
 def is_fixed(text: str) -> bool:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
 
 from z4j_brain.lib.jsonbody import finite, refuse_constant
 
@@ -31,7 +32,7 @@ class JsonField(forms.JSONField):
     def clean(self, value: Any) -> Any:
         read = self._read(value)
         if _depth(read) > DEEPEST:
-            raise forms.ValidationError(f"Nested at most {DEEPEST} deep.")
+            raise forms.ValidationError(gettext("Nested at most %(n)s deep.") % {"n": DEEPEST})
         found = super().clean(read)
         if found in (None, ""):
             return self.shape()
@@ -42,7 +43,7 @@ class JsonField(forms.JSONField):
         if not _can_be_kept(found):
             raise forms.ValidationError("A character in it is none that a text can have.")
         if len(repr(found)) > LONGEST:
-            raise forms.ValidationError(f"At most {LONGEST:,} characters.")
+            raise forms.ValidationError(gettext("At most %(n)s characters.") % {"n": f"{LONGEST:,}"})
         return found
 
     def _read(self, value: Any) -> Any:
@@ -52,7 +53,7 @@ class JsonField(forms.JSONField):
         try:
             return json.loads(value, parse_constant=refuse_constant, parse_float=finite)
         except (ValueError, RecursionError):
-            raise forms.ValidationError("This is not valid JSON.") from None
+            raise forms.ValidationError(gettext("This is not valid JSON.")) from None
 
 
 def _depth(value: Any, most: int = 64) -> int:

@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping
 from typing import Final
 from urllib.parse import quote, urlsplit
 
+from django.utils.translation import gettext
+
 #: What an address may be long.
 LONGEST: Final = 500
 #: What may stand in braces, with what it is.
@@ -31,16 +33,19 @@ _ODD = re.compile(r"[\s\\\x00-\x1f\x7f<>\"'`^|]")
 def fault(template: str, plain_hosts: Collection[str] = ()) -> str:
     """What is wrong with a template, in a sentence; empty where nothing is. `plain_hosts` may be reached by http."""
     if len(template) > LONGEST:
-        return f"At most {LONGEST} characters."
+        return gettext("At most %(n)s characters.") % {"n": LONGEST}
     if _ODD.search(template):
-        return "Spaces, quotes, backslashes and < > have no place in an address. Write a space as %20, and so on."
+        return gettext(
+            "Spaces, quotes, backslashes and < > have no place in an address. Write a space as %20, and so on."
+        )
     for name in _PLACE.findall(template):
         if name not in PLACES:
-            return f"There is no {{{name}}}. There are {', '.join(f'{{{place}}}' for place in PLACES)}."
+            told = {"name": f"{{{name}}}", "names": ", ".join(f"{{{place}}}" for place in PLACES)}
+            return gettext("There is no %(name)s. There are %(names)s.") % told
     if set("{}") & set(_PLACE.sub("", template)):
-        return "A brace is left open. A place is written as {trace_id}."
+        return gettext("A brace is left open. A place is written as {trace_id}.")
     if not _PLACE.search(template):
-        return "Without a place such as {trace_id} every task would lead to the same page."
+        return gettext("Without a place such as {trace_id} every task would lead to the same page.")
     return _leads(template, plain_hosts)
 
 
@@ -56,13 +61,16 @@ def _leads(template: str, plain_hosts: Collection[str]) -> str:
         parts = urlsplit(template)
         host, _ = (parts.hostname or "").lower(), _PLACE.search(parts.netloc) or parts.port
     except ValueError:
-        return "This is no address: the part behind https:// is not a host."
+        return gettext("This is no address: the part behind https:// is not a host.")
     if parts.scheme not in ("https", "http") or not host:
-        return "An address begins with https:// and a host, such as https://traces.example.com/."
+        return gettext("An address begins with https:// and a host, such as https://traces.example.com/.")
     if _PLACE.search(parts.netloc):
-        return "The host is the same for every task: places stand behind it."
+        return gettext("The host is the same for every task: places stand behind it.")
     if "@" in parts.netloc:
-        return "A name or a password has no place in an address that everybody here sees."
+        return gettext("A name or a password has no place in an address that everybody here sees.")
     if parts.scheme == "http" and host not in plain_hosts:
-        return f"Only https:// is taken. Hosts that are named in Z4J_PRIVATE_HOSTS may have http://; {host} is not."
+        told = gettext(
+            "Only https:// is taken. Hosts that are named in Z4J_PRIVATE_HOSTS may have http://; %(host)s is not."
+        )
+        return told % {"host": host}
     return ""

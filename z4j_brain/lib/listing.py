@@ -12,6 +12,7 @@ from django import forms
 from django.db import models
 from django.db.models import Model, QuerySet
 from django.http import QueryDict
+from django.utils.translation import gettext
 from django_filters.constants import EMPTY_VALUES
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.pagination import BasePagination
@@ -32,7 +33,7 @@ Row = TypeVar("Row", bound=Model)
 
 
 def invalid(faults: Sequence[Fault]) -> Problem:
-    return Problem(400, "invalid", "Invalid request", "Some of what was sent is not valid.", faults)
+    return Problem(400, "invalid", gettext("Invalid request"), gettext("Some of what was sent is not valid."), faults)
 
 
 class KeysetPagination(BasePagination):
@@ -169,9 +170,10 @@ class StrictFilterSet(filters.FilterSet):
             field, _, operator = name.partition("__")
             known = sorted(f"__{other.partition('__')[2]}" for other in names if other.startswith(f"{field}__"))
             if operator and (known or field in names):
-                detail = f"Unknown operator; {field} takes {', '.join(known) or 'none'}."
+                told = {"field": field, "names": ", ".join(known) or gettext("none")}
+                detail = gettext("Unknown operator; %(field)s takes %(names)s.") % told
             else:
-                detail = "Unknown filter."
+                detail = gettext("Unknown filter.")
             yield Fault(pointer=name[:64], detail=detail)
 
     def _crowded(self) -> Iterable[Fault]:
@@ -180,9 +182,9 @@ class StrictFilterSet(filters.FilterSet):
         )
         for name, values in lists:
             if len(values) > 1:
-                yield Fault(pointer=name[:64], detail="Given twice; join several values by commas in __in.")
+                yield Fault(pointer=name[:64], detail=gettext("Given twice; join several values by commas in __in."))
             if name.endswith("__in") and values[-1].count(",") >= MAX_VALUES:
-                yield Fault(pointer=name[:64], detail=f"At most {MAX_VALUES} values.")
+                yield Fault(pointer=name[:64], detail=gettext("At most %(n)s values.") % {"n": MAX_VALUES})
 
 
 class StrictFilterBackend(DjangoFilterBackend):

@@ -14,6 +14,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
@@ -60,7 +61,7 @@ class Problem(Exception):
 
 def unavailable(code: str, detail: str) -> Problem:
     """Not now: the same request may well be answered in a moment."""
-    problem = Problem(503, code, "Not now", detail)
+    problem = Problem(503, code, gettext("Not now"), detail)
     problem.headers["Retry-After"] = str(random.randint(1, 3))  # noqa: S311 - not all at the same moment
     return problem
 
@@ -71,10 +72,10 @@ def store_away(error: BaseException) -> Problem:
         disk.release()
         logger.error("disk_full error=%s", str(error).strip())
         return unavailable(
-            "disk_full", "The disk of the database is full: make room on it. What was asked is not done."
+            "disk_full", gettext("The disk of the database is full: make room on it. What was asked is not done.")
         )
     logger.warning("store_away error=%s", str(error).strip())
-    return unavailable("store_away", "The database cannot be reached.")
+    return unavailable("store_away", gettext("The database cannot be reached."))
 
 
 def refuse_when_low() -> None:
@@ -101,10 +102,10 @@ def of(error: Exception) -> Problem | None:
         case Problem():
             return error
         case Http404():  # before PermissionDenied: what is hidden is both
-            return Problem(404, "not_found", "Not found", "There is no such thing here.")
+            return Problem(404, "not_found", gettext("Not found"), gettext("There is no such thing here."))
         case PermissionDenied():
             rule = getattr(error, "rule", "refused")
-            return Problem(403, rule, "Refused", str(error) or "You may not do this.")
+            return Problem(403, rule, gettext("Refused"), str(error) or gettext("You may not do this."))
         case exceptions.ValidationError():
             return _invalid(error.detail)
         case ValidationError():
@@ -122,13 +123,19 @@ def by_field(error: ValidationError, rest: str = "general") -> dict[str, list[st
 
 
 def _invalid(detail: Any) -> Problem:
-    return Problem(400, "invalid", "Invalid request", "Some of what was sent is not valid.", list(_faults(detail)))
+    return Problem(
+        400,
+        "invalid",
+        gettext("Invalid request"),
+        gettext("Some of what was sent is not valid."),
+        list(_faults(detail)),
+    )
 
 
 def _of_action(error: ValidationError) -> Problem:
     if hasattr(error, "error_dict"):
         return _invalid(error.message_dict)
-    return Problem(400, getattr(error, "code", None) or "invalid", "Invalid request", " ".join(error.messages))
+    return Problem(400, getattr(error, "code", None) or "invalid", gettext("Invalid request"), " ".join(error.messages))
 
 
 def _of_framework(error: exceptions.APIException) -> Problem:

@@ -9,10 +9,12 @@ from itertools import islice
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext, ngettext
 from z4j_core.timetable import Plan as Kind
 
 from z4j_brain.lib import cron as expressions
 from z4j_brain.lib import timing_words, zones
+from z4j_brain.lib.words import day as day_of
 from z4j_brain.lib.zones import Shift
 
 __all__ = ["Change", "Kind", "Plan", "Wrong", "between", "changes", "next_after", "parse", "words", "zone"]
@@ -78,10 +80,10 @@ def parse(plan: Plan) -> Plan:
                 raise Wrong("cron", str(error)) from None
         case Kind.INTERVAL:
             if plan.every is None or not SHORTEST <= plan.every <= LONGEST:
-                raise Wrong("every", "An interval is from one second to ten years.")
+                raise Wrong("every", gettext("An interval is from one second to ten years."))
         case Kind.ONCE:
             if plan.at is None or plan.at.tzinfo is None:
-                raise Wrong("at", "A one-shot needs its moment, with its offset.")
+                raise Wrong("at", gettext("A one-shot needs its moment, with its offset."))
         case Kind.OTHER:
             pass
         case _:
@@ -145,20 +147,22 @@ def _change(text: str, where: ZoneInfo, shift: Shift) -> Change | None:
     if not times:
         return None
     day, named = shift.at.astimezone(where), _named(times)
-    is_one = len(times) == 1
+    first, end, fixed = f"{shift.first:%H:%M}", f"{shift.end:%H:%M}", expressions.is_fixed(text)
     if shift.is_gap:
-        what = f"{named} {'does' if is_one else 'do'} not exist"
-        late = f"It is due once, at {shift.end:%H:%M}." if expressions.is_fixed(text) else "It is not due then."
+        what = ngettext("%(times)s does not exist", "%(times)s do not exist", len(times))
+        told = gettext("On %(day)s clocks in %(zone)s go forward from %(first)s to %(end)s: %(what)s.")
+        late = gettext("It is due once, at %(end)s.") % {"end": end} if fixed else gettext("It is not due then.")
     else:
-        what = f"{named} {'comes' if is_one else 'come'} twice"
-        late = "It is due the first time only." if expressions.is_fixed(text) else "It is due both times."
-    turned = ("forward", shift.first, shift.end) if shift.is_gap else ("back", shift.end, shift.first)
-    told = f"On {day.day} {day:%b %Y} clocks in {where.key} go {turned[0]} from {turned[1]:%H:%M} to {turned[2]:%H:%M}"
-    return Change(shift, tuple(times[:_NAMED]), len(times), f"{told}: {what}.", late)
+        what = ngettext("%(times)s comes twice", "%(times)s come twice", len(times))
+        told = gettext("On %(day)s clocks in %(zone)s go back from %(end)s to %(first)s: %(what)s.")
+        late = gettext("It is due the first time only.") if fixed else gettext("It is due both times.")
+    said = {"day": day_of(day, "j M Y"), "zone": where.key, "first": first, "end": end, "what": what % {"times": named}}
+    return Change(shift, tuple(times[:_NAMED]), len(times), told % said, late)
 
 
 def _named(times: list[datetime]) -> str:
     told = [f"{time:%H:%M:%S}" if time.second else f"{time:%H:%M}" for time in times[:_NAMED]]
     if len(times) > _NAMED:
-        return f"{', '.join(told)} and {len(times) - _NAMED} more"
-    return f"{', '.join(told[:-1])} and {told[-1]}" if len(told) > 1 else told[0]
+        return gettext("%(names)s and %(n)s more") % {"names": ", ".join(told), "n": len(times) - _NAMED}
+    both = gettext("%(names)s and %(last)s") % {"names": ", ".join(told[:-1]), "last": told[-1]}
+    return both if len(told) > 1 else told[0]

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Final
 
 from cronsim.explain import Expression
+from django.utils.dates import WEEKDAYS
+from django.utils.translation import get_language, gettext, ngettext, pgettext
 
-from z4j_brain.lib import cron
+from z4j_brain.lib import cron, words
 
-_DAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _SHORT: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _WEEKDAYS: Final = frozenset({"1-5", "MON-FRI"})
 _WEEKEND: Final = frozenset({"0,6", "6,0", "6,7", "6-7", "SAT,SUN", "SUN,SAT"})
@@ -22,9 +23,11 @@ def of_cron(text: str) -> str:
     second, minute, hour, day, month, weekday = parts if len(parts) == 6 else ("0", *parts)
     if month == "*" and second.isdigit():
         if (minute + hour).isdigit() and (often := _days(day, weekday)):
-            return f"{often} at {_clock(hour, minute, second)}"
+            return gettext("%(often)s at %(time)s") % {"often": often, "time": _clock(hour, minute, second)}
         if (day, weekday, second) == ("*", "*", "0") and (often := _steps(minute, hour)):
             return often
+    if (get_language() or "en").partition("-")[0] != "en":
+        return gettext("As the cron expression %(text)s says") % {"text": text}
     return _ordinals(Expression(list(parts)).explain())
 
 
@@ -33,57 +36,78 @@ def of_interval(every: int) -> str:
     seconds = every / 1_000_000
     for unit, length in _UNITS:
         if seconds >= length and not seconds % length:
-            count = int(seconds // length)
-            return f"Every {unit}" if count == 1 else f"Every {count:,} {unit}s"
-    return f"Every {seconds:g} seconds"
+            return _every(unit, int(seconds // length))
+    return gettext("Every %(n)s seconds") % {"n": f"{seconds:g}"}
 
 
 def of_moment(local: datetime) -> str:
-    return f"Once, on {local.day} {local:%b %Y at %H:%M}{f':{local:%S}' if local.second else ''}"
+    told = {"day": words.day(local, "j M Y"), "time": f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"}
+    return gettext("Once, on %(day)s at %(time)s") % told
+
+
+def _every(unit: str, count: int) -> str:
+    match unit:
+        case "week":
+            said = ngettext("Every week", "Every %(n)s weeks", count)
+        case "day":
+            said = ngettext("Every day", "Every %(n)s days", count)
+        case "hour":
+            said = ngettext("Every hour", "Every %(n)s hours", count)
+        case "minute":
+            said = ngettext("Every minute", "Every %(n)s minutes", count)
+        case _:
+            said = ngettext("Every second", "Every %(n)s seconds", count)
+    return said % {"n": f"{count:,}"}
 
 
 def _days(day: str, weekday: str) -> str:
     if day != "*":
-        return f"On the {_ordinal(int(day))} of every month" if weekday == "*" and day.isdigit() else ""
+        is_one = weekday == "*" and day.isdigit()
+        return gettext("On the %(day)s of every month") % {"day": _ordinal(int(day))} if is_one else ""
     if weekday == "*":
-        return "Every day"
+        return _every("day", 1)
     if weekday in _WEEKDAYS:
-        return "Every weekday"
+        return gettext("Every weekday")
     if weekday in _WEEKEND:
-        return "Every Saturday and Sunday"
+        return gettext("Every Saturday and Sunday")
     names = [_day(part) for part in weekday.split(",")]
     if not all(names):
         return ""
-    return "Every " + (f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0])
+    several = gettext("%(names)s and %(last)s") % {"names": ", ".join(names[:-1]), "last": names[-1]}
+    return gettext("Every %(days)s") % {"days": several if len(names) > 1 else names[0]}
 
 
 def _day(part: str) -> str:
-    if part.isdigit():
-        return _DAYS[int(part)]
-    return _DAYS[_SHORT.index(part)] if part in _SHORT else ""
+    if not part.isdigit() and part not in _SHORT:
+        return ""
+    number = int(part) if part.isdigit() else _SHORT.index(part)
+    return str(WEEKDAYS[(number - 1) % 7])
 
 
 def _steps(minute: str, hour: str) -> str:
     """What comes in even steps all day long."""
     if hour == "*":
         if minute == "*" or minute == "*/1":
-            return "Every minute"
+            return _every("minute", 1)
         if minute.isdigit():
-            return "Every hour" if int(minute) == 0 else f"Every hour, {_minutes(int(minute))} past"
-        return _step(minute, 60, "minutes")
-    if minute.isdigit() and (often := _step(hour, 24, "hours")):
-        return often if int(minute) == 0 else f"{often}, {_minutes(int(minute))} past"
+            return _past(_every("hour", 1), int(minute))
+        return _step(minute, 60, "minute")
+    if minute.isdigit() and (often := _step(hour, 24, "hour")):
+        return _past(often, int(minute))
     return ""
 
 
 def _step(part: str, size: int, unit: str) -> str:
     found = re.fullmatch(r"\*/(\d+)", part)
     step = int(found[1]) if found else 0
-    return f"Every {step} {unit}" if 1 < step < size and not size % step else ""
+    return _every(unit, step) if 1 < step < size and not size % step else ""
 
 
-def _minutes(count: int) -> str:
-    return f"{count} minute{'s' * (count != 1)}"
+def _past(often: str, minutes: int) -> str:
+    if not minutes:
+        return often
+    said = ngettext("%(often)s, %(n)s minute past", "%(often)s, %(n)s minutes past", minutes)
+    return said % {"often": often, "n": minutes}
 
 
 def _clock(hour: str, minute: str, second: str) -> str:
@@ -91,8 +115,15 @@ def _clock(hour: str, minute: str, second: str) -> str:
 
 
 def _ordinal(number: int) -> str:
-    tail = "th" if 10 < number % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{tail}"
+    told = {"n": number}
+    match 0 if 10 < number % 100 < 14 else number % 10:
+        case 1:
+            return pgettext("ordinal", "%(n)sst") % told
+        case 2:
+            return pgettext("ordinal", "%(n)snd") % told
+        case 3:
+            return pgettext("ordinal", "%(n)srd") % told
+    return pgettext("ordinal", "%(n)sth") % told
 
 
 def _ordinals(text: str) -> str:

@@ -9,6 +9,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from django.utils.translation import gettext
+
+from z4j_brain.lib import words
+
 _SECOND = timedelta(seconds=1)
 #: No zone changes its clocks twice within so long, or very nearly none.
 _STEP = timedelta(days=5)
@@ -34,8 +38,12 @@ def zone(name: str) -> ZoneInfo:
     """The zone of this name; ValueError, with a sentence for people, when there is none."""
     if name not in names():
         near = difflib.get_close_matches(name, sorted(names()), 1)
-        hint = f" Did you mean {near[0]}?" if near else " Zones are named as in Europe/Berlin or UTC."
-        raise ValueError(f"There is no time zone {name}.{hint}" if name else f"A time zone is missing.{hint}")
+        hint = gettext("Zones are named as in Europe/Berlin or UTC.")
+        hint = gettext("Did you mean %(zone)s?") % {"zone": near[0]} if near else hint
+        said = (
+            gettext("There is no time zone %(zone)s.") % {"zone": name} if name else gettext("A time zone is missing.")
+        )
+        raise ValueError(f"{said} {hint}")
     return _load(name)
 
 
@@ -64,12 +72,16 @@ def place(local: datetime, where: ZoneInfo) -> datetime:
 def exact(local: datetime, where: ZoneInfo) -> datetime:
     """The one moment at which clocks there show this, in UTC; ValueError, with a sentence, when it is not one."""
     moments = {local.replace(tzinfo=where, fold=fold).astimezone(UTC) for fold in (0, 1)}
-    shown = f"{local:%H:%M} on {local:%d %b %Y}"
+    told = {"time": f"{local:%H:%M}", "day": words.day(local, "d M Y"), "zone": where.key}
     if len(moments) == 1:
         return moments.pop()
     if all(moment.astimezone(where).replace(tzinfo=None) == local for moment in moments):
-        raise ValueError(f"{shown} comes twice in {where.key}, where clocks are set back: say which, with an offset.")
-    raise ValueError(f"{shown} does not exist in {where.key}: clocks are set forward over it.")
+        twice = gettext(
+            "%(time)s on %(day)s comes twice in %(zone)s, where clocks are set back: say which, with an offset."
+        )
+        raise ValueError(twice % told)
+    gap = gettext("%(time)s on %(day)s does not exist in %(zone)s: clocks are set forward over it.")
+    raise ValueError(gap % told)
 
 
 def shifts(where: ZoneInfo, since: datetime, until: datetime) -> Iterator[Shift]:
