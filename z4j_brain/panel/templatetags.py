@@ -26,7 +26,7 @@ from z4j_brain.fleet.models import Queue
 from z4j_brain.issues import queries as issues
 from z4j_brain.ledger import health
 from z4j_brain.ledger.health import LogHealth
-from z4j_brain.lib import disk, words
+from z4j_brain.lib import disk, nouns, words
 from z4j_brain.lib.tongue import inline
 from z4j_brain.lib.words import DAY, HOUR, MINUTE
 from z4j_brain.operations import inbox, verbs
@@ -283,7 +283,7 @@ def who_touched(
     *kinds: str,
     id: Any = None,
     found: list[Touch] | None = None,
-    nobody: str = "Nobody yet.",
+    nobody: StrOrPromise = "",
 ) -> dict[str, Any]:
     """Who touched this one, or anything of these kinds: entries of the audit log, each with a way to it."""
     environment = context["environment"]
@@ -291,7 +291,8 @@ def who_touched(
         found = audit.touched(environment, kinds[0], [str(id)], TOUCHES)
     touches = audit.touched_kinds(environment, kinds, TOUCHES) if found is None else found
     opens = audit.openable(Actor.of(context["request"]), environment, touches)
-    return {"rows": [(touch, touch.id in opens) for touch in touches], "environment": environment, "nobody": nobody}
+    rows = [(touch, touch.id in opens) for touch in touches]
+    return {"rows": rows, "environment": environment, "nobody": nobody or gettext("Nobody yet.")}
 
 
 @register.simple_tag
@@ -336,6 +337,12 @@ def longest(attempt: Attempt) -> Station:
 @register.filter
 def last_name(dotted: str) -> str:
     return dotted.rsplit(".", 1)[-1]
+
+
+@register.filter
+def of_kind(count: int, kind: str) -> str:
+    """So many targets of a kind: `1 task`."""
+    return nouns.of_kind(kind, count)
 
 
 @register.filter

@@ -44,6 +44,16 @@ _WORDS = {
         gettext_lazy("Who asked for what, and what became of it. The audit log keeps its own record."),
     ),
 }
+#: Titles of kinds of rows, as the page says them.
+_TITLES = {
+    "events": gettext_lazy("Events of tasks"),
+    "tasks": gettext_lazy("Tasks"),
+    "runs": gettext_lazy("Runs of schedules"),
+    "quarantined": gettext_lazy("Events that were set aside"),
+    "operations": gettext_lazy("Operations"),
+    "rollups_by_queue": gettext_lazy("Statistics by queue"),
+    "rollups_by_name": gettext_lazy("Statistics by task name"),
+}
 _SWITCHES = ("search_arguments", "reason_required")
 
 
@@ -92,10 +102,14 @@ def settings(request: HttpRequest, project: str, environment: str) -> HttpRespon
         "reason": given.get("reason", "") if given is not None else "",
         "most_days": MOST_DAYS,
         "going": _listed(going),
-        "stock": retention.stock(place),
+        "stock": [(one, _title(one.kind)) for one in retention.stock(place)],
         "manages": queries.may(actor, Permission.MANAGE_PROJECT, place),
     }
     return render(request, "rbac/settings.html", context, status=400 if errors else 200)
+
+
+def _title(kind: retention.Kind) -> StrOrPromise:
+    return _TITLES.get(kind.name, kind.title)
 
 
 def _listed(going: list[tuple[Count, str]]) -> str:
@@ -140,4 +154,4 @@ def _going(place: Environment, asked: dict[str, Any]) -> list[tuple[Count, str]]
     shorter = {name for name in retention.DAYS if asked[name] < getattr(place, name)}
     counts = retention.due(place, {name: asked[name] for name in retention.DAYS}) if shorter else {}
     kinds = [retention.KINDS[name] for name in counts]
-    return [(counts[kind.name], inline(kind.title)) for kind in kinds if kind.days in shorter]
+    return [(counts[kind.name], inline(_title(kind))) for kind in kinds if kind.days in shorter]
