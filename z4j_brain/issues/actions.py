@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.http import Http404
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from z4j_brain.issues import queries
 from z4j_brain.issues.ingest import KIND
@@ -23,7 +24,7 @@ from z4j_brain.rbac.states import Permission
 def assign(issue: Issue, user: User | None, *, actor: Actor, reason: str = "", record: Record) -> Issue:
     """Give it to somebody who sees it, or to nobody."""
     if user is not None and not (user.is_active and queries.sees(user, issue.environment)):
-        raise invalid([Fault(pointer="#/assignee", detail=queries.NOBODY)])
+        raise invalid([Fault(pointer="#/assignee", detail=str(queries.NOBODY))])
     here = _locked(issue)
     here.assignee = user
     return _said(here, record, assignee=str(user.pk) if user else "")
@@ -44,7 +45,7 @@ def resolve(issue: Issue, *, actor: Actor, reason: str = "", record: Record) -> 
 def snooze(issue: Issue, until: datetime | None = None, *, actor: Actor, reason: str = "", record: Record) -> Issue:
     """Out of the way until that time; without one, until twice as many tasks have failed."""
     if until is not None and until <= timezone.now():
-        raise invalid([Fault(pointer="#/until", detail="That time has passed.")])
+        raise invalid([Fault(pointer="#/until", detail=gettext("That time has passed."))])
     here = _locked(issue)
     here.state, here.snoozed_until = IssueState.SNOOZED, until
     here.snoozed_to = None if until else max(here.count, 1) * 2
@@ -64,7 +65,7 @@ def _locked(issue: Issue) -> Issue:
     rows = Issue.objects.select_for_update(of=("self",)).select_related("environment__project", "assignee")
     here = rows.filter(pk=issue.pk).first()
     if here is None:
-        raise Http404("There is no such issue any more.")
+        raise Http404(gettext("There is no such issue any more."))
     return here
 
 

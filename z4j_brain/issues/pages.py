@@ -10,14 +10,15 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from z4j_brain.issues import actions, queries, view
 from z4j_brain.issues.models import Issue
-from z4j_brain.issues.states import IssueState
 from z4j_brain.lib import keyset, why
 from z4j_brain.lib.problem import Problem
+from z4j_brain.lib.words import number
 from z4j_brain.rbac import access
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
@@ -27,7 +28,7 @@ from z4j_brain.tasks.verbs import RETRY
 
 #: Rows of a page of the list.
 SHOWN = 40
-CRUMBS = [{"page": "issues", "title": "Issues"}]
+CRUMBS = [{"page": "issues", "title": gettext_lazy("Issues")}]
 #: For how long an issue can be put off.
 PUT_OFF = {"day": timedelta(days=1), "week": timedelta(days=7)}
 
@@ -43,7 +44,7 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
     counts, release = queries.counted(here, actor), queries.release(place.pk)
     found = view.rows(page.results, queries.trends(page.results, now), release)
     context = {
-        "title": "Issues",
+        "title": gettext("Issues"),
         "environment": place,
         "page": page,
         "rows": found,
@@ -109,31 +110,37 @@ def say(request: HttpRequest, project: str, environment: str, id: str, verb: str
 
 def _take(request: HttpRequest, issue: Issue, actor: Actor) -> str:
     actions.assign(issue, actor.user, actor=actor)
-    return "It is yours now."
+    return gettext("It is yours now.")
 
 
 def _assign(request: HttpRequest, issue: Issue, actor: Actor) -> str:
     name = request.POST.get("assignee", "")
     actions.assign(issue, queries.person(name), actor=actor, reason=why.of(request.POST))
-    return f"{name} looks after it now." if name else "Nobody looks after it now."
+    if name:
+        return gettext("%(name)s looks after it now.") % {"name": name}
+    return gettext("Nobody looks after it now.")
 
 
 def _resolve(request: HttpRequest, issue: Issue, actor: Actor) -> str:
     done = actions.resolve(issue, actor=actor, reason=why.of(request.POST))
-    where = f" in {done.resolved_code}" if done.resolved_code else ""
-    return f"Resolved{where}. A failure after this opens it again."
+    if done.resolved_code:
+        text = gettext("Resolved in %(code)s. A failure after this opens it again.")
+        return text % {"code": done.resolved_code}
+    return gettext("Resolved. A failure after this opens it again.")
 
 
 def _snooze(request: HttpRequest, issue: Issue, actor: Actor) -> str:
     length = PUT_OFF.get(request.POST.get("for", ""))
     until = timezone.now() + length if length else None
     done = actions.snooze(issue, until, actor=actor, reason=why.of(request.POST))
-    return f"Snoozed until {done.snoozed_to:,} tasks have failed." if done.snoozed_to else "Snoozed."
+    if done.snoozed_to:
+        return gettext("Snoozed until %(number)s tasks have failed.") % {"number": number(done.snoozed_to)}
+    return gettext("Snoozed.")
 
 
 def _reopen(request: HttpRequest, issue: Issue, actor: Actor) -> str:
     actions.reopen(issue, actor=actor, reason=why.of(request.POST))
-    return f"{IssueState.OPEN.label} again."
+    return gettext("Open again.")
 
 
 _VERBS: dict[str, Callable[[HttpRequest, Issue, Actor], str]] = {

@@ -16,12 +16,14 @@ from typing import Final
 
 from django.db.models import Count, Q, QuerySet
 from django.http import Http404
+from django.utils.translation import gettext, gettext_lazy
 
 from z4j_brain.fleet.models import Worker
 from z4j_brain.issues.models import Hour, Issue
 from z4j_brain.issues.states import IssueState
 from z4j_brain.lib.listing import invalid
 from z4j_brain.lib.problem import Fault
+from z4j_brain.lib.words import number
 from z4j_brain.rbac import access, electors
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
@@ -38,7 +40,7 @@ MANY: Final = 99
 #: Releases of one issue that are told.
 RELEASES: Final = 10
 #: Of whoever does not exist, and whoever may not see it.
-NOBODY: Final = "Nobody of that name sees the issues here."
+NOBODY: Final = gettext_lazy("Nobody of that name sees the issues here.")
 #: People that an issue can be given to, as a form offers them.
 OFFERED: Final = 200
 
@@ -60,11 +62,12 @@ class Trend:
     @property
     def words(self) -> str:
         if not self.total:
-            return "none in the last 24 hours"
+            return gettext("none in the last 24 hours")
         if sum(self.counts[-2:]) == self.total:
-            return "all in the last hour or two"
+            return gettext("all in the last hour or two")
         busy = sum(1 for count in self.counts if count)
-        return f"in {busy} of the last {HOURS} hours, at most {self.most:,} in one"
+        told = {"busy": busy, "hours": HOURS, "most": number(self.most)}
+        return gettext("in %(busy)s of the last %(hours)s hours, at most %(most)s in one") % told
 
 
 def issues(actor: Actor, environment: Environment) -> QuerySet[Issue]:
@@ -142,7 +145,7 @@ def person(name: str) -> User | None:
         return None
     user = User.objects.filter(username=name).first()
     if user is None:
-        raise invalid([Fault(pointer="#/assignee", detail=NOBODY)])
+        raise invalid([Fault(pointer="#/assignee", detail=str(NOBODY))])
     return user
 
 

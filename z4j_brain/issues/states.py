@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import pgettext_lazy
 
 
 class IssueState(models.TextChoices):
     """Open until somebody says otherwise. A failure after that opens a resolved one again."""
 
-    OPEN = "open", "Open"
-    SNOOZED = "snoozed", "Snoozed"
-    RESOLVED = "resolved", "Resolved"
+    OPEN = "open", pgettext_lazy("state of an issue", "Open")
+    SNOOZED = "snoozed", pgettext_lazy("state of an issue", "Snoozed")
+    RESOLVED = "resolved", pgettext_lazy("state of an issue", "Resolved")
 
     @property
     def icon(self) -> str:

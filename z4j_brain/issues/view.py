@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from django.http import QueryDict
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
 from z4j_brain.issues import queries
 from z4j_brain.issues.models import Issue
@@ -19,13 +20,31 @@ from z4j_brain.rbac.actor import Actor
 from z4j_brain.stats import figures
 
 #: The tabs of the list, by what stands in the address.
-TABS: Final = {"open": "Open", "mine": "Mine", "snoozed": "Snoozed", "resolved": "Resolved"}
+TABS: Final = {
+    "open": pgettext_lazy("tab of issues", "Open"),
+    "mine": pgettext_lazy("tab of issues", "Mine"),
+    "snoozed": pgettext_lazy("tab of issues", "Snoozed"),
+    "resolved": pgettext_lazy("tab of issues", "Resolved"),
+}
 #: How far back the last failure may lie, by what stands in the address.
 RANGES: Final = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7), "all": None}
+#: What a tab has, where it has none, and the way to all of it.
+_NONE: Final = {
+    "open": gettext_lazy("open issue"),
+    "mine": gettext_lazy("issue of yours"),
+    "snoozed": gettext_lazy("snoozed issue"),
+    "resolved": gettext_lazy("resolved issue"),
+}
+_ALL: Final = {
+    "open": gettext_lazy("Show all open ones"),
+    "mine": gettext_lazy("Show all mine ones"),
+    "snoozed": gettext_lazy("Show all snoozed ones"),
+    "resolved": gettext_lazy("Show all resolved ones"),
+}
 #: Words are read up to here.
 _MOST: Final = 200
 #: Where an engine tells of a failure, and not of what.
-_UNKNOWN: Final = "No exception was told"
+_UNKNOWN: Final = gettext_lazy("No exception was told")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +74,16 @@ class Row:
 
 def title(issue: Issue) -> str:
     """The exception without its module."""
-    return issue.error_type.rsplit(".", 1)[-1] or _UNKNOWN
+    return issue.error_type.rsplit(".", 1)[-1] or str(_UNKNOWN)
 
 
 def back(issue: Issue) -> str:
     """That it is back after it was resolved; empty for any other."""
     if not issue.is_back:
         return ""
-    return f"back, was resolved in {issue.resolved_code}" if issue.resolved_code else "back, was resolved"
+    if issue.resolved_code:
+        return gettext("back, was resolved in %(code)s") % {"code": issue.resolved_code}
+    return gettext("back, was resolved")
 
 
 def rows(issues: Sequence[Issue], trends: Mapping[int, Trend], release: str) -> list[Row]:
@@ -97,17 +118,32 @@ class View:
 
     def tabs(self, counts: Mapping[str, int]) -> Iterator[tuple[str, str, int, bool]]:
         for word, label in TABS.items():
-            yield self._to(tab=word), label, counts.get(word, 0), word == self.tab
+            yield self._to(tab=word), str(label), counts.get(word, 0), word == self.tab
 
     @property
     def ranges(self) -> Iterator[tuple[str, str, bool]]:
         for word in RANGES:
-            yield self._to(since=word), "All" if word == "all" else word, word == self.since
+            yield self._to(since=word), gettext("All") if word == "all" else word, word == self.since
 
     @property
     def widest(self) -> str:
         """The same tab, and nothing else left out."""
         return self._to(since="all", words="")
+
+    @property
+    def none(self) -> str:
+        """That there is none, as an empty tab says it."""
+        told = {"issue": _NONE[self.tab], "words": self.words, "since": self.since}
+        if self.words and self.since != "all":
+            return gettext("No %(issue)s with “%(words)s” has failed in the last %(since)s") % told
+        if self.words:
+            return gettext("No %(issue)s with “%(words)s”") % told
+        return gettext("No %(issue)s has failed in the last %(since)s") % told
+
+    @property
+    def widen(self) -> str:
+        """The way to all of the tab, as a button says it."""
+        return str(_ALL[self.tab])
 
     def within(self, here: QuerySet[Issue], now: datetime) -> QuerySet[Issue]:
         """Of all tabs."""

@@ -55,6 +55,12 @@ def day(moment: date, form: str = "j M") -> str:
     return dateformat.format(moment, form)
 
 
+def uncapped(text: object) -> str:
+    """A word or a sentence as it stands in the middle of another."""
+    said = str(text)
+    return said[:1].lower() + said[1:]
+
+
 def level(milliseconds: float) -> str:
     """A round duration in one unit, for a scale: `10 ms`, `1 s`, `10 min`, `1 h`, `10 d`."""
     for unit, length in (("d", 8.64e7), ("h", 3.6e6), ("min", 6e4), ("s", 1e3), ("ms", 1)):

@@ -8,9 +8,11 @@ from typing import Any
 
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from z4j_brain.ledger.states import Phase
 from z4j_brain.lib.problem import Problem
+from z4j_brain.lib.words import uncapped
 from z4j_brain.operations import approving, launch, outcomes, queries, statements, targets, verbs
 from z4j_brain.operations.idempotency import Claim
 from z4j_brain.operations.models import Command, Item, Operation, Revealed
@@ -43,7 +45,7 @@ def pause(operation: Operation, *, actor: Actor, reason: str = "", record: Recor
     if locked.state == OperationState.PAUSED:
         return locked
     if locked.state not in _GOING:
-        raise _conflict(f"It is {locked.get_state_display().lower()}: there is nothing to pause.")
+        raise _conflict(gettext("It is %(state)s: there is nothing to pause.") % _state(locked))
     locked.state, locked.paused_at, locked.halted = OperationState.PAUSED, timezone.now(), ""
     locked.save(update_fields=["state", "paused_at", "halted"])
     return locked
@@ -56,7 +58,7 @@ def resume(operation: Operation, *, actor: Actor, reason: str = "", record: Reco
     if locked.state in _GOING:
         return locked
     if locked.state != OperationState.PAUSED:
-        raise _conflict(f"It is {locked.get_state_display().lower()}: there is nothing to resume.")
+        raise _conflict(gettext("It is %(state)s: there is nothing to resume.") % _state(locked))
     if actor.type != "system":
         left = Item.objects.filter(operation=locked, outcome=None).values_list("target_id", flat=True)
         approving.demand_thaw(locked, list(left.order_by().distinct()))
@@ -80,7 +82,7 @@ def cancel(operation: Operation, *, actor: Actor, reason: str = "", record: Reco
     if locked.state == OperationState.CANCELLED:
         return locked
     if locked.state in TERMINAL:
-        raise _conflict(f"It is {locked.get_state_display().lower()}: there is nothing left to cancel.")
+        raise _conflict(gettext("It is %(state)s: there is nothing left to cancel.") % _state(locked))
     return _withdraw(locked, actor)
 
 
@@ -90,7 +92,7 @@ def undo(operation: Operation, *, actor: Actor, reason: str = "", record: Record
     locked = _locked(operation, record)
     verb = verbs.find(locked.action)
     if verb is None or not verb.undoable:
-        raise _conflict("What it does cannot be taken back.")
+        raise _conflict(gettext("What it does cannot be taken back."))
     if locked.state not in TERMINAL:
         locked = _withdraw(locked, actor)
     back = verbs.find("task.cancel")
@@ -120,7 +122,7 @@ def request(
     """Ask for what only others may do: it waits until one of them approves it."""
     verb = verbs.find(name)
     if verb is None or approving.way(environment, actor, verb) != approving.REQUEST:
-        raise Refused(access.Decision(False, True, "role_lacks", "Your role does not let you ask for this."))
+        raise Refused(access.Decision(False, True, "role_lacks", gettext("Your role does not let you ask for this.")))
     return launch.start(verb, environment, ids, options, given, actor, reason, record, claim, below=True)
 
 
@@ -148,12 +150,12 @@ def take_revealed(operation: Operation, *, actor: Actor, reason: str = "", recor
     record.target("operation", operation.pk)
     record.params({"operation": str(operation.pk)})
     if (operation.actor_type, operation.actor_id) != (actor.type, actor.id):
-        raise Refused(access.Decision(False, True, "not_yours", "Only whoever asked for it is given it."))
+        raise Refused(access.Decision(False, True, "not_yours", gettext("Only whoever asked for it is given it.")))
     waiting = Revealed.objects.filter(operation=operation, expires_at__gt=timezone.now())
     found = waiting.first()
     if found is None or not waiting.delete()[0]:  # of two who ask at once, one is given it
-        detail = "Nothing is revealed here: not yet, or it was taken, or its five minutes are over."
-        raise Problem(404, "not_found", "Not found", detail)
+        detail = gettext("Nothing is revealed here: not yet, or it was taken, or its five minutes are over.")
+        raise Problem(404, "not_found", gettext("Not found"), detail)
     return found
 
 
@@ -199,5 +201,9 @@ def _withdraw(operation: Operation, actor: Actor) -> Operation:
     return outcomes.sum_up(operation.pk)
 
 
+def _state(operation: Operation) -> dict[str, str]:
+    return {"state": uncapped(operation.get_state_display())}
+
+
 def _conflict(detail: str) -> Problem:
-    return Problem(409, "not_now", "Not in this state", detail)
+    return Problem(409, "not_now", gettext("Not in this state"), detail)

@@ -8,22 +8,24 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from z4j_brain.lib import keyset, why
 from z4j_brain.lib.problem import Problem
-from z4j_brain.operations import inbox
+from z4j_brain.operations import inbox, nouns
 from z4j_brain.rbac import approvals, consent, policies
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Approval
 from z4j_brain.rbac.states import ApprovalState, Permission
 
 SHOWN = 50
 #: The tabs of the page: a name in the address, its title, and the states that it shows.
 TABS = (
-    ("waiting", "Waiting", (ApprovalState.PENDING,)),
-    ("decided", "Decided", tuple(state for state in ApprovalState if state != ApprovalState.PENDING)),
-    ("broken", "Break-glass", (ApprovalState.BROKEN,)),
+    ("waiting", gettext_lazy("Waiting"), (ApprovalState.PENDING,)),
+    ("decided", gettext_lazy("Decided"), tuple(state for state in ApprovalState if state != ApprovalState.PENDING)),
+    ("broken", gettext_lazy("Break-glass"), (ApprovalState.BROKEN,)),
 )
 STEERING = {"approve": consent.approve, "reject": consent.reject}
 
@@ -36,13 +38,14 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
     asked = request.GET.get("show", "waiting")
     states = {name: states for name, _, states in TABS}.get(asked, (ApprovalState.PENDING,))
     rows = inbox.approvals(actor, place).filter(state__in=states)
-    policy = policies.of(place)
+    policy, page = policies.of(place), keyset.page(rows, request.GET.get("cursor"), SHOWN)
     context = {
-        "title": "Approvals",
+        "title": gettext("Approvals"),
         "environment": place,
         "tabs": [(name, title) for name, title, _ in TABS],
         "show": asked,
-        "page": keyset.page(rows, request.GET.get("cursor"), SHOWN),
+        "page": page,
+        "rows": [(one, _words(one)) for one in page.results],
         "mine": {one.pk for one in inbox.waiting(actor, place)},
         "policy": policy,
         "standing": policies.standing(place, policy),
@@ -60,14 +63,22 @@ def shown(request: HttpRequest, project: str, environment: str, id: UUID) -> Htt
     if approval.target_type == approvals.OPERATION:
         return redirect("operation", project=project, environment=environment, id=UUID(approval.target_id))
     context = {
-        "title": f"Request {str(approval.pk)[-8:]}",
-        "crumbs": [{"page": "approvals", "title": "Approvals"}],
+        "title": gettext("Request %(id)s") % {"id": str(approval.pk)[-8:]},
+        "crumbs": [{"page": "approvals", "title": gettext("Approvals")}],
         "environment": place,
         "approval": approval,
+        "words": nouns.word(approval.action),
+        "kind": nouns.noun(approval.target_type),
         "may_answer": rbac.may(actor, Permission.APPROVE, place) and approvals.refusal(approval, actor) is None,
         "is_own": bool(approvals.people(actor) & set(approval.people)),
     }
     return render(request, "operations/approval.html", context)
+
+
+def _words(one: Approval) -> str:
+    """What is asked for; of an operation, of how many targets."""
+    said = nouns.word(one.action)
+    return nouns.headline(said, nouns.counted(one.total, "target")) if one.target_type == approvals.OPERATION else said
 
 
 @require_POST

@@ -12,12 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext
 
 from z4j_brain.ledger.states import Outcome, Phase
 from z4j_brain.lib import nudge
 from z4j_brain.lib.listing import invalid
 from z4j_brain.lib.problem import Fault, Problem
+from z4j_brain.lib.words import number, uncapped
 from z4j_brain.operations import digest, outcomes, plan, statements, targets, verbs
 from z4j_brain.operations.models import Command, Item, Operation
 from z4j_brain.operations.plan import Plan
@@ -79,7 +81,8 @@ def take_effect(operation: Operation) -> None:
     """What the action does in the brain, unless it waits; the operation is then as that has left it."""
     effect = _EFFECTS.get(operation.action)
     if effect is not None and operation.state != OperationState.AWAITING_APPROVAL:
-        effect(operation)
+        with translation.override("en"):  # what it keeps is in one language, whoever asks
+            effect(operation)
         operation.refresh_from_db()
 
 
@@ -186,9 +189,9 @@ def break_glass(operation: Operation, actor: Actor, reason: str, typed: str, rec
     approval = _waiting(operation)
     faults = []
     if not reason.strip():
-        faults.append(Fault(pointer="#/reason", detail="Say why it cannot wait."))
+        faults.append(Fault(pointer="#/reason", detail=gettext("Say why it cannot wait.")))
     if typed.strip().lower() != approvals.WORDS:
-        faults.append(Fault(pointer="#/confirm", detail=f"Type {approvals.WORDS}."))
+        faults.append(Fault(pointer="#/confirm", detail=gettext("Type %(words)s.") % {"words": approvals.WORDS}))
     if faults:
         raise invalid(faults)
     record.params({"approval": str(approval.pk), "approval_digest": approval.digest})
@@ -202,7 +205,7 @@ def reject(operation: Operation, actor: Actor, reason: str, record: Record) -> O
     approval = _waiting(operation)
     _demand_other(approval, actor)
     if not reason.strip():
-        raise invalid([Fault(pointer="#/reason", detail="Say why, for whoever asked.")])
+        raise invalid([Fault(pointer="#/reason", detail=gettext("Say why, for whoever asked."))])
     record.params({"approval": str(approval.pk)})
     return _end(operation, ApprovalState.REJECTED, actor, reason)
 
@@ -230,11 +233,13 @@ def expire(now: datetime | None = None) -> None:
 
 def _waiting(operation: Operation) -> Approval:
     if operation.state != OperationState.AWAITING_APPROVAL or operation.approval_id is None:
-        detail = f"It is {operation.get_state_display().lower()}: there is nothing to approve any more."
-        raise Problem(409, "not_now", "Not in this state", detail)
+        detail = gettext("It is %(state)s: there is nothing to approve any more.")
+        detail %= {"state": uncapped(operation.get_state_display())}
+        raise Problem(409, "not_now", gettext("Not in this state"), detail)
     approval = approvals.locked(operation.approval_id)
     if approval.expires_at <= timezone.now():
-        raise Problem(409, "not_now", "Not in this state", "Its time is up: nobody approved it. Ask for it anew.")
+        detail = gettext("Its time is up: nobody approved it. Ask for it anew.")
+        raise Problem(409, "not_now", gettext("Not in this state"), detail)
     return approval
 
 
@@ -247,9 +252,11 @@ def _demand_own_right(operation: Operation, actor: Actor) -> None:
     """Whoever approves could do it themselves: on each of the targets."""
     verb = verbs.find(operation.action)
     if verb is None:
-        raise Problem(409, "not_now", "Not in this state", "This release of the brain does not know the action.")
+        detail = gettext("This release of the brain does not know the action.")
+        raise Problem(409, "not_now", gettext("Not in this state"), detail)
     if foreign := _foreign(operation, actor, verb):
-        text = f"{len(foreign):,} of its targets are not yours to change: nobody approves what they may not do."
+        text = gettext("%(number)s of its targets are not yours to change: nobody approves what they may not do.")
+        text %= {"number": number(len(foreign))}
         raise Refused(Decision(False, True, "approver_lacks", text))
 
 

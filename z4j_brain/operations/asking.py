@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.http import Http404
+from django.utils.translation import gettext
 
 from z4j_brain.agents import queries as agents
 from z4j_brain.lib.listing import invalid
 from z4j_brain.lib.problem import Fault, Problem
-from z4j_brain.operations import approving, launch, plan, queries, snapshots, targets, verbs
+from z4j_brain.lib.words import number
+from z4j_brain.operations import approving, launch, nouns, plan, queries, snapshots, targets, verbs
 from z4j_brain.operations import options as choices
 from z4j_brain.operations.approving import Outlook
 from z4j_brain.operations.idempotency import Claim
@@ -119,11 +121,13 @@ def _of_preview(environment: Environment, actor: Actor, verb: Verb, given: Mappi
     """With the options that were previewed, unless others are given. What is for agents alone, no preview keeps."""
     snapshot = snapshots.find(environment, actor, verb.name, pk)
     if snapshot is None:
-        detail = "There is no such preview of yours for this action, or its hour is over. Preview once more."
-        raise Problem(422, "preview_gone", "The preview is gone", detail, [Fault(pointer="#/preview", detail=detail)])
+        detail = gettext("There is no such preview of yours for this action, or its hour is over. Preview once more.")
+        raise Problem(
+            422, "preview_gone", gettext("The preview is gone"), detail, [Fault(pointer="#/preview", detail=detail)]
+        )
     secret = verb.options.secret
     if secret and not secret & set(given):
-        detail = "Say them once more: a preview does not keep them."
+        detail = gettext("Say them once more: a preview does not keep them.")
         raise invalid([Fault(pointer=f"#/options/{name}", detail=detail) for name in sorted(secret)])
     options = choices.read(verb.options, {**snapshot.options, **given})
     return Wish(verb, options, tuple(snapshot.ids), snapshot=snapshot)
@@ -132,7 +136,9 @@ def _of_preview(environment: Environment, actor: Actor, verb: Verb, given: Mappi
 def _named(named: Sequence[Any]) -> tuple[str, ...]:
     ids = tuple(dict.fromkeys(str(pk) for pk in named))
     if not ids or len(ids) > targets.MOST:
-        raise invalid([Fault(pointer="#/targets", detail=f"From 1 to {targets.MOST:,} targets.")])
+        raise invalid(
+            [Fault(pointer="#/targets", detail=gettext("From 1 to %(most)s targets.") % {"most": number(targets.MOST)})]
+        )
     return ids
 
 
@@ -142,8 +148,9 @@ def _demand_known(
     kind = targets.kind(verb.kind)
     known = kind.known(environment, ids) - plan.hidden(kind, environment, actor, verb, ids, options)
     if strange := [f"#/targets/{place}" for place, pk in enumerate(ids) if pk not in known]:
-        faults = [Fault(pointer=pointer, detail="There is no such target here.") for pointer in strange[:20]]
-        raise Problem(404, "not_found", "Not found", "Not all of these targets exist in this environment.", faults)
+        faults = [Fault(pointer=pointer, detail=gettext("There is no such target here.")) for pointer in strange[:20]]
+        detail = gettext("Not all of these targets exist in this environment.")
+        raise Problem(404, "not_found", gettext("Not found"), detail, faults)
 
 
 def _of_filter(
@@ -165,8 +172,9 @@ def _of_filter(
             fault["pointer"] = f"#/filter/{fault['pointer'].removeprefix('#/')}"
         raise
     if len(ids) > targets.MOST:
-        detail = f"More than {targets.MOST:,} targets match. Narrow the filter, and ask for the rest afterwards."
-        raise Problem(422, "too_many", "Too many targets", detail, [Fault(pointer="#/filter", detail=detail)])
+        detail = gettext("More than %(most)s targets match. Narrow the filter, and ask for the rest afterwards.")
+        detail %= {"most": number(targets.MOST)}
+        raise Problem(422, "too_many", gettext("Too many targets"), detail, [Fault(pointer="#/filter", detail=detail)])
     return Wish(verb, options, tuple(ids), given=dict(given))
 
 
@@ -178,9 +186,10 @@ def _selected(environment: Environment, actor: Actor, verb: Verb, given: Mapping
     try:
         operation = queries.detail(actor, environment, UUID(str(given["operation"])))
     except (Http404, ValueError):
-        raise invalid([Fault(pointer="operation", detail="There is no such operation here.")]) from None
+        raise invalid([Fault(pointer="operation", detail=gettext("There is no such operation here."))]) from None
     if operation.target_kind != verb.kind:
-        raise invalid([Fault(pointer="operation", detail=f"Its targets are of the kind {operation.target_kind}.")])
+        detail = gettext("Its targets are of the kind %(kind)s.") % {"kind": nouns.noun(operation.target_kind)}
+        raise invalid([Fault(pointer="operation", detail=detail)])
     return queries.ended_as(operation, _outcomes(given.get("outcome") or queries.FAILED))
 
 
@@ -217,7 +226,7 @@ def run(
 ) -> Operation:
     """The operation. Refused while nothing matches, or while the number to be typed is not the right one."""
     if not wish.ids:
-        detail = "Nothing matches: there is nothing to do."
+        detail = gettext("Nothing matches: there is nothing to do.")
         raise Problem(422, "nothing_matches", detail, detail, [Fault(pointer="#/filter", detail=detail)])
     if wish.verb.typed:
         _demand_number(environment, actor, wish, confirm)
@@ -238,5 +247,6 @@ def _demand_number(environment: Environment, actor: Actor, wish: Wish, confirm: 
         kind = targets.kind(wish.verb.kind)
         wanted = plan.make(kind, environment, actor, wish.verb, wish.ids, wish.options).confirm
     if confirm != wanted:
-        detail = f"What goes cannot be brought back. Say how many that is, as last measured: {wanted:,}."
-        raise Problem(422, "confirm", "Not confirmed", detail, [Fault(pointer="#/confirm", detail=detail)])
+        detail = gettext("What goes cannot be brought back. Say how many that is, as last measured: %(number)s.")
+        detail %= {"number": number(wanted)}
+        raise Problem(422, "confirm", gettext("Not confirmed"), detail, [Fault(pointer="#/confirm", detail=detail)])

@@ -13,7 +13,8 @@ from typing import Any
 from uuid import UUID
 
 from django.http import Http404
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext
 
 from z4j_brain.lib import bulk
 from z4j_brain.lib.listing import invalid
@@ -33,6 +34,8 @@ from z4j_brain.rbac.models import Environment
 
 #: Targets that an entry names one by one; of more it keeps how many they are, and the hash of their ids.
 NAMED = 1_000
+#: What an operation keeps is in one language, whoever asks.
+_KEPT = "en"
 #: Rows of one INSERT.
 BATCH = 1_000
 _ITEM = (
@@ -80,13 +83,16 @@ def start(
     demand_reason(environment, reason, always=verb.sole)
     kind, chosen = targets.kind(verb.kind), [str(pk) for pk in ids]
     if verb.sole and len(set(chosen)) > 1:
-        raise invalid([Fault(pointer="#/targets", detail="One at a time.")])
-    agreed = plan.make(kind, environment, actor, verb, list(dict.fromkeys(chosen)), options or {})
+        raise invalid([Fault(pointer="#/targets", detail=gettext("One at a time."))])
+    with translation.override(_KEPT):
+        agreed = plan.make(kind, environment, actor, verb, list(dict.fromkeys(chosen)), options or {})
     if not chosen or (given is None and any(one.left_out == LeftOut.GONE for one in agreed.candidates)):
-        raise Http404("There is no such target here.")
+        raise Http404(gettext("There is no such target here."))
     _demand_fit(agreed)
     waits = approving.demand(environment, agreed, actor, below=below)
-    operation = _begin(environment, agreed, {"ids": chosen[:NAMED]} if given is None else given, actor, reason, record)
+    subject = {"ids": chosen[:NAMED]} if given is None else given
+    with translation.override(_KEPT):
+        operation = _begin(environment, agreed, subject, actor, reason, record)
     approving.hold(operation, waits)
     operation.parent, operation.relation = (parent, relation) if parent else _again(environment, verb, given)
     operation.save(force_insert=True)
@@ -116,14 +122,15 @@ def asking(verb: Verb) -> Callable[..., Operation]:
         approving.take_effect(operation)
         return operation
 
-    ask.__doc__ = verb.promise
+    ask.__doc__ = str(verb.promise)
     return action(verb.permission, verb.name, fresh=Fresh.PEOPLE if verb.fresh else False)(ask)
 
 
 def demand_reason(environment: Environment, reason: str, *, always: bool = False) -> None:
     if (always or environment.reason_required) and not reason.strip():
-        who = "This" if always else "This environment"
-        detail = f"{who} asks for a reason: say why, for whoever reads it later."
+        detail = gettext("This environment asks for a reason: say why, for whoever reads it later.")
+        if always:
+            detail = gettext("This asks for a reason: say why, for whoever reads it later.")
         raise invalid([Fault(pointer="#/reason", detail=detail)])
 
 
@@ -199,7 +206,7 @@ def _item(one: Candidate, command: UUID | None, now: str) -> tuple[str | None, .
     if one.left_out is None:
         return (*told, ItemProgress.WAITING.value, None, "", "", "", None)
     outcome = _OUTCOMES.get(one.left_out, ItemOutcome.LEFT_OUT)
-    return (*told, ItemProgress.SETTLED.value, outcome.value, one.left_out.value, one.why[:500], "", now)
+    return (*told, ItemProgress.SETTLED.value, outcome.value, one.left_out.value, str(one.why)[:500], "", now)
 
 
 def _tell(operation: Operation, agreed: Plan, environment: Environment, record: Record) -> None:

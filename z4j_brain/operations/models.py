@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from z4j_brain.agents.models import Agent
 from z4j_brain.lib.ids import uuid7
+from z4j_brain.operations import nouns
 from z4j_brain.operations.states import CommandState, ItemOutcome, ItemProgress, LeftOut, OperationState, Relation
 from z4j_brain.rbac.models import Approval, Environment
 
@@ -62,6 +63,11 @@ class Operation(models.Model):
     def words(self) -> str:
         """Its verb, as it stands at the beginning of a sentence."""
         return self.verb.replace("_", " ").capitalize()
+
+    @property
+    def headline(self) -> str:
+        """What it does, and to how many, in the words of the page."""
+        return nouns.headline(nouns.word(self.action), nouns.counted(self.total, self.target_kind))
 
     @property
     def is_going(self) -> bool:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy
 from z4j_core.redaction import Redactor
 
 from z4j_brain.lib.listing import invalid
@@ -20,6 +21,7 @@ LIFE = timedelta(minutes=10)
 LONGEST = timedelta(days=7)
 MOST_RATE = 10_000
 OLDEST, NEWEST = "oldest", "newest"
+ORDERS = {OLDEST: gettext_lazy("oldest first"), NEWEST: gettext_lazy("newest first")}
 
 
 class Options(forms.Form):
@@ -30,43 +32,57 @@ class Options(forms.Form):
     secret: ClassVar[frozenset[str]] = frozenset()
 
     rate = forms.FloatField(
-        label="Rate",
+        label=gettext_lazy("Rate"),
         required=False,
         min_value=0.01,
         max_value=MOST_RATE,
-        help_text="Targets a second.",
+        help_text=gettext_lazy("Targets a second."),
     )
     stop_after = forms.IntegerField(
-        label="Stop after", required=False, min_value=1, max_value=1_000_000, help_text="Pauses after so many failures."
+        label=gettext_lazy("Stop after"),
+        required=False,
+        min_value=1,
+        max_value=1_000_000,
+        help_text=gettext_lazy("Pauses after so many failures."),
     )
     order = forms.ChoiceField(
-        label="Order",
+        label=gettext_lazy("Order"),
         required=False,
-        choices=[(OLDEST, "oldest first"), (NEWEST, "newest first")],
-        help_text="Which go first: oldest or newest.",
+        choices=list(ORDERS.items()),
+        help_text=gettext_lazy("Which go first: oldest or newest."),
     )
     delay = forms.IntegerField(
-        label="Delay",
+        label=gettext_lazy("Delay"),
         required=False,
         min_value=0,
         max_value=24 * 3600,
-        help_text="Seconds before the first is sent: until then all of it can be taken back.",
+        help_text=gettext_lazy("Seconds before the first is sent: until then all of it can be taken back."),
     )
     valid_for = forms.IntegerField(
-        label="Valid for",
+        label=gettext_lazy("Valid for"),
         required=False,
         min_value=30,
         max_value=int(LONGEST.total_seconds()),
-        help_text="Seconds that an agent which does not answer now has to come back; 600 unless told otherwise.",
+        help_text=gettext_lazy(
+            "Seconds that an agent which does not answer now has to come back; 600 unless told otherwise."
+        ),
     )
     wait = forms.NullBooleanField(
-        label="If no agent answers",
+        label=gettext_lazy("If no agent answers"),
         required=False,
-        widget=forms.Select(choices=[("", "as usual"), ("true", "wait until one does"), ("false", "leave it out")]),
-        help_text="As usual: wait for targets that were named, leave out those that a filter found.",
+        widget=forms.Select(
+            choices=[
+                ("", gettext_lazy("as usual")),
+                ("true", gettext_lazy("wait until one does")),
+                ("false", gettext_lazy("leave it out")),
+            ]
+        ),
+        help_text=gettext_lazy("As usual: wait for targets that were named, leave out those that a filter found."),
     )
     again = forms.BooleanField(
-        label="Again", required=False, help_text="Also what was retried already; it then runs once more."
+        label=gettext_lazy("Again"),
+        required=False,
+        help_text=gettext_lazy("Also what was retried already; it then runs once more."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -125,19 +141,19 @@ def read(form: type[Options], given: Mapping[str, Any], pointer: str = "#/option
 def _strange(field: forms.Field | None, value: Any) -> str:
     """What is wrong with a value before its field looks at it: forms expect what a browser sends."""
     if field is None:
-        return "Unknown option."
+        return gettext("Unknown option.")
     if isinstance(field, forms.JSONField):
         return ""
     if isinstance(value, list | dict):
-        return "One value, not several."
+        return gettext("One value, not several.")
     if isinstance(value, int) and abs(value) >= 2**63:
-        return "Too large."
+        return gettext("Too large.")
     if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
-        return "A character in it is none that a text can have."
+        return gettext("A character in it is none that a text can have.")
     if isinstance(field, forms.BooleanField | forms.NullBooleanField):
         known = value is None or str(value).lower() in _YES_OR_NO
-        return "" if known else "true or false."
-    return "Not true or false." if isinstance(value, bool) else ""
+        return "" if known else gettext("true or false.")
+    return gettext("Not true or false.") if isinstance(value, bool) else ""
 
 
 def told(form: type[Options], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,13 +15,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import capfirst
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from z4j_brain.audit import queries as audit
 from z4j_brain.lib import keyset, why
 from z4j_brain.lib.problem import Problem
-from z4j_brain.operations import actions, approving, inbox, queries, question, statements, verbs
+from z4j_brain.operations import actions, approving, inbox, nouns, queries, question, statements, verbs
 from z4j_brain.operations.models import Operation
+from z4j_brain.operations.options import ORDERS
 from z4j_brain.operations.question import Question
 from z4j_brain.operations.states import ItemOutcome
 from z4j_brain.rbac import queries as rbac
@@ -49,7 +52,7 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
     place = rbac.environment(actor, project, environment)
     by_itself = request.GET.get("by") == "z4j"
     page = keyset.page(queries.asked(actor, place, by_itself=by_itself), request.GET.get("cursor"), SHOWN)
-    context = {"title": "Operations", "environment": place, "page": page, "by_itself": by_itself}
+    context = {"title": gettext("Operations"), "environment": place, "page": page, "by_itself": by_itself}
     return render(request, "operations/list.html", context)
 
 
@@ -60,16 +63,21 @@ def shown(request: HttpRequest, project: str, environment: str, id: UUID) -> Htt
     place = rbac.environment(actor, project, environment)
     operation = queries.detail(actor, place, id)
     outcome = request.GET.get("outcome", "")
-    items = queries.items(operation)
+    verb, items = verbs.find(operation.action), queries.items(operation)
     if outcome:
         items = items.filter(outcome=outcome) if outcome in ItemOutcome.values else items.filter(outcome=None)
     context = {
-        "title": f"Operation {str(operation.pk)[-8:]}",
-        "crumbs": [{"page": "operations", "title": "Operations"}],
+        "title": gettext("Operation %(id)s") % {"id": str(operation.pk)[-8:]},
+        "crumbs": [{"page": "operations", "title": gettext("Operations")}],
         "environment": place,
         "operation": operation,
         "shares": queries.shares(operation),
-        "verb": verbs.find(operation.action),
+        "verb": verb,
+        "headline": nouns.headline(str(verb.label), nouns.counted(operation.total, operation.target_kind))
+        if verb
+        else operation.headline,
+        "would_change": nouns.counted(operation.plan.get("able", 0), operation.target_kind),
+        "kind": nouns.noun(operation.target_kind),
         "may_steer": rbac.may(actor, Permission.MANAGE_OPERATIONS, place),
         "unsent": queries.unsent(operation),
         "unsealed": statements.obstacle(operation),
@@ -91,13 +99,20 @@ def _agreed(operation: Operation) -> list[tuple[str, str]]:
     """How it is to go about it, in words."""
     options = operation.options
     told = [
-        ("Pace", f"{options['rate']:g} a second" if options.get("rate") else ""),
-        ("Order", f"{options['order']} first" if options.get("order") else ""),
-        ("Stop after", f"{options['stop_after']} failures" if options.get("stop_after") else ""),
-        ("Delay", f"{options['delay']} s" if options.get("delay") else ""),
-        ("Again", "also what was retried already" if options.get("again") else ""),
+        (
+            gettext("Pace"),
+            gettext("%(rate)s a second") % {"rate": f"{options['rate']:g}"} if options.get("rate") else "",
+        ),
+        (gettext("Order"), str(ORDERS.get(options.get("order"), ""))),
+        (gettext("Stop after"), _failures(options.get("stop_after") or 0)),
+        (gettext("Delay"), f"{options['delay']} s" if options.get("delay") else ""),
+        (gettext("Again"), gettext("also what was retried already") if options.get("again") else ""),
     ]
     return [(name, value) for name, value in told if value]
+
+
+def _failures(number: int) -> str:
+    return gettext("%(number)s failures") % {"number": number} if number else ""
 
 
 def _failed_again(operation: Operation) -> str:
@@ -161,7 +176,7 @@ def ask(request: HttpRequest, project: str, environment: str, action: str) -> Ht
 
 
 def _asked(request: HttpRequest, place: Environment, asked: Question, status: int = 200) -> HttpResponse:
-    crumbs = [{"page": f"{asked.kind.name}s", "title": asked.kind.plural.capitalize()}]
+    crumbs = [{"page": f"{asked.kind.name}s", "title": capfirst(nouns.noun(asked.kind.plural))}]
     known = asked.kind.name in ("task", "queue", "worker", "schedule")
     context = {"title": asked.title, "crumbs": crumbs if known else [], "environment": place, "question": asked}
     return render(request, "operations/ask.html", context, status=status)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+from django.utils.translation import gettext
+
 from z4j_brain.operations.options import NEWEST
 from z4j_brain.operations.states import LeftOut
 from z4j_brain.operations.targets import Candidate, Kind
@@ -53,7 +55,7 @@ class Excluded:
 
     @property
     def label(self) -> str:
-        return self.code.label
+        return str(self.code.label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,8 @@ class Plan:
     def told(self) -> dict[str, Any]:
         """What an operation keeps of it."""
         excluded = [
-            {"code": one.code.value, "label": one.label, "count": one.count, "text": one.text} for one in self.excluded
+            {"code": one.code.value, "label": str(one.label), "count": one.count, "text": one.text}
+            for one in self.excluded
         ]
         by = {facet: {share.value: share.count for share in shares} for facet, shares in self.by.items()}
         return {"matching": self.matching, "able": len(self.able), "excluded": excluded, "by": by}
@@ -195,8 +198,8 @@ def _permitted(kind: Kind, held: Held, verb: Verb, options: Mapping[str, Any], o
         if aim is None or held.covers(permission, aim):
             return one
     if not held.covers(Permission.VIEW, facets or Facets()):
-        return Candidate(one.id, "", "", left_out=LeftOut.GONE, why=kind.gone)
-    why = f"You may not {verb.permission.label} of this queue or this name."
+        return Candidate(one.id, "", "", left_out=LeftOut.GONE, why=str(kind.gone))
+    why = gettext("You may not %(permission)s of this queue or this name.") % {"permission": verb.permission.label}
     return replace(one, left_out=LeftOut.NOT_PERMITTED, why=why, waits=False)
 
 

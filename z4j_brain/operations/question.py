@@ -12,12 +12,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.http import QueryDict
+from django.utils.translation import gettext
 
 from z4j_brain.lib import why
 from z4j_brain.lib.digits import whole
 from z4j_brain.lib.problem import Fault, Problem
 from z4j_brain.lib.words import level
-from z4j_brain.operations import asking, targets
+from z4j_brain.operations import asking, nouns, targets
 from z4j_brain.operations.asking import Preview, Wish
 from z4j_brain.operations.idempotency import Claim, Taken
 from z4j_brain.operations.models import Operation
@@ -68,19 +69,29 @@ class Question:
 
     @property
     def noun(self) -> str:
-        return self.kind.name if self.able == 1 else self.kind.plural
+        return nouns.noun(self.kind.name if self.able == 1 else self.kind.plural)
+
+    @property
+    def counted(self) -> str:
+        """`3 tasks`."""
+        return nouns.counted(self.able, self.kind.name, self.kind.plural)
+
+    @property
+    def said(self) -> str:
+        """`Retry 3 tasks`, as its button says it."""
+        return nouns.headline(self.verb.verb, self.counted)
 
     @property
     def title(self) -> str:
         if self.about or not self.able:
-            return self.verb.label
-        return f"{self.verb.label} {self.able:,} {self.noun}?"
+            return str(self.verb.label)
+        return f"{self.said}?"
 
     @property
     def takes(self) -> str:
         """How long it takes until all is sent: an estimate, and it reads like one."""
         seconds = self.preview.plan.seconds if self.preview else 0.0
-        return "a second" if seconds < 1.5 else level(round(seconds) * 1000)
+        return gettext("a second") if seconds < 1.5 else level(round(seconds) * 1000)
 
     @property
     def pace_is_open(self) -> bool:
@@ -185,14 +196,17 @@ def _asked(question: Question, query: QueryDict) -> dict[str, Any]:
 def _left_open(environment: Environment, question: Question, confirm: int | None) -> dict[str, list[str]]:
     errors: dict[str, list[str]] = {}
     if environment.reason_required and not question.reason:
-        errors["reason"] = ["Say why, for whoever reads it later. This environment asks for it."]
+        errors["reason"] = [gettext("Say why, for whoever reads it later. This environment asks for it.")]
     if question.to_type is not None and confirm != question.to_type:
-        errors["confirm"] = [f"Type {question.to_type}: so many {_what(question)}."]
+        errors["confirm"] = [_to_type(question)]
     return errors
 
 
-def _what(question: Question) -> str:
-    return "messages go" if question.verb.typed else f"{question.kind.plural} are meant"
+def _to_type(question: Question) -> str:
+    told = {"number": question.to_type, "noun": nouns.noun(question.kind.plural)}
+    if question.verb.typed:
+        return gettext("Type %(number)s: so many messages go.") % told
+    return gettext("Type %(number)s: so many %(noun)s are meant.") % told
 
 
 def _typed(text: str) -> int | None:

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cache
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from z4j_brain.agents import queries as agents
 from z4j_brain.agents.models import Agent
 from z4j_brain.agents.queries import Offer
-from z4j_brain.operations import outbox
+from z4j_brain.lib.words import uncapped
+from z4j_brain.operations import nouns, outbox
 from z4j_brain.operations.states import LeftOut
 from z4j_brain.operations.verbs import Verb
 from z4j_brain.rbac.models import Environment
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
-def obstacle(engine: str, verb: str, label: str, offer: Offer) -> tuple[LeftOut, str] | None:
+
+def obstacle(engine: str, verb: str, label: StrOrPromise, offer: Offer) -> tuple[LeftOut, str] | None:
     """Why the agents of an engine do not do it, with the next step."""
     if not offer.online:
-        text = f"No {engine} worker with an agent has answered for 60 s. Start one, then try again."
-        return LeftOut.AGENT_OFFLINE, text
+        text = gettext("No %(engine)s worker with an agent has answered for 60 s. Start one, then try again.")
+        return LeftOut.AGENT_OFFLINE, text % {"engine": engine}
     if not offer.offered:
-        return LeftOut.UNSUPPORTED, offer.reason or f"The agents of {engine} cannot {verb.replace('_', ' ')} here."
+        text = gettext("The agents of %(engine)s cannot %(verb)s here.")
+        told = {"engine": engine, "verb": uncapped(nouns.word(verb))}
+        return LeftOut.UNSUPPORTED, offer.reason or text % told
     if not offer.allowed:
-        text = offer.reason or f"{label} is refused by the workers' own settings (Z4J_ALLOW)."
-        return LeftOut.REFUSED, text
+        text = gettext("%(verb)s is refused by the workers' own settings (Z4J_ALLOW).")
+        return LeftOut.REFUSED, offer.reason or text % {"verb": label}
     return None
 
 

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 from z4j_core import statement, wire
 
 from z4j_brain.ledger import health
@@ -122,8 +123,10 @@ def obstacle(operation: Operation) -> str:
     if young or not operation.is_going or not waiting.exists() or ready(waiting).exists():
         return ""
     if not health.may_dispatch():
-        return "The audit log is not the one that was signed, so nothing is handed out. Its page says what to do."
-    return "Its request waits to be sealed in the audit log; nothing is handed out before."
+        return gettext(
+            "The audit log is not the one that was signed, so nothing is handed out. Its page says what to do."
+        )
+    return gettext("Its request waits to be sealed in the audit log; nothing is handed out before.")
 
 
 def _store(commands: Sequence[Command]) -> None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 
 class OperationState(models.TextChoices):
     """How far a requested action has come. `succeeded`: the effect took place."""
 
-    AWAITING_APPROVAL = "awaiting_approval", "Awaiting approval"
-    PENDING = "pending", "Pending"
-    RUNNING = "running", "Running"
-    PAUSED = "paused", "Paused"
-    SUCCEEDED = "succeeded", "Succeeded"
-    FAILED = "failed", "Failed"
-    PARTIAL = "partial", "Partly done"
-    EXPIRED = "expired", "Expired"
-    CANCELLED = "cancelled", "Cancelled"
+    AWAITING_APPROVAL = "awaiting_approval", gettext_lazy("Awaiting approval")
+    PENDING = "pending", gettext_lazy("Pending")
+    RUNNING = "running", gettext_lazy("Running")
+    PAUSED = "paused", gettext_lazy("Paused")
+    SUCCEEDED = "succeeded", gettext_lazy("Succeeded")
+    FAILED = "failed", gettext_lazy("Failed")
+    PARTIAL = "partial", gettext_lazy("Partly done")
+    EXPIRED = "expired", gettext_lazy("Expired")
+    CANCELLED = "cancelled", gettext_lazy("Cancelled")
 
     @property
     def icon(self) -> str:
@@ -55,20 +56,20 @@ TERMINAL = frozenset(
 class ItemOutcome(models.TextChoices):
     """What became of one target. `requested` is not final: the engine still has to confirm it."""
 
-    DONE = "done", "Done"
-    ALREADY_FINAL = "already_final", "Already finished"
-    ARGS_UNAVAILABLE = "args_unavailable", "Original arguments not available"
-    NOT_FOUND = "not_found", "Not found"
-    UNSUPPORTED = "unsupported", "Not supported by the engine"
-    REFUSED = "refused", "Refused by the worker"
-    NO_AGENT = "no_agent", "No agent answered"
-    UNCONFIRMED = "unconfirmed", "Requested, never confirmed"
-    FAILED = "failed", "Failed"
-    EXPIRED = "expired", "Expired"
-    SET_ASIDE = "set_aside", "Set aside after three tries"
-    UNKNOWN = "unknown", "Nobody knows"
-    CANCELLED = "cancelled", "Not sent"
-    LEFT_OUT = "left_out", "Left out"
+    DONE = "done", gettext_lazy("Done")
+    ALREADY_FINAL = "already_final", gettext_lazy("Already finished")
+    ARGS_UNAVAILABLE = "args_unavailable", gettext_lazy("Original arguments not available")
+    NOT_FOUND = "not_found", gettext_lazy("Not found")
+    UNSUPPORTED = "unsupported", gettext_lazy("Not supported by the engine")
+    REFUSED = "refused", gettext_lazy("Refused by the worker")
+    NO_AGENT = "no_agent", gettext_lazy("No agent answered")
+    UNCONFIRMED = "unconfirmed", gettext_lazy("Requested, never confirmed")
+    FAILED = "failed", gettext_lazy("Failed")
+    EXPIRED = "expired", gettext_lazy("Expired")
+    SET_ASIDE = "set_aside", gettext_lazy("Set aside after three tries")
+    UNKNOWN = "unknown", gettext_lazy("Nobody knows")
+    CANCELLED = "cancelled", gettext_lazy("Not sent")
+    LEFT_OUT = "left_out", gettext_lazy("Left out")
 
     @property
     def icon(self) -> str:
@@ -100,27 +101,27 @@ _OUTCOMES = {
 class LeftOut(models.TextChoices):
     """Why nothing is asked of a target that was chosen. The sentence that comes with it says what to do about it."""
 
-    ALREADY_RETRIED = "already_retried", "already retried"
-    ALREADY_ASKED = "already_asked", "asked for already, by an operation that goes on"
-    NOT_FINISHED = "not_finished", "not finished"
-    ALREADY_FINAL = "already_final", "finished already"
-    NOT_WAITING = "not_waiting", "not waiting in a queue"
-    NOT_GIVEN_UP = "not_given_up", "not given up by its engine"
-    ARGS_UNAVAILABLE = "args_unavailable", "arguments not available"
-    WRONG_ARGUMENTS = "wrong_arguments", "arguments that its function does not take"
-    UNSUPPORTED = "unsupported", "the engine cannot"
-    NOT_PERMITTED = "not_permitted", "not yours to change"
-    AGENT_OFFLINE = "agent_offline", "no agent answers"
-    REFUSED = "refused", "refused by the worker's owner"
-    NOBODY_TAKES = "nobody_takes", "no worker takes from it"
-    VANISHED = "vanished", "no longer in its scheduler"
-    GONE = "gone", "no longer here"
+    ALREADY_RETRIED = "already_retried", gettext_lazy("already retried")
+    ALREADY_ASKED = "already_asked", gettext_lazy("asked for already, by an operation that goes on")
+    NOT_FINISHED = "not_finished", gettext_lazy("not finished")
+    ALREADY_FINAL = "already_final", gettext_lazy("finished already")
+    NOT_WAITING = "not_waiting", gettext_lazy("not waiting in a queue")
+    NOT_GIVEN_UP = "not_given_up", gettext_lazy("not given up by its engine")
+    ARGS_UNAVAILABLE = "args_unavailable", gettext_lazy("arguments not available")
+    WRONG_ARGUMENTS = "wrong_arguments", gettext_lazy("arguments that its function does not take")
+    UNSUPPORTED = "unsupported", gettext_lazy("the engine cannot")
+    NOT_PERMITTED = "not_permitted", gettext_lazy("not yours to change")
+    AGENT_OFFLINE = "agent_offline", gettext_lazy("no agent answers")
+    REFUSED = "refused", gettext_lazy("refused by the worker's owner")
+    NOBODY_TAKES = "nobody_takes", gettext_lazy("no worker takes from it")
+    VANISHED = "vanished", gettext_lazy("no longer in its scheduler")
+    GONE = "gone", gettext_lazy("no longer here")
 
 
 class ItemProgress(models.TextChoices):
-    WAITING = "waiting", "Waiting"
-    REQUESTED = "requested", "Requested"
-    SETTLED = "settled", "Settled"
+    WAITING = "waiting", gettext_lazy("Waiting")
+    REQUESTED = "requested", gettext_lazy("Requested")
+    SETTLED = "settled", gettext_lazy("Settled")
 
     @property
     def icon(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from uuid import UUID
 
 from z4j_core.sealed import Sealed
@@ -15,6 +15,9 @@ from z4j_brain.operations.verbs import Verb
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.reach import Facets
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 #: Targets that one operation takes.
 MOST = 100_000
@@ -64,8 +67,10 @@ class Kind(Protocol):
 
     name: ClassVar[str]
     plural: ClassVar[str]
-    #: What is said of one that is not there.
-    gone: ClassVar[str]
+
+    @property
+    def gone(self) -> StrOrPromise:
+        """What is said of one that is not there."""
 
     def facets_of(self, one: Candidate) -> Facets | None:
         """What grants look at; None for a kind that they do not narrow."""

@@ -6,10 +6,17 @@ A verb is the name of an action, the agent's verb that it becomes, and all that 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext_lazy
+
+from z4j_brain.lib.words import uncapped
 from z4j_brain.operations.options import Options
 from z4j_brain.rbac.guarded import on_targets
 from z4j_brain.rbac.states import Permission
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +33,10 @@ class Verb:
     asks: str
     kind: str
     permission: Permission
-    label: str
-    promise: str
-    done: str = "Done"
-    stays: str = "Leave as it is"
+    label: StrOrPromise
+    promise: StrOrPromise
+    done: StrOrPromise = gettext_lazy("Done")
+    stays: StrOrPromise = gettext_lazy("Leave as it is")
     icon: str = ""
     options: type[Options] = Options
     bound: bool = False
@@ -42,7 +49,7 @@ class Verb:
     @property
     def verb(self) -> str:
         """As it stands in the middle of a sentence."""
-        return self.label[0].lower() + self.label[1:]
+        return uncapped(self.label)
 
     @property
     def word(self) -> str:

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 register = template.Library()
 
-for spoken in (words.duration, words.level, words.number, words.percent, inline):
+for spoken in (words.duration, words.level, words.number, words.percent, words.uncapped, inline):
     register.filter(spoken.__name__, spoken)
 #: Width of a slot with its gap, and how many are drawn.
 SLOT, MAX_SLOTS = 15, 24

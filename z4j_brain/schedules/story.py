@@ -121,7 +121,7 @@ class Act:
 
     @property
     def label(self) -> str:
-        return self.entry.verb.label
+        return str(self.entry.verb.label)
 
     @property
     def is_first(self) -> bool:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from z4j_brain.ledger.states import Phase
 from z4j_brain.lib import nudge
@@ -154,9 +155,11 @@ def _keep(view: SavedView, asked: Mapping[str, str], record: Record) -> SavedVie
     view.query = View.of_address(asked.get("query", view.query)).kept
     beside = SavedView.objects.filter(environment=view.environment, owner=view.owner).exclude(pk=view.pk)
     if beside.filter(name=view.name).exists():
-        raise ValidationError({"name": "There is a view with this name."})
+        raise ValidationError({"name": gettext("There is a view with this name.")})
     if not view.pk and beside.count() >= saved.MOST:
-        raise ValidationError({"name": f"There are {saved.MOST} views at most. Delete one first."})
+        raise ValidationError(
+            {"name": gettext("There are %(most)s views at most. Delete one first.") % {"most": saved.MOST}}
+        )
     view.full_clean(exclude=("environment", "owner"), validate_constraints=False)
     view.save()
     _told(view, record)
@@ -170,14 +173,15 @@ def _told(view: SavedView, record: Record) -> None:
 
 def _person(actor: Actor) -> User:
     if actor.user is None:
-        raise Refused(Decision(False, True, "no_person", "Only a person has views and columns of their own."))
+        text = gettext("Only a person has views and columns of their own.")
+        raise Refused(Decision(False, True, "no_person", text))
     return actor.user
 
 
 def _check_own(view: SavedView, actor: Actor) -> None:
     """Of somebody else's nobody knows that it is there."""
     if not view.is_shared and view.owner_id != (actor.user and actor.user.pk):
-        raise Refused(Decision(False, False, "not_own", "This view is somebody else's."))
+        raise Refused(Decision(False, False, "not_own", gettext("This view is somebody else's.")))
 
 
 def _mark(operation: Operation) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 from z4j_brain.agents.queries import Offer, reach
 from z4j_brain.operations.serving import obstacle
 from z4j_brain.rbac.access import decide
@@ -51,7 +53,7 @@ def _judge(actor: Actor, task: Task, verb: TaskVerb, offer: Offer) -> Availabili
 
 def _pending(task: Task, verb: TaskVerb) -> str:
     if verb == TaskVerb.CANCEL and task.cancel_requested_at is not None:
-        return "Cancel was requested; no worker has confirmed it yet."
+        return gettext("Cancel was requested; no worker has confirmed it yet.")
     return ""
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
+from django.conf import settings
+from django.utils.translation import get_language, gettext, override
+
+from z4j_brain.lib.words import uncapped
 from z4j_brain.rbac.models import Environment
 from z4j_brain.tasks import values
 from z4j_brain.tasks.states import TaskState
@@ -24,7 +29,6 @@ COLUMNS = {
 }
 _QUALIFIER = re.compile(rf'(?<!\S)({"|".join(COLUMNS)}|tag):("[^"]*"|\S*)', re.I)
 _STRANGE = re.compile(r"(?<!\S)([a-z_][\w.-]*):(?=[^\s:/])", re.I)
-_STATES = {state.value: state for state in TaskState} | {state.label.lower(): state for state in TaskState}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,17 @@ def understood(qualifiers: Mapping[str, str]) -> dict[str, str]:
 
 
 def state_of(word: str) -> TaskState | None:
-    return _STATES.get(word.lower().replace("_", " ")) or _STATES.get(word.lower())
+    states = _states(get_language())
+    return states.get(word.lower().replace("_", " ")) or states.get(word.lower())
+
+
+@lru_cache(maxsize=len(settings.LANGUAGES) + 1)
+def _states(language: str | None) -> dict[str, TaskState]:
+    """By their own names, and by the words that people see, in English and in the language at hand."""
+    found = {str(state.label).lower(): state for state in TaskState} if language else {}
+    with override("en"):
+        found |= {str(state.label).lower(): state for state in TaskState}
+    return found | {state.value: state for state in TaskState}
 
 
 def columns(environment: Environment, qualifiers: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -68,7 +82,8 @@ def columns(environment: Environment, qualifiers: Mapping[str, str]) -> dict[str
 
 
 def unknown_state(word: str) -> str:
-    return f"There is no state “{word}”. There are {', '.join(state.label.lower() for state in TaskState)}."
+    known = ", ".join(uncapped(state.label) for state in TaskState)
+    return gettext("There is no state “%(word)s”. There are %(known)s.") % {"word": word, "known": known}
 
 
 def _begins(error_type: str, text: str) -> bool:
@@ -80,11 +95,12 @@ def _begins(error_type: str, text: str) -> bool:
 def _notes(given: list[tuple[str, str]], text: str) -> Iterator[str]:
     for key, value in given:
         if key == "tag":
-            yield "Tasks carry no tags yet: no engine reports any."
+            yield gettext("Tasks carry no tags yet: no engine reports any.")
         elif not value:
-            yield f"“{key}:” needs a value behind it, without a space."
+            yield gettext("“%(key)s:” needs a value behind it, without a space.") % {"key": key}
         elif key == "state" and not state_of(value):
             yield unknown_state(value)
     for key in _STRANGE.findall(text):
         known = " ".join(f"{one}:" for one in COLUMNS)
-        yield f"“{key}:” is no qualifier and was looked for as text; {known} are."
+        text = gettext("“%(key)s:” is no qualifier and was looked for as text; %(known)s are.")
+        yield text % {"key": key, "known": known}

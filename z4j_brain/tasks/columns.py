@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext_lazy
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     name: str
-    title: str
-    hint: str
+    title: StrOrPromise
+    hint: StrOrPromise
     usual: bool = True
 
 
 ALL = (
-    Column("queue", "Queue", "where it was put"),
-    Column("worker", "Worker", "who took it last"),
-    Column("waited", "Waited", "from the queue to the start"),
-    Column("ran", "Ran", "how long the last run took"),
-    Column("ended", "Ended", "when it came to its end", usual=False),
-    Column("schedule", "Schedule", "what it came from", usual=False),
-    Column("priority", "Priority", "as the engine was told", usual=False),
+    Column("queue", gettext_lazy("Queue"), gettext_lazy("where it was put")),
+    Column("worker", gettext_lazy("Worker"), gettext_lazy("who took it last")),
+    Column("waited", gettext_lazy("Waited"), gettext_lazy("from the queue to the start")),
+    Column("ran", gettext_lazy("Ran"), gettext_lazy("how long the last run took")),
+    Column("ended", gettext_lazy("Ended"), gettext_lazy("when it came to its end"), usual=False),
+    Column("schedule", gettext_lazy("Schedule"), gettext_lazy("what it came from"), usual=False),
+    Column("priority", gettext_lazy("Priority"), gettext_lazy("as the engine was told"), usual=False),
 )
 USUAL = tuple(column.name for column in ALL if column.usual)
 

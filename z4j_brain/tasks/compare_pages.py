@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -23,8 +24,10 @@ from z4j_brain.tasks.models import Task
 
 #: What an id may be long.
 LONGEST = 255
-_UNKNOWN = "No run here has this id. It is the engine's own id, or the number in the address of a task's page."
-_ITSELF = "This is the run that is on the page already. Name another one."
+_UNKNOWN = gettext_lazy(
+    "No run here has this id. It is the engine's own id, or the number in the address of a task's page."
+)
+_ITSELF = gettext_lazy("This is the run that is on the page already. Name another one.")
 
 
 @never_cache
@@ -44,8 +47,8 @@ def shown(request: HttpRequest, project: str, environment: str, id: int) -> Http
             here = reverse("task-compare", kwargs={"project": project, "environment": environment, "id": id})
             return redirect(f"{here}?{urlencode({'with': wanted})}" if wanted else here)
     context = {
-        "title": "Compare two runs",
-        "crumbs": [{"page": "tasks", "title": "Tasks"}],
+        "title": gettext("Compare two runs"),
+        "crumbs": [{"page": "tasks", "title": gettext("Tasks")}],
         "environment": place,
         "task": task,
         "wanted": wanted,
@@ -63,8 +66,8 @@ def _other(actor: Actor, place: Environment, task: Task, wanted: str) -> tuple[T
         return found, looked, ""
     found = comparing.chosen(actor, place, wanted)
     if found is None:
-        return None, 0, _UNKNOWN
-    return (None, 0, _ITSELF) if found.pk == task.pk else (found, 0, "")
+        return None, 0, str(_UNKNOWN)
+    return (None, 0, str(_ITSELF)) if found.pk == task.pk else (found, 0, "")
 
 
 def _show(request: HttpRequest, actor: Actor, tasks: list[Task]) -> list[str]:

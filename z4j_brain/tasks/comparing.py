@@ -8,10 +8,11 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.db.models import Q
+from django.utils.translation import gettext, gettext_lazy
 
 from z4j_brain.fleet.models import Worker
 from z4j_brain.lib import ids
-from z4j_brain.lib.words import duration
+from z4j_brain.lib.words import duration, uncapped
 from z4j_brain.rbac import access
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
@@ -29,12 +30,12 @@ _NOTICED: Final = timedelta(milliseconds=50)
 _APART, _MUCH = 1.5, 100
 #: What is guarded: its label, its column, and what `masking` calls it.
 _GUARDED: Final = (
-    ("Positional", "args", "args"),
-    ("By name", "kwargs", "kwargs"),
-    ("Result", "result", "result"),
-    ("Message", "error_message", "message"),
+    (gettext_lazy("Positional"), "args", "args"),
+    (gettext_lazy("By name"), "kwargs", "kwargs"),
+    (gettext_lazy("Result"), "result", "result"),
+    (gettext_lazy("Message"), "error_message", "message"),
 )
-_RESTARTED: Final = "not known, its worker was restarted since"
+_RESTARTED: Final = gettext_lazy("not known, its worker was restarted since")
 #: Runs by one id of an engine: of several engines.
 _ALIKE: Final = 10
 
@@ -89,13 +90,14 @@ class Comparison:
     @property
     def words(self) -> str:
         """In what they differ, for the head of the page."""
-        names = [fact.label.lower() for fact in self.differences]
-        names += [value.label.lower() for value in self.values if value.differs]
+        names = [uncapped(fact.label) for fact in self.differences]
+        names += [uncapped(value.label) for value in self.values if value.differs]
         if not names:
-            return "No fact differs."
-        return (
-            f"They differ in {', '.join(names[:-1])} and {names[-1]}." if names[1:] else f"They differ in {names[0]}."
-        )
+            return gettext("No fact differs.")
+        if not names[1:]:
+            return gettext("They differ in %(name)s.") % {"name": names[0]}
+        told = {"names": ", ".join(names[:-1]), "last": names[-1]}
+        return gettext("They differ in %(names)s and %(last)s.") % told
 
 
 def last_good(actor: Actor, task: Task) -> tuple[Task | None, int]:
@@ -134,23 +136,24 @@ def _facts(here: Task, there: Task) -> Iterator[Fact]:
     def both(label: str, tell: Any, *, is_code: bool = False) -> Fact:
         return Fact(label, tell(here), tell(there), is_code=is_code)
 
-    yield both("State", lambda task: task.get_state_display())
-    yield both("Error", lambda task: task.error_type, is_code=True)
-    yield both("Task", lambda task: task.name)
-    yield both("Engine", lambda task: task.engine)
-    yield both("Queue", lambda task: task.queue)
-    yield both("Worker", lambda task: task.worker)
-    yield Fact("Code version", *_codes(here, there))
-    yield _lasted("Waited", here.waited, there.waited)
-    yield _lasted("Ran", here.ran, there.ran)
-    yield both("Attempts", _attempts)
-    yield both("Priority", lambda task: "" if task.priority is None else str(task.priority))
-    yield both("Schedule", lambda task: task.schedule)
-    yield both("Was cut", lambda task: ", ".join(task.truncated))
+    yield both(gettext("State"), lambda task: task.get_state_display())
+    yield both(gettext("Error"), lambda task: task.error_type, is_code=True)
+    yield both(gettext("Task"), lambda task: task.name)
+    yield both(gettext("Engine"), lambda task: task.engine)
+    yield both(gettext("Queue"), lambda task: task.queue)
+    yield both(gettext("Worker"), lambda task: task.worker)
+    yield Fact(gettext("Code version"), *_codes(here, there))
+    yield _lasted(gettext("Waited"), here.waited, there.waited)
+    yield _lasted(gettext("Ran"), here.ran, there.ran)
+    yield both(gettext("Attempts"), _attempts)
+    yield both(gettext("Priority"), lambda task: "" if task.priority is None else str(task.priority))
+    yield both(gettext("Schedule"), lambda task: task.schedule)
+    yield both(gettext("Was cut"), lambda task: ", ".join(task.truncated))
 
 
 def _attempts(task: Task) -> str:
-    return f"{task.attempt + 1} of {task.max_attempts}" if task.max_attempts else str(task.attempt + 1)
+    told = {"given": task.attempt + 1, "needed": task.max_attempts}
+    return gettext("%(given)s of %(needed)s") % told if task.max_attempts else str(task.attempt + 1)
 
 
 def _lasted(label: str, here: timedelta | None, there: timedelta | None) -> Fact:
@@ -165,9 +168,11 @@ def _times(here: timedelta | None, there: timedelta | None) -> str:
     if long - short < _NOTICED or long < _APART * short:
         return ""
     if long > _MUCH * short:
-        return "much longer" if here > there else "much shorter"
-    told = f"{long / short:.1f} times as long"
-    return told if here > there else f"the other took {told}"
+        return gettext("much longer") if here > there else gettext("much shorter")
+    told = {"times": f"{long / short:.1f}"}
+    if here > there:
+        return gettext("%(times)s times as long") % told
+    return gettext("the other took %(times)s times as long") % told
 
 
 def _codes(here: Task, there: Task) -> tuple[str, str]:
@@ -182,11 +187,11 @@ def _code(task: Task, known: dict[tuple[str, str], Worker]) -> str:
     worker = known.get((task.engine, task.worker))
     if worker is None or not worker.code:
         return ""
-    return worker.code_since(task.started_at or task.last_at) or _RESTARTED
+    return worker.code_since(task.started_at or task.last_at) or str(_RESTARTED)
 
 
 def _values(here: Task, there: Task, shown: bool) -> Iterator[Value]:
     kinds, other_kinds = masking.kinds(here), masking.kinds(there)
     for label, name, kind in _GUARDED:
         text, other_text = (str(getattr(task, name)) if shown else "" for task in (here, there))
-        yield Value(label, text, other_text, kinds[kind], other_kinds[kind], shown)
+        yield Value(str(label), text, other_text, kinds[kind], other_kinds[kind], shown)

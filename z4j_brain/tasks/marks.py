@@ -7,22 +7,23 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from django.utils.translation import gettext, gettext_lazy
 from z4j_core.redaction import MARK
 
 #: Marks of one text that are told apart; what comes after them stays as it was written.
 MOST = 200
 #: Where something was hidden. A text in which the brain found something may have marks of both.
-WORKER, LATE = "in the worker", "in the brain, or in the worker before"
+WORKER, LATE = gettext_lazy("in the worker"), gettext_lazy("in the brain, or in the worker before")
 #: What the detectors call what they find, in words.
 _FOUND = {
-    "card": "a card number",
-    "email": "an e-mail address",
-    "iban": "a bank account",
-    "jwt": "a signed token",
-    "private key": "a private key",
-    "secret": "what looks random",
-    "ssn": "a social security number",
-    "token": "a service's token",
+    "card": gettext_lazy("a card number"),
+    "email": gettext_lazy("an e-mail address"),
+    "iban": gettext_lazy("a bank account"),
+    "jwt": gettext_lazy("a signed token"),
+    "private key": gettext_lazy("a private key"),
+    "secret": gettext_lazy("what looks random"),
+    "ssn": gettext_lazy("a social security number"),
+    "token": gettext_lazy("a service's token"),
 }
 _MARK = re.compile(
     rf"{MARK.pattern}|(?<![\w.])(?P<shape>(?:str|bytes|bytearray|list|dict|tuple|set|frozenset)\[\d{{1,12}}\])"
@@ -59,10 +60,10 @@ def told(texts: Iterable[str]) -> list[tuple[str, int]]:
 
 def _told(found: re.Match[str]) -> Mark:
     if shape := found["shape"]:
-        return Mark(shape, "told by its shape alone")
+        return Mark(shape, gettext("told by its shape alone"))
     rule = found["rule"]
     if found[0] == f"[{rule}]":
         if rule in _FOUND:
-            return Mark(rule, f"recognised as {_FOUND[rule]}")
-        return Mark("hidden", "a name that speaks of a secret")
-    return Mark(rule, f"the rule {rule}")
+            return Mark(rule, gettext("recognised as %(what)s") % {"what": _FOUND[rule]})
+        return Mark(gettext("hidden"), gettext("a name that speaks of a secret"))
+    return Mark(rule, gettext("the rule %(rule)s") % {"rule": rule})

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.sessions.backends.base import SessionBase
+from django.utils.translation import gettext, ngettext
 
+from z4j_brain.lib.words import number
 from z4j_brain.rbac import onshow
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.tasks import queries
@@ -69,27 +71,32 @@ def values(actor: Actor, session: SessionBase, task: Task) -> Values:
 def kinds(task: Task) -> dict[str, Hidden | None]:
     """What of a task is guarded, by what it is; None where there is nothing."""
     frames = len(_FRAME.findall(task.traceback))
-    trace = f"a traceback of {_number(frames, 'frame')}" if frames else "a traceback"
+    trace = ngettext("a traceback of %(number)s frame", "a traceback of %(number)s frames", frames)
+    trace = trace % {"number": number(frames)} if frames else gettext("a traceback")
     return {
-        "args": _arguments("argument", "arguments", task.args),
-        "kwargs": _arguments("argument by name", "arguments by name", task.kwargs),
-        "result": _hidden("a result", task.result),
-        "message": _hidden("a message", task.error_message),
+        "args": _arguments(task.args),
+        "kwargs": _arguments(task.kwargs, by_name=True),
+        "result": _hidden(gettext("a result"), task.result),
+        "message": _hidden(gettext("a message"), task.error_message),
         "traceback": _hidden(trace, task.traceback),
     }
 
 
 def _hidden(kind: str, text: str) -> Hidden | None:
-    return Hidden(kind, _number(len(text), "character")) if text else None
+    size = ngettext("%(number)s character", "%(number)s characters", len(text))
+    return Hidden(kind, size % {"number": number(len(text))}) if text else None
 
 
-def _arguments(one: str, several: str, text: str) -> Hidden | None:
+def _arguments(text: str, *, by_name: bool = False) -> Hidden | None:
     """How many values stand side by side in a text such as `(1, 'a, b')` or `{'a': [1, 2]}`."""
     inner = text.strip()[1:-1].strip().removesuffix(",")
     if text and not inner:
-        return Hidden("none", "")
+        return Hidden(gettext("none"), "")
     count = _commas(inner) + 1
-    return _hidden(f"{count:,} {one if count == 1 else several}", text)
+    told = ngettext("%(number)s argument", "%(number)s arguments", count)
+    if by_name:
+        told = ngettext("%(number)s argument by name", "%(number)s arguments by name", count)
+    return _hidden(told % {"number": number(count)}, text)
 
 
 def _commas(text: str) -> int:
@@ -110,7 +117,3 @@ def _commas(text: str) -> int:
         elif letter == "," and depth <= 0:
             found += 1
     return found
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy
 from z4j_core import revealed
 
 from z4j_brain.lib.jsonfield import JsonField
@@ -19,8 +20,10 @@ class Arguments(Options):
     params: ClassVar[Mapping[str, str]] = {"args": "args", "kwargs": "kwargs"}
     secret: ClassVar[frozenset[str]] = frozenset({"args", "kwargs"})
 
-    args = JsonField(list, label="Arguments", help_text='By position, as JSON: [42, "eur"]')
-    kwargs = JsonField(dict, label="Keyword arguments", help_text='By name, as JSON: {"currency": "eur"}')
+    args = JsonField(list, label=gettext_lazy("Arguments"), help_text=gettext_lazy('By position, as JSON: [42, "eur"]'))
+    kwargs = JsonField(
+        dict, label=gettext_lazy("Keyword arguments"), help_text=gettext_lazy('By name, as JSON: {"currency": "eur"}')
+    )
 
     @property
     def agreed(self) -> dict[str, Any]:
@@ -31,7 +34,10 @@ class Running(Arguments):
     params: ClassVar[Mapping[str, str]] = {"args": "args", "kwargs": "kwargs", "queue": "queue"}
 
     queue = forms.CharField(
-        label="Queue", required=False, max_length=255, help_text="Empty: where the task goes by itself."
+        label=gettext_lazy("Queue"),
+        required=False,
+        max_length=255,
+        help_text=gettext_lazy("Empty: where the task goes by itself."),
     )
 
 
@@ -41,7 +47,9 @@ class Revealing(Options):
     params: ClassVar[Mapping[str, str]] = {revealed.TO: revealed.TO}
 
     to = forms.CharField(
-        label="To", max_length=44, help_text="A one-time X25519 key, public, in base64: z4j makes one."
+        label=gettext_lazy("To"),
+        max_length=44,
+        help_text=gettext_lazy("A one-time X25519 key, public, in base64: z4j makes one."),
     )
 
     def clean_to(self) -> str:
@@ -51,10 +59,12 @@ class Revealing(Options):
                 return given
         except ValueError:
             pass
-        raise forms.ValidationError("32 bytes in base64.")
+        raise forms.ValidationError(gettext("32 bytes in base64."))
 
 
 class Moving(Options):
     params: ClassVar[Mapping[str, str]] = {"queue": "queue"}
 
-    queue = forms.CharField(label="To queue", max_length=255, help_text="The name of the queue they go to.")
+    queue = forms.CharField(
+        label=gettext_lazy("To queue"), max_length=255, help_text=gettext_lazy("The name of the queue they go to.")
+    )

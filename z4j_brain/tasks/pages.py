@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -59,7 +60,7 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
     counts = queries.count(place, wanted, held)
     page = queries.page(place, wanted, view.cursor or None, SHOWN, held).known(counts.of(view.state))
     context = {
-        "title": "Tasks",
+        "title": gettext("Tasks"),
         "page_title": view.title,
         "environment": place,
         "view": view,
@@ -86,7 +87,7 @@ def export(request: HttpRequest, project: str, environment: str) -> HttpResponse
     actor, form = Actor.of(request), request.GET.get("format", "csv")
     place = rbac.environment(actor, project, environment)
     if form not in exporting.TYPES:
-        return HttpResponseBadRequest("The format is csv or jsonl.")
+        return HttpResponseBadRequest(gettext("The format is csv or jsonl."))
     view, held = View.from_query(request.GET), access.permissions(actor, place)
     payload, reason = request.GET.get("payload") == "1", why.of(request.GET)
     wanted, told = view.narrowing(place), view.parameters
@@ -96,8 +97,8 @@ def export(request: HttpRequest, project: str, environment: str) -> HttpResponse
         if not problem.errors:
             raise
         wrong = [fault["detail"] for fault in problem.errors]
-    crumbs = [{"page": "tasks", "title": "Tasks"}]
-    context = {"title": "Export values", "crumbs": crumbs, "environment": place, "view": view, "wrong": wrong}
+    crumbs = [{"page": "tasks", "title": gettext("Tasks")}]
+    context = {"title": gettext("Export values"), "crumbs": crumbs, "environment": place, "view": view, "wrong": wrong}
     return render(request, "tasks/export.html", context | {"form": form}, status=400)
 
 
@@ -124,8 +125,8 @@ def shown(request: HttpRequest, project: str, environment: str, id: int) -> Http
         _story(actor, task, values=told["values"].shown)
         | told
         | {
-            "title": task.name or "Unnamed task",
-            "crumbs": [{"page": "tasks", "title": "Tasks"}],
+            "title": task.name or gettext("Unnamed task"),
+            "crumbs": [{"page": "tasks", "title": gettext("Tasks")}],
             "environment": place,
             "task": task,
             "can": queries.availability(actor, task),
@@ -160,8 +161,8 @@ def show(request: HttpRequest, project: str, environment: str, id: int) -> HttpR
     rbac.require(actor, Permission.VIEW_PAYLOAD, task)
     if not wrong and not masking.values(actor, request.session, task).askable:
         return back
-    crumbs = [{"page": "tasks", "title": "Tasks"}]
-    context = {"title": "Show values", "crumbs": crumbs, "environment": place, "task": task, "wrong": wrong}
+    crumbs = [{"page": "tasks", "title": gettext("Tasks")}]
+    context = {"title": gettext("Show values"), "crumbs": crumbs, "environment": place, "task": task, "wrong": wrong}
     return render(request, "tasks/show.html", context, status=400 if wrong else 200)
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from django.utils.translation import gettext
+
 from z4j_brain.lib.words import duration
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.states import TaskState
@@ -36,7 +38,7 @@ class Box:
 
     @property
     def name(self) -> str:
-        name = (self.node.task.name.rsplit(".", 1)[-1] if self.node else "") or "unnamed"
+        name = (self.node.task.name.rsplit(".", 1)[-1] if self.node else "") or gettext("unnamed")
         return name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
 
     @property
@@ -198,4 +200,6 @@ def _path(begin: Box, end: Box) -> str:
 def _took(task: Task) -> str:
     if task.ran is not None:
         return duration(task.ran)
-    return f"waiting {duration(task.waited)}" if not task.is_final and task.waited is not None else ""
+    if task.is_final or task.waited is None:
+        return ""
+    return gettext("waiting %(span)s") % {"span": duration(task.waited)}

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 from django.http import QueryDict
+from django.utils.translation import gettext
 
+from z4j_brain.lib.words import uncapped
 from z4j_brain.rbac.models import Environment
 from z4j_brain.tasks import box
 from z4j_brain.tasks.box import Box
@@ -148,12 +150,26 @@ class View:
     def title(self) -> str:
         """The view as the title of its page: "Failed tasks in emails, 1 h"."""
         words, since = str(self), self.since
-        time = f"{since[:-1]} {since[-1]}" if since[:-1].isdigit() else "all that is kept"
-        return f"{words[:1].upper()}{words[1:120]}, {'own time' if self.span.is_custom else time}"
+        time = f"{since[:-1]} {since[-1]}" if since[:-1].isdigit() else gettext("all that is kept")
+        return f"{words[:1].upper()}{words[1:120]}, {gettext('own time') if self.span.is_custom else time}"
 
     def __str__(self) -> str:
         """The view in words, as an empty list says it: "failed tasks in emails"."""
-        words = f"{self.state.label.lower()} tasks" if self.state else "tasks"
+        words = gettext("tasks")
+        if self.state:
+            words = gettext("%(state)s tasks") % {"state": uncapped(self.state.label)}
         for key, value in self.qualifiers.items():
-            words += {"state": "", "queue": f" in {value}", "worker": f" on {value}"}.get(key, f" with {key} {value}")
-        return f"{words} that match “{self.text}”" if self.text else words
+            words = _narrowed(words, key, value)
+        return gettext("%(tasks)s that match “%(text)s”") % {"tasks": words, "text": self.text} if self.text else words
+
+
+def _narrowed(words: str, key: str, value: str) -> str:
+    told = {"tasks": words, "key": key, "value": value}
+    match key:
+        case "state":
+            return words
+        case "queue":
+            return gettext("%(tasks)s in %(value)s") % told
+        case "worker":
+            return gettext("%(tasks)s on %(value)s") % told
+    return gettext("%(tasks)s with %(key)s %(value)s") % told

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 from z4j_brain.agents import queries as agents
 from z4j_brain.fleet import queries as fleet
@@ -21,9 +22,9 @@ from z4j_brain.tasks.verbs import COPIES, RETRY
 class Tone(models.TextChoices):
     """How much a line should worry somebody. The hue is the task state that looks like it."""
 
-    GOOD = "good", "All right"
-    DOUBT = "doubt", "Think twice"
-    BAD = "bad", "In the way"
+    GOOD = "good", gettext_lazy("All right")
+    DOUBT = "doubt", gettext_lazy("Think twice")
+    BAD = "bad", gettext_lazy("In the way")
 
     @property
     def icon(self) -> str:
@@ -65,47 +66,61 @@ def _engine(task: Task) -> Iterator[Line]:
     told = operations.without_arguments(task.environment, [str(task.pk)]).get(str(task.pk))
     kid = originals.kids([task.pk]).get(task.pk, "")
     if kept:
-        text = "The original arguments are kept on the workers' side, by an agent that answers."
+        text = gettext("The original arguments are kept on the workers' side, by an agent that answers.")
         yield Line("arguments", Tone.GOOD, text)
     elif kid and agents.opens(task.environment, task.engine, kid):
-        text = "The original arguments are sealed here, and a worker that has the key answers: it can retry the task."
+        text = gettext(
+            "The original arguments are sealed here, and a worker that has the key answers: it can retry the task."
+        )
         yield Line("arguments", Tone.GOOD, text)
     elif told:
-        yield Line("arguments", Tone.BAD, f"An agent has looked for the arguments before: {told}")
+        yield Line(
+            "arguments", Tone.BAD, gettext("An agent has looked for the arguments before: %(said)s") % {"said": told}
+        )
     elif kid:
-        text = "The original arguments are sealed here, and no worker that has the key answers. Start one, then retry."
+        text = gettext(
+            "The original arguments are sealed here, and no worker that has the key answers. Start one, then retry."
+        )
         yield Line("arguments", Tone.DOUBT, text)
     elif task.vault:
-        text = "The agent that keeps the original arguments does not answer; another asks the engine's own store."
+        text = gettext(
+            "The agent that keeps the original arguments does not answer; another asks the engine's own store."
+        )
         yield Line("arguments", Tone.DOUBT, text)
     else:
-        text = "No agent said that it keeps the original arguments; the engine's own store is asked."
+        text = gettext("No agent said that it keeps the original arguments; the engine's own store is asked.")
         yield Line("arguments", Tone.DOUBT, text)
 
 
 def _earlier(task: Task) -> Iterator[Line]:
     mine = str(task.pk)
     if going := operations.asked_already(task.environment, COPIES, [mine]).get((mine, "")):
-        yield Line("asked", Tone.BAD, f"{going.actor_name} has asked for a retry already, and it is not settled yet.")
+        text = gettext("%(who)s has asked for a retry already, and it is not settled yet.")
+        yield Line("asked", Tone.BAD, text % {"who": going.actor_name})
     if again := str(getattr(task, "retried_as", None) or ""):
         who = operations.maker(task.environment, mine, again)
-        by = f" by {who.actor_name}" if who else ""
-        yield Line("retried", Tone.DOUBT, f"It was retried already{by}, as {again}: another retry makes another task.")
+        text = gettext("It was retried already, as %(id)s: another retry makes another task.") % {"id": again}
+        if who:
+            text = gettext("It was retried already by %(who)s, as %(id)s: another retry makes another task.")
+            text %= {"who": who.actor_name, "id": again}
+        yield Line("retried", Tone.DOUBT, text)
 
 
 def _expiry(task: Task) -> Iterator[Line]:
     if task.expires is not None and task.expires <= timezone.now():
-        text = "It was not to run after its expiry, which has passed. See whether it still makes sense."
+        text = gettext("It was not to run after its expiry, which has passed. See whether it still makes sense.")
         yield Line("expired", Tone.DOUBT, text)
 
 
 def _harm(task: Task) -> Iterator[Line]:
     known = fleet.registered(task.environment, task.engine, task.name)
     if known is not None and known.idempotent:
-        yield Line("idempotent", Tone.GOOD, "Marked idempotent in its code: running it twice does no harm.")
+        yield Line("idempotent", Tone.GOOD, gettext("Marked idempotent in its code: running it twice does no harm."))
     elif task.state == TaskState.SUCCEEDED:
-        text = "It has succeeded, and nothing marks it idempotent: what it did is done again."
+        text = gettext("It has succeeded, and nothing marks it idempotent: what it did is done again.")
         yield Line("idempotent", Tone.DOUBT, text)
     elif task.started_at is not None:
-        text = "It had started, and nothing marks it idempotent: what it did before it ended may be done again."
+        text = gettext(
+            "It had started, and nothing marks it idempotent: what it did before it ended may be done again."
+        )
         yield Line("idempotent", Tone.DOUBT, text)

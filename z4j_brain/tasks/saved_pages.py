@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from z4j_brain.lib import why
@@ -21,7 +22,7 @@ from z4j_brain.tasks import actions, columns, saved
 from z4j_brain.tasks.models import SavedView
 from z4j_brain.tasks.query_string import View
 
-CRUMBS = [{"page": "tasks", "title": "Tasks"}]
+CRUMBS = [{"page": "tasks", "title": gettext_lazy("Tasks")}]
 #: Columns, and the names of kept views by what they ask.
 Chosen = tuple[tuple[str, ...], dict[str, str]]
 
@@ -52,12 +53,12 @@ def views(request: HttpRequest, project: str, environment: str) -> HttpResponse:
         except ValidationError as error:
             wrong = error.messages
         else:
-            messages.success(request, f"{made.name} is kept.", extra_tags="good")
+            messages.success(request, gettext("%(name)s is kept.") % {"name": made.name}, extra_tags="good")
             return redirect(f"{reverse('tasks', args=(project, environment))}?{made.query}")
     context = _told(actor, place) | {"view": view, "name": given.get("as", ""), "wrong": wrong}
     if "HX-Request" in request.headers:
         return render(request, "tasks/_views.html", context)
-    context |= {"title": "Views", "crumbs": CRUMBS, "asks": bool(given)}
+    context |= {"title": gettext("Views"), "crumbs": CRUMBS, "asks": bool(given)}
     return render(request, "tasks/views.html", context, status=400 if wrong else 200)
 
 
@@ -71,7 +72,7 @@ def steer(request: HttpRequest, project: str, environment: str, id: int, verb: s
     try:
         _steer(view, verb, request.POST.get("as", ""), told)
     except ValidationError as error:
-        context = _told(actor, place) | {"title": "Views", "crumbs": CRUMBS, "wrong": error.messages}
+        context = _told(actor, place) | {"title": gettext("Views"), "crumbs": CRUMBS, "wrong": error.messages}
         return render(request, "tasks/views.html", context, status=400)
     return redirect("task-views", project=project, environment=environment)
 
@@ -95,7 +96,7 @@ def arrange(request: HttpRequest, project: str, environment: str) -> HttpRespons
     }
     if "HX-Request" in request.headers:
         return render(request, "tasks/_columns.html", context)
-    return render(request, "tasks/columns.html", context | {"title": "Columns", "crumbs": CRUMBS})
+    return render(request, "tasks/columns.html", context | {"title": gettext("Columns"), "crumbs": CRUMBS})
 
 
 def _steer(view: SavedView, verb: str, name: str, told: dict[str, Any]) -> None:
@@ -113,7 +114,7 @@ def _steer(view: SavedView, verb: str, name: str, told: dict[str, Any]) -> None:
 def _told(actor: Actor, place: Environment) -> dict[str, Any]:
     """The views there are, each with what it shows in words."""
     found = [(one, View.of_address(one.query)) for one in saved.views(actor, place)[: 2 * saved.MOST]]
-    groups = [("Yours", [pair for pair in found if not pair[0].is_shared])]
-    groups.append(("Everybody’s", [pair for pair in found if pair[0].is_shared]))
+    groups = [(gettext("Yours"), [pair for pair in found if not pair[0].is_shared])]
+    groups.append((gettext("Everybody’s"), [pair for pair in found if pair[0].is_shared]))
     shares = rbac.may(actor, Permission.MANAGE_PROJECT, place)
     return {"environment": place, "groups": groups, "shares": shares, "longest": 60}

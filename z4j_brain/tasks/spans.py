@@ -13,16 +13,17 @@ from datetime import UTC, datetime, timedelta
 
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 from z4j_brain.stats import spans as stats
 
 RANGES = {
-    "15m": (timedelta(minutes=15), "the last 15 minutes"),
-    "1h": (timedelta(hours=1), "the last hour"),
-    "6h": (timedelta(hours=6), "the last 6 hours"),
-    "24h": (timedelta(hours=24), "the last 24 hours"),
-    "7d": (timedelta(days=7), "the last 7 days"),
-    "all": (None, "all that is kept"),
+    "15m": (timedelta(minutes=15), gettext_lazy("the last 15 minutes")),
+    "1h": (timedelta(hours=1), gettext_lazy("the last hour")),
+    "6h": (timedelta(hours=6), gettext_lazy("the last 6 hours")),
+    "24h": (timedelta(hours=24), gettext_lazy("the last 24 hours")),
+    "7d": (timedelta(days=7), gettext_lazy("the last 7 days")),
+    "all": (None, gettext_lazy("all that is kept")),
 }
 USUAL = "24h"
 STEP = timedelta(minutes=5)
@@ -79,9 +80,13 @@ class Span:
     @property
     def words(self) -> str:
         if not self.is_custom:
-            return RANGES[self.since][1]
-        limits = [f"{word} {limit:%Y-%m-%d %H:%M}" for word, limit in self._limits if limit]
-        return f"what ended {' and '.join(limits)}"
+            return str(RANGES[self.since][1])
+        told = {word: f"{limit:%Y-%m-%d %H:%M}" for word, limit in self._limits if limit}
+        if len(told) > 1:
+            return gettext("what ended after %(after)s and before %(before)s") % told
+        if "after" in told:
+            return gettext("what ended after %(after)s") % told
+        return gettext("what ended before %(before)s") % told
 
     @property
     def wider(self) -> Span | None:

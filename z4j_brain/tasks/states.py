@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from z4j_core.wire import State
 
 
 class TaskState(models.TextChoices):
     """The states of `z4j_core.wire.State` with the word people see. The value names the CSS class of its hue."""
 
-    SCHEDULED = State.SCHEDULED.value, "Scheduled"
-    QUEUED = State.QUEUED.value, "Queued"
-    RECEIVED = State.RECEIVED.value, "Received"
-    STARTED = State.STARTED.value, "Running"
-    RETRYING = State.RETRYING.value, "Retrying"
-    SUCCEEDED = State.SUCCEEDED.value, "Succeeded"
-    FAILED = State.FAILED.value, "Failed"
-    DEAD_LETTERED = State.DEAD_LETTERED.value, "Dead letter"
-    CANCELLED = State.CANCELLED.value, "Cancelled"
-    EXPIRED = State.EXPIRED.value, "Expired"
-    REJECTED = State.REJECTED.value, "Rejected"
-    SKIPPED = State.SKIPPED.value, "Skipped"
-    LOST = State.LOST.value, "Lost"
+    SCHEDULED = State.SCHEDULED.value, pgettext_lazy("state of a task", "Scheduled")
+    QUEUED = State.QUEUED.value, pgettext_lazy("state of a task", "Queued")
+    RECEIVED = State.RECEIVED.value, pgettext_lazy("state of a task", "Received")
+    STARTED = State.STARTED.value, pgettext_lazy("state of a task", "Running")
+    RETRYING = State.RETRYING.value, pgettext_lazy("state of a task", "Retrying")
+    SUCCEEDED = State.SUCCEEDED.value, pgettext_lazy("state of a task", "Succeeded")
+    FAILED = State.FAILED.value, pgettext_lazy("state of a task", "Failed")
+    DEAD_LETTERED = State.DEAD_LETTERED.value, pgettext_lazy("state of a task", "Dead letter")
+    CANCELLED = State.CANCELLED.value, pgettext_lazy("state of a task", "Cancelled")
+    EXPIRED = State.EXPIRED.value, pgettext_lazy("state of a task", "Expired")
+    REJECTED = State.REJECTED.value, pgettext_lazy("state of a task", "Rejected")
+    SKIPPED = State.SKIPPED.value, pgettext_lazy("state of a task", "Skipped")
+    LOST = State.LOST.value, pgettext_lazy("state of a task", "Lost")
 
     @property
     def icon(self) -> str:
@@ -65,11 +66,11 @@ GIVEN_UP = frozenset({TaskState.FAILED, TaskState.DEAD_LETTERED, TaskState.CANCE
 class TaskVerb(models.TextChoices):
     """What people may ask for a task. The value is the agent's verb, the label the word on the button."""
 
-    CANCEL = "cancel", "Cancel"
-    REQUEUE = "requeue", "Requeue"
-    RETRY = "retry", "Retry"
-    RETRY_WITH = "retry_with", "Retry with changes"
-    MOVE = "move", "Move to another queue"
+    CANCEL = "cancel", gettext_lazy("Cancel")
+    REQUEUE = "requeue", gettext_lazy("Requeue")
+    RETRY = "retry", gettext_lazy("Retry")
+    RETRY_WITH = "retry_with", gettext_lazy("Retry with changes")
+    MOVE = "move", gettext_lazy("Move to another queue")
 
     @property
     def asks_first(self) -> bool:
@@ -93,13 +94,13 @@ class TaskVerb(models.TextChoices):
     @property
     def stays(self) -> str:
         """The button that asks for nothing, of one task."""
-        return _VERBS[self][2]
+        return str(_VERBS[self][2])
 
 
 _VERBS = {
-    TaskVerb.RETRY: ("rotate-cw", "r", "Keep as it is"),
-    TaskVerb.RETRY_WITH: ("rotate-cw", "", "Keep as it is"),
-    TaskVerb.CANCEL: ("", "c", "Let it run"),
-    TaskVerb.REQUEUE: ("undo-2", "u", "Leave it there"),
-    TaskVerb.MOVE: ("arrow-right", "", "Leave it there"),
+    TaskVerb.RETRY: ("rotate-cw", "r", gettext_lazy("Keep as it is")),
+    TaskVerb.RETRY_WITH: ("rotate-cw", "", gettext_lazy("Keep as it is")),
+    TaskVerb.CANCEL: ("", "c", gettext_lazy("Let it run")),
+    TaskVerb.REQUEUE: ("undo-2", "u", gettext_lazy("Leave it there")),
+    TaskVerb.MOVE: ("arrow-right", "", gettext_lazy("Leave it there")),
 }

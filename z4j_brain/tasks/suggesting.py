@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from django.utils.translation import gettext, gettext_lazy
+
 from z4j_brain.fleet import queries as fleet
-from z4j_brain.lib.words import number
+from z4j_brain.lib.words import number, uncapped
 from z4j_brain.rbac.access import Held
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
@@ -15,15 +17,15 @@ from z4j_brain.tasks.states import TaskState
 
 #: Qualifiers with what they are about.
 MEANINGS = {
-    "state": "how it is: failed, running, queued",
-    "name": "the task’s name; shop.* for all that begin so",
-    "queue": "the queue it was put into",
-    "worker": "who took it last",
-    "engine": "the library that runs it",
-    "error": "the type of the error it ended with",
-    "issue": "the issue that it is part of",
-    "parent": "the task that made it, by its id",
-    "group": "the group it was sent with, by its id",
+    "state": gettext_lazy("how it is: failed, running, queued"),
+    "name": gettext_lazy("the task’s name; shop.* for all that begin so"),
+    "queue": gettext_lazy("the queue it was put into"),
+    "worker": gettext_lazy("who took it last"),
+    "engine": gettext_lazy("the library that runs it"),
+    "error": gettext_lazy("the type of the error it ended with"),
+    "issue": gettext_lazy("the issue that it is part of"),
+    "parent": gettext_lazy("the task that made it, by its id"),
+    "group": gettext_lazy("the group it was sent with, by its id"),
 }
 #: Suggestions at once, and of each kind where the word may be of several.
 MOST, EACH = 10, 4
@@ -51,7 +53,7 @@ def suggestions(actor: Actor, environment: Environment, held: Held, word: str) -
     if colon:
         found = _values(actor, environment, held, key, begun.strip('"'))
         return found[:MOST]
-    keys = [Suggestion(f"{name}:", hint) for name, hint in MEANINGS.items() if name.startswith(key)]
+    keys = [Suggestion(f"{name}:", str(hint)) for name, hint in MEANINGS.items() if name.startswith(key)]
     if len(key) < SHORT:
         return keys[:MOST]
     kinds = {"name": "task", "queue": "queue", "state": "state", "error": "error"}
@@ -78,11 +80,11 @@ def _values(actor: Actor, environment: Environment, held: Held, key: str, begun:
         return _said(key, begun, values.error_types(environment))
     if key == "queue":
         depths = dict(fleet.queues(actor, environment).values_list("name", "depth")[:LOOKED])
-        waiting = {name: f"{number(depth)} waiting" for name, depth in depths.items()}
+        waiting = {name: gettext("%(number)s waiting") % {"number": number(depth)} for name, depth in depths.items()}
         return _said(key, begun, dict.fromkeys([*values.queues(environment), *depths]), waiting)
     if key in ("worker", "engine"):
         rows = fleet.workers(actor, environment).order_by("-heartbeat_at")[:LOOKED]
-        named = [(row.name, f"{row.engine}, {row.state.label.lower()}") for row in rows]
+        named = [(row.name, f"{row.engine}, {uncapped(row.state.label)}") for row in rows]
         hints = dict(reversed(named)) if key == "worker" else {row.engine: "" for row in rows}
         return _said(key, begun, hints, hints)
     return []

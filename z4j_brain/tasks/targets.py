@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache, cached_property, partial
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from uuid import UUID
 
 from django.db import connection
+from django.utils.translation import gettext, gettext_lazy
 
 from z4j_brain.agents import queries as agents
 from z4j_brain.fleet import queries as fleet
@@ -35,6 +36,9 @@ from z4j_brain.tasks.narrowing import too_wide
 from z4j_brain.tasks.query_string import View
 from z4j_brain.tasks.states import TERMINAL
 from z4j_brain.tasks.verbs import COPIES, ENGINE, KIND, REVEAL
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 #: Tasks that are read in one query.
 STEP = 1_000
@@ -65,7 +69,7 @@ class Tasks:
 
     name: ClassVar[str] = KIND
     plural: ClassVar[str] = "tasks"
-    gone: ClassVar[str] = "It is no longer kept: its days are over."
+    gone: ClassVar[StrOrPromise] = gettext_lazy("It is no longer kept: its days are over.")
 
     def facets_of(self, one: Candidate) -> Facets | None:
         return Facets(one.facets.get("queue", ""), one.facets.get("name", ""))
@@ -77,8 +81,11 @@ class Tasks:
         told = {name: _told(value) for name, value in given.items()}
         narrowing = TaskFilter(told, environment=environment).narrowing()
         if narrowing.search and too_wide(environment, narrowing.search):
-            detail = "So many names have this in them that some would be left out. Name the tasks by name or queue."
-            raise Problem(422, "too_many", "Too wide a search", detail, [Fault(pointer="search", detail=detail)])
+            detail = gettext(
+                "So many names have this in them that some would be left out. Name the tasks by name or queue."
+            )
+            fault = Fault(pointer="search", detail=detail)
+            raise Problem(422, "too_many", gettext("Too wide a search"), detail, [fault])
         held = access.permissions(actor, environment)
         narrowing, payload = queries.seen(narrowing, held), Permission.VIEW_PAYLOAD in held
         found: list[str] = []
@@ -103,7 +110,7 @@ class Tasks:
         judge = _Judge(environment, verb, options, list(rows.values()))
         for pk in ids:
             row = rows.get(pk)
-            gone = Candidate(pk, "", "", left_out=LeftOut.GONE, why=self.gone)
+            gone = Candidate(pk, "", "", left_out=LeftOut.GONE, why=str(self.gone))
             yield judge.candidate(row) if row else gone
 
     def resolve(self, environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
@@ -134,7 +141,7 @@ class Engines:
 
     name: ClassVar[str] = ENGINE
     plural: ClassVar[str] = "engines"
-    gone: ClassVar[str] = "No agent has told of it."
+    gone: ClassVar[StrOrPromise] = gettext_lazy("No agent has told of it.")
 
     def facets_of(self, one: Candidate) -> Facets | None:
         return None
@@ -257,12 +264,16 @@ class _Judge:
         if verdict := self._judge(row):
             return verdict
         if self._verb is REVEAL and row.id not in self._kids:
-            return LeftOut.ARGS_UNAVAILABLE, "No sealed original of it is kept here: there is nothing to reveal."
+            why = gettext("No sealed original of it is kept here: there is nothing to reveal.")
+            return LeftOut.ARGS_UNAVAILABLE, why
         if asked := self._asked.get(str(row.id)):
-            who = self._asking[asked].actor_name
-            return LeftOut.ALREADY_ASKED, f"{who} has asked for it already, in operation {asked}."
+            told = {"who": self._asking[asked].actor_name, "operation": asked}
+            return LeftOut.ALREADY_ASKED, gettext(
+                "%(who)s has asked for it already, in operation %(operation)s."
+            ) % told
         if again := self._again(row):
-            return LeftOut.ALREADY_RETRIED, f"Retried already, as {again}. Say “again” to run it once more."
+            why = gettext("Retried already, as %(id)s. Say “again” to run it once more.")
+            return LeftOut.ALREADY_RETRIED, why % {"id": again}
         if verdict := self._serving.obstacle(row.engine):
             return verdict
         return self._of_arguments(row)

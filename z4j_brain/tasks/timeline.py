@@ -11,6 +11,7 @@ from z4j_core.fold import order_key
 from z4j_core.wire import Kind, Source
 
 from z4j_brain.fleet.models import Worker
+from z4j_brain.lib.words import uncapped
 from z4j_brain.tasks.models import Event, Task
 from z4j_brain.tasks.states import TaskState
 
@@ -68,7 +69,12 @@ class Attempt:
     @property
     def reconciled(self) -> tuple[str, ...]:
         """The words of those stations that were looked up in the engine's store, not told while they happened."""
-        return tuple(station.state.label.lower() for station in self.stations if station.reconciled)
+        return tuple(uncapped(station.state.label) for station in self.stations if station.reconciled)
+
+    @property
+    def is_lost(self) -> bool:
+        """Was it concluded that nobody has it?"""
+        return any(station.reconciled and station.state == TaskState.LOST for station in self.stations)
 
 
 @dataclass(frozen=True, slots=True)

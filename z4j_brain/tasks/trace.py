@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from django.utils.translation import gettext
+
 _FRAME = re.compile(r'^  File "(?P<file>.+)", line (?P<line>\d+)(?:, in (?P<function>.+))?$')
 _MARKERS = re.compile(r"^[\s~^]+$")
 _LIBRARY = re.compile(r"(site-packages|dist-packages|lib/python3[.\d]*|lib64/python3[.\d]*)/|^<")
@@ -46,7 +48,8 @@ class Group:
     @property
     def packages(self) -> str:
         names = list(dict.fromkeys(frame.package for frame in self.frames))
-        return ", ".join(names[:3]) + (" and others" if len(names) > 3 else "")
+        told = ", ".join(names[:3])
+        return gettext("%(names)s and others") % {"names": told} if len(names) > 3 else told
 
 
 def groups(traceback: str) -> list[Group]:

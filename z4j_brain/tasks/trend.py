@@ -10,6 +10,7 @@ from typing import Final, TypedDict
 from urllib.parse import urlencode
 
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from z4j_brain.lib.words import duration, percent
 from z4j_brain.stats import figures, queries
@@ -106,6 +107,10 @@ def standing(task: Task, among: Totals) -> str:
     faster, slower, runs = among.around(task.runtime_ms)
     if runs < ENOUGH:
         return ""
-    word, share = ("slower", faster) if faster >= slower else ("faster", slower)
+    share = max(faster, slower)
     told = int(share * 100) if share < 1 else 99
-    return f"{word} than {told} % of its runs in the last 7 days" if told >= 1 else "as fast as its other runs are"
+    if told < 1:
+        return gettext("as fast as its other runs are")
+    if faster >= slower:
+        return gettext("slower than %(share)s of its runs in the last 7 days") % {"share": f"{told} %"}
+    return gettext("faster than %(share)s of its runs in the last 7 days") % {"share": f"{told} %"}

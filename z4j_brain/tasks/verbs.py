@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy
+
 from z4j_brain.operations.verbs import Verb
 from z4j_brain.rbac.states import Permission
 from z4j_brain.tasks.options import Arguments, Moving, Revealing, Running
@@ -17,10 +19,10 @@ RETRY = Verb(
     "retry",
     KIND,
     Permission.RETRY,
-    "Retry",
-    "Each becomes a new task with the same arguments in the same queue, linked to the old one.",
-    done="Retried",
-    stays="Keep as they are",
+    gettext_lazy("Retry"),
+    gettext_lazy("Each becomes a new task with the same arguments in the same queue, linked to the old one."),
+    done=gettext_lazy("Retried"),
+    stays=gettext_lazy("Keep as they are"),
     icon="rotate-cw",
     undoable=True,
 )
@@ -29,10 +31,12 @@ RETRY_WITH = Verb(
     "retry_with",
     KIND,
     Permission.RUN,
-    "Retry with changes",
-    "Each becomes a new task with the arguments given here, in the queue of the old one and linked to it.",
-    done="Retried",
-    stays="Keep as they are",
+    gettext_lazy("Retry with changes"),
+    gettext_lazy(
+        "Each becomes a new task with the arguments given here, in the queue of the old one and linked to it."
+    ),
+    done=gettext_lazy("Retried"),
+    stays=gettext_lazy("Keep as they are"),
     icon="rotate-cw",
     options=Arguments,
     undoable=True,
@@ -42,10 +46,12 @@ CANCEL = Verb(
     "cancel",
     KIND,
     Permission.CANCEL,
-    "Cancel",
-    "Queued tasks are dropped when a worker reaches them, running ones are stopped. The worker confirms each.",
-    done="Cancelled",
-    stays="Let them run",
+    gettext_lazy("Cancel"),
+    gettext_lazy(
+        "Queued tasks are dropped when a worker reaches them, running ones are stopped. The worker confirms each."
+    ),
+    done=gettext_lazy("Cancelled"),
+    stays=gettext_lazy("Let them run"),
     icon="ban",
     danger=True,
 )
@@ -54,10 +60,10 @@ REQUEUE = Verb(
     "requeue",
     KIND,
     Permission.RETRY,
-    "Requeue",
-    "What the engine gave up and still keeps goes back into its queue, under its own id.",
-    done="Requeued",
-    stays="Leave them there",
+    gettext_lazy("Requeue"),
+    gettext_lazy("What the engine gave up and still keeps goes back into its queue, under its own id."),
+    done=gettext_lazy("Requeued"),
+    stays=gettext_lazy("Leave them there"),
     icon="undo-2",
 )
 MOVE = Verb(
@@ -65,10 +71,10 @@ MOVE = Verb(
     "move",
     KIND,
     Permission.MANAGE_QUEUES,
-    "Move",
-    "Each is taken out of the queue it waits in and put into another, under its own id.",
-    done="Moved",
-    stays="Leave them there",
+    gettext_lazy("Move"),
+    gettext_lazy("Each is taken out of the queue it waits in and put into another, under its own id."),
+    done=gettext_lazy("Moved"),
+    stays=gettext_lazy("Leave them there"),
     icon="arrow-right",
     options=Moving,
 )
@@ -78,10 +84,12 @@ REVEAL = Verb(
     "reveal",
     KIND,
     Permission.REVEAL,
-    "Reveal",
-    "A worker that has the key, and whose owner allows it, encrypts the sealed original to whoever asks: once.",
-    done="Revealed",
-    stays="Keep it sealed",
+    gettext_lazy("Reveal"),
+    gettext_lazy(
+        "A worker that has the key, and whose owner allows it, encrypts the sealed original to whoever asks: once."
+    ),
+    done=gettext_lazy("Revealed"),
+    stays=gettext_lazy("Keep it sealed"),
     icon="eye",
     options=Revealing,
     danger=True,
@@ -93,10 +101,10 @@ RUN = Verb(
     "run",
     REGISTERED,
     Permission.RUN,
-    "Run",
-    "A new task of this name goes into its queue, with the arguments given here.",
-    done="Run",
-    stays="Do not run it",
+    gettext_lazy("Run"),
+    gettext_lazy("A new task of this name goes into its queue, with the arguments given here."),
+    done=gettext_lazy("Run"),
+    stays=gettext_lazy("Do not run it"),
     icon="play",
     options=Running,
     undoable=True,
@@ -106,8 +114,8 @@ HELLO = Verb(
     "hello",
     ENGINE,
     Permission.MANAGE_AGENTS,
-    "Send a hello",
-    "A worker of each engine sends a harmless task of ours, the way of every task.",
+    gettext_lazy("Send a hello"),
+    gettext_lazy("A worker of each engine sends a harmless task of ours, the way of every task."),
 )
 #: Those that make another task of a task.
 COPIES = (RETRY.name, RETRY_WITH.name)

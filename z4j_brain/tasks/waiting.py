@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext, ngettext
 
 from z4j_brain.agents.states import Presence
 from z4j_brain.fleet import queries as fleet
 from z4j_brain.fleet.models import Queue, Worker
-from z4j_brain.lib import nouns
 from z4j_brain.lib.bulk import EPOCH
-from z4j_brain.lib.words import level
+from z4j_brain.lib.words import level, number
 from z4j_brain.operations.models import Command, Operation
 from z4j_brain.operations.states import ItemOutcome
 from z4j_brain.rbac.actor import Actor
@@ -51,25 +52,38 @@ def waiting(actor: Actor, task: Task) -> list[Reason]:
         *(_in_worker(actor, task) if task.state == TaskState.RECEIVED else _in_queue(actor, task)),
     ]
     return found or [
-        Reason("nothing", "Nothing that is known stops it. If it stays so, ask the doctor.", "doctor", step="Doctor")
+        Reason(
+            "nothing",
+            gettext("Nothing that is known stops it. If it stays so, ask the doctor."),
+            "doctor",
+            step=gettext("Doctor"),
+        )
     ]
 
 
 def _not_yet(task: Task) -> Iterator[Reason]:
     is_retry = task.attempt > 0 or task.state == TaskState.RETRYING
     if task.eta is not None and task.eta > timezone.now():
-        at = f"{_clock(task.eta)}, in {_span(task.eta - timezone.now())}"
+        at = gettext("%(clock)s, in %(span)s") % {"clock": _clock(task.eta), "span": _span(task.eta - timezone.now())}
         if is_retry:
-            yield Reason("retry_delayed", f"{_attempt(task)} The next one begins at {at}.")
+            yield Reason(
+                "retry_delayed",
+                gettext("%(attempt)s The next one begins at %(at)s.") % {"attempt": _attempt(task), "at": at},
+            )
         else:
-            yield Reason("eta", f"It is due at {at}. Nothing takes it before; cancel it if it should not run.")
+            text = gettext("It is due at %(at)s. Nothing takes it before; cancel it if it should not run.")
+            yield Reason("eta", text % {"at": at})
     elif task.state == TaskState.RETRYING:
-        yield Reason("retry_delayed", f"{_attempt(task)} It is tried again; its engine does not say when.")
+        text = gettext("%(attempt)s It is tried again; its engine does not say when.")
+        yield Reason("retry_delayed", text % {"attempt": _attempt(task)})
 
 
 def _attempt(task: Task) -> str:
     """The one that failed: the task counts the one to come already."""
-    return f"Attempt {max(task.attempt, 1)}{f' of {task.max_attempts}' if task.max_attempts else ''} failed."
+    told = {"number": max(task.attempt, 1), "most": task.max_attempts}
+    if task.max_attempts:
+        return gettext("Attempt %(number)s of %(most)s failed.") % told
+    return gettext("Attempt %(number)s failed.") % told
 
 
 def _in_worker(actor: Actor, task: Task) -> Iterator[Reason]:
@@ -79,20 +93,35 @@ def _in_worker(actor: Actor, task: Task) -> Iterator[Reason]:
     if worker is None or _is_due_later(task):
         return
     if worker.state != Presence.ONLINE:
-        gone = "said goodbye" if worker.state == Presence.OFFLINE else f"fell silent {_ago(worker.heartbeat_at)} ago"
-        text = f"{worker.name} took it and {gone}: probably it is lost. It is looked for in the engine's own store."
-        yield Reason("worker_gone", text, "worker", worker.pk, "Its worker")
+        yield Reason("worker_gone", _gone(worker), "worker", worker.pk, gettext("Its worker"))
     elif worker.running:
-        text = f"{worker.name} has taken it already and runs {_longest([worker])}; {_slots([worker])}."
-        text += " It begins once a slot is free."
-        yield Reason("prefetched", text, "worker", worker.pk, "Its worker")
+        text = gettext(
+            "%(worker)s has taken it already and runs %(longest)s; %(slots)s. It begins once a slot is free."
+        )
+        text %= {"worker": worker.name, "longest": _longest([worker]), "slots": _slots([worker])}
+        yield Reason("prefetched", text, "worker", worker.pk, gettext("Its worker"))
+
+
+def _gone(worker: Worker) -> str:
+    told = {"worker": worker.name, "span": _ago(worker.heartbeat_at)}
+    if worker.state == Presence.OFFLINE:
+        text = gettext(
+            "%(worker)s took it and said goodbye: probably it is lost. It is looked for in the engine's own store."
+        )
+    else:
+        text = gettext(
+            "%(worker)s took it and fell silent %(span)s ago: probably it is lost. "
+            "It is looked for in the engine's own store."
+        )
+    return text % told
 
 
 def _in_queue(actor: Actor, task: Task) -> Iterator[Reason]:
     """It should lie in its queue."""
     yield from _limited(task)
     if not task.queue:
-        yield Reason("queue_unknown", "Nobody told which queue it went into, so nothing is known of who takes it.")
+        text = gettext("Nobody told which queue it went into, so nothing is known of who takes it.")
+        yield Reason("queue_unknown", text)
         return
     place = task.environment
     queue = fleet.queues(actor, place).filter(engine=task.engine, name=task.queue).first()
@@ -102,47 +131,72 @@ def _in_queue(actor: Actor, task: Task) -> Iterator[Reason]:
     if paused:
         yield paused
     if not workers:
-        text = f"No worker that answers takes from {task.queue}. Start one that serves it, or connect one."
-        yield Reason("no_worker", text, "connect", step="Connect a worker")
+        text = gettext("No worker that answers takes from %(queue)s. Start one that serves it, or connect one.")
+        yield Reason("no_worker", text % {"queue": task.queue}, "connect", step=gettext("Connect a worker"))
     elif not paused and not _is_due_later(task):
         yield from _taken(task, queue, taking)
 
 
 def _paused(task: Task, queue: Queue | None, workers: Sequence[Worker], taking: Sequence[Worker]) -> Reason | None:
     if queue is not None and queue.paused_at is not None:
-        who = queue.paused_by or "Somebody"
-        why = f": “{queue.paused_reason}”" if queue.paused_reason else ""
-        text = f"{who} paused {task.queue} {_ago(queue.paused_at)} ago{why}. Resume the queue to go on."
-        return Reason("paused", text, "queue", queue.pk, "The queue")
+        told = {"who": queue.paused_by or gettext("Somebody"), "queue": task.queue, "span": _ago(queue.paused_at)}
+        text = gettext("%(who)s paused %(queue)s %(span)s ago. Resume the queue to go on.")
+        if queue.paused_reason:
+            text = gettext("%(who)s paused %(queue)s %(span)s ago: “%(reason)s”. Resume the queue to go on.")
+        text %= told | {"reason": queue.paused_reason}
+        return Reason("paused", text, "queue", queue.pk, gettext("The queue"))
     if workers and not taking:
         names = ", ".join(worker.name for worker in workers[:3])
-        text = f"Every worker that serves {task.queue} was told to take nothing from it ({names}). Resume it to go on."
-        return Reason("paused", text, "queue", queue.pk, "The queue") if queue else Reason("paused", text)
+        text = gettext(
+            "Every worker that serves %(queue)s was told to take nothing from it (%(names)s). Resume it to go on."
+        )
+        text %= {"queue": task.queue, "names": names}
+        return Reason("paused", text, "queue", queue.pk, gettext("The queue")) if queue else Reason("paused", text)
     return None
 
 
 def _taken(task: Task, queue: Queue | None, taking: Sequence[Worker]) -> Iterator[Reason]:
     """Workers take from the queue: are they free, and is the task there?"""
-    link = ("queue", queue.pk, "The queue") if queue else ("workers", None, "Workers")
+    link = ("queue", queue.pk, gettext("The queue")) if queue else ("workers", None, gettext("Workers"))
     if queue is None or queue.is_stale:
-        since = f" for {_ago(queue.measured_at)}" if queue else ""
-        text = (
-            f"Nobody has measured {task.queue}{since}: whether it still lies there is not known. Look at its workers."
-        )
-        yield Reason("unmeasured", text, "workers", step="Workers")
+        yield Reason("unmeasured", _unmeasured(task, queue), "workers", step=gettext("Workers"))
     busy, slots = sum(len(worker.running) for worker in taking), sum(worker.size for worker in taking)
     if slots and busy >= slots:
-        text = f"All slots that serve {task.queue} are busy: {busy:,} of {slots:,} on {nouns.workers(len(taking))}. "
-        text += f"The longest runs {_longest(taking)}. Add slots or workers, or find what keeps them."
-        yield Reason("busy", text, *link)
+        yield Reason("busy", _busy(task, busy, slots, taking), *link)
     elif (
         queue is not None and not queue.is_stale and queue.exact and queue.is_empty and queue.measured_at > task.last_at
     ):
-        text = f"{task.queue} was empty {_ago(queue.measured_at)} ago: somebody may have taken it without a word. "
-        yield Reason("missing", text + "It is looked for in the engine's own store.", *link)
+        text = gettext(
+            "%(queue)s was empty %(span)s ago: somebody may have taken it without a word. "
+            "It is looked for in the engine's own store."
+        )
+        yield Reason("missing", text % {"queue": task.queue, "span": _ago(queue.measured_at)}, *link)
     elif queue is not None and queue.depth > 1:
-        text = f"It stands in line: {nouns.tasks(queue.depth)} wait in {task.queue}, and {_slots(taking)}."
+        text = gettext("It stands in line: %(number)s tasks wait in %(queue)s, and %(slots)s.")
+        text %= {"number": number(queue.depth), "queue": task.queue, "slots": _slots(taking)}
         yield Reason("in_line", text, *link)
+
+
+def _unmeasured(task: Task, queue: Queue | None) -> str:
+    if queue is None:
+        text = gettext("Nobody has measured %(queue)s: whether it still lies there is not known. Look at its workers.")
+        return text % {"queue": task.queue}
+    text = gettext(
+        "Nobody has measured %(queue)s for %(span)s: whether it still lies there is not known. Look at its workers."
+    )
+    return text % {"queue": task.queue, "span": _ago(queue.measured_at)}
+
+
+def _busy(task: Task, busy: int, slots: int, taking: Sequence[Worker]) -> str:
+    text = ngettext(
+        "All slots that serve %(queue)s are busy: %(busy)s of %(slots)s on %(workers)s worker. "
+        "The longest runs %(longest)s. Add slots or workers, or find what keeps them.",
+        "All slots that serve %(queue)s are busy: %(busy)s of %(slots)s on %(workers)s workers. "
+        "The longest runs %(longest)s. Add slots or workers, or find what keeps them.",
+        len(taking),
+    )
+    told = {"busy": number(busy), "slots": number(slots), "workers": number(len(taking))}
+    return text % {"queue": task.queue, "longest": _longest(taking), **told}
 
 
 def _limited(task: Task) -> Iterator[Reason]:
@@ -153,8 +207,12 @@ def _limited(task: Task) -> Iterator[Reason]:
     limit = limits.filter(items__outcome=ItemOutcome.DONE).select_related("operation").order_by("-created_at").first()
     rate = str(limit.params.get("rate") or "0") if limit else "0"
     if limit is not None and rate.partition("/")[0] not in ("0", ""):
-        who = f"{limit.operation.actor_name} limited {task.name} to {rate} {_ago(limit.created_at)} ago"
-        yield Reason("rate_limit", f"{who}: what comes faster waits in its worker. Set another limit to change that.")
+        text = gettext(
+            "%(who)s limited %(name)s to %(rate)s %(span)s ago: what comes faster waits in its worker. "
+            "Set another limit to change that."
+        )
+        told = {"who": limit.operation.actor_name, "name": task.name, "rate": rate, "span": _ago(limit.created_at)}
+        yield Reason("rate_limit", text % told)
 
 
 def _is_due_later(task: Task) -> bool:
@@ -163,15 +221,20 @@ def _is_due_later(task: Task) -> bool:
 
 def _slots(workers: Sequence[Worker]) -> str:
     busy, slots = sum(len(worker.running) for worker in workers), sum(worker.size for worker in workers)
-    return f"{busy:,} of {nouns.slots(slots)} {'is' if busy == 1 else 'are'} busy"
+    told = {"busy": number(busy), "slots": number(slots)}
+    if slots == 1:
+        return ngettext("%(busy)s of %(slots)s slot is busy", "%(busy)s of %(slots)s slot are busy", busy) % told
+    return ngettext("%(busy)s of %(slots)s slots is busy", "%(busy)s of %(slots)s slots are busy", busy) % told
 
 
 def _longest(workers: Sequence[Worker]) -> str:
     """`shop.pay, for 6 min`: of all that run there, what began first."""
     running = [entry for worker in workers for entry in worker.running]
     first = min(running, key=lambda entry: entry.get("started") or 2**63)
-    name, started = first.get("name") or "a task", first.get("started")
-    return f"{name}, for {_ago(EPOCH + timedelta(microseconds=started))}" if isinstance(started, int) else str(name)
+    name, started = first.get("name") or gettext("a task"), first.get("started")
+    if not isinstance(started, int):
+        return str(name)
+    return gettext("%(name)s, for %(span)s") % {"name": name, "span": _ago(EPOCH + timedelta(microseconds=started))}
 
 
 def _ago(moment: datetime) -> str:
@@ -184,5 +247,7 @@ def _span(time: timedelta) -> str:
 
 
 def _clock(moment: datetime) -> str:
-    day = "" if moment.date() == timezone.now().date() else f" on {moment.day} {moment:%b}"
-    return f"{moment:%H:%M:%S} UTC{day}"
+    clock = f"{moment:%H:%M:%S} UTC"
+    if moment.date() == timezone.now().date():
+        return clock
+    return gettext("%(clock)s on %(day)s") % {"clock": clock, "day": date_format(moment, gettext("j M"))}

@@ -15,6 +15,9 @@ from itertools import groupby
 from typing import Final
 from urllib.parse import urlencode
 
+from django.utils.translation import gettext
+
+from z4j_brain.lib.words import number
 from z4j_brain.tasks.models import Task
 from z4j_brain.tasks.relatives import Relatives
 from z4j_brain.tasks.states import TaskState
@@ -90,14 +93,17 @@ class Siblings:
         """What a group is called in the picture; empty for what is none."""
         if not self.is_whole:
             return ""
-        return f"{'chord' if self.ends else 'group'} of {self.members}{'+' if self.more else ''}"
+        told = {"number": f"{self.members}{'+' if self.more else ''}"}
+        return gettext("chord of %(number)s") % told if self.ends else gettext("group of %(number)s") % told
 
     @property
     def rest(self) -> str:
         """`and 940 more, 12 failed`."""
         count, failed = sum(node.size for node in self.folded), sum(node.failed for node in self.folded)
-        said = f"and {count:,}{'+' if self.more else ''} more"
-        return f"{said}, {failed:,} failed" if failed else said
+        told = {"number": f"{number(count)}{'+' if self.more else ''}", "failed": number(failed)}
+        if failed:
+            return gettext("and %(number)s more, %(failed)s failed") % told
+        return gettext("and %(number)s more") % told
 
     @property
     def query(self) -> str:
@@ -123,8 +129,10 @@ class Workflow:
 
     @property
     def words(self) -> str:
-        said = f"{self.size:,}{'+' if self.more else ''} tasks"
-        return f"{said}, {self.failed:,} failed" if self.failed else said
+        told = {"number": f"{number(self.size)}{'+' if self.more else ''}", "failed": number(self.failed)}
+        if self.failed:
+            return gettext("%(number)s tasks, %(failed)s failed") % told
+        return gettext("%(number)s tasks") % told
 
 
 def workflow(found: Relatives) -> Workflow | None:
@@ -152,18 +160,18 @@ def _words(found: Relatives) -> Iterator[tuple[str, str]]:
     here = found.here
     for row in found.rows.values():
         if row.retry_of == here.task_id:
-            yield row.task_id, "retried as"
+            yield row.task_id, gettext("retried as")
         elif row.parent_id == here.task_id:
-            yield row.task_id, "child"
+            yield row.task_id, gettext("child")
         elif row.retry_of in found.rows and row.pk != here.pk:
-            yield row.task_id, "a retry"
-    yield here.root_id, "root"
-    yield here.parent_id, "parent"
+            yield row.task_id, gettext("a retry")
+    yield here.root_id, gettext("root")
+    yield here.parent_id, gettext("parent")
     original = found.rows.get(here.retry_of)
     for _ in found.rows:
         if original is None or original.pk == here.pk:
             return
-        yield original.task_id, "original"
+        yield original.task_id, gettext("original")
         original = found.rows.get(original.retry_of)
 
 
