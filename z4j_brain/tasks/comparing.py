@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.db.models import Q
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
 from z4j_brain.fleet.models import Worker
 from z4j_brain.lib import ids
@@ -30,8 +30,8 @@ _NOTICED: Final = timedelta(milliseconds=50)
 _APART, _MUCH = 1.5, 100
 #: What is guarded: its label, its column, and what `masking` calls it.
 _GUARDED: Final = (
-    (gettext_lazy("Positional"), "args", "args"),
-    (gettext_lazy("By name"), "kwargs", "kwargs"),
+    (pgettext_lazy("arguments", "Positional"), "args", "args"),
+    (pgettext_lazy("arguments", "By name"), "kwargs", "kwargs"),
     (gettext_lazy("Result"), "result", "result"),
     (gettext_lazy("Message"), "error_message", "message"),
 )
