@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import IntegrityError
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from z4j_brain.lib.problem import Problem
 from z4j_brain.operations import queries
@@ -49,8 +50,8 @@ class Claim:
             raise Problem(
                 422,
                 "idempotency_key_reused",
-                "Idempotency key was used for another request",
-                "This Idempotency-Key belongs to a request with another address or body. Take a new key.",
+                gettext("Idempotency key was used for another request"),
+                gettext("This Idempotency-Key belongs to a request with another address or body. Take a new key."),
             )
         return used.operation
 

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext
+
+from z4j_brain.lib.words import uncapped
 from z4j_brain.operations import queries as operations
 from z4j_brain.operations.models import Item
 from z4j_brain.operations.states import ItemOutcome
@@ -53,28 +56,31 @@ _SHOWN = ("id", "engine", "task_id", "state", "worker", "queue", "enqueued_at", 
 def _story(item: Item, task: Task | None) -> Hello:
     sent = item.settled_at if item.outcome == ItemOutcome.DONE else None
     hops = (
-        Hop("asked for", item.operation.created_at),
-        Hop("sent by a worker's agent", sent),
-        Hop("seen in the queue", task.enqueued_at or task.started_at if task else None),
-        Hop("taken by a worker", task.started_at if task else None),
-        Hop("ended, and told here", task.finished_at if task else None),
+        Hop(gettext("asked for"), item.operation.created_at),
+        Hop(gettext("sent by a worker's agent"), sent),
+        Hop(gettext("seen in the queue"), task.enqueued_at or task.started_at if task else None),
+        Hop(gettext("taken by a worker"), task.started_at if task else None),
+        Hop(gettext("ended, and told here"), task.finished_at if task else None),
     )
     return Hello(item, task, hops, _stuck(item, task))
 
 
 def _stuck(item: Item, task: Task | None) -> str:
     if item.outcome is None:
-        return "No agent has taken it yet. Is a worker of this engine running, with the agent?"
+        return gettext("No agent has taken it yet. Is a worker of this engine running, with the agent?")
     if item.outcome != ItemOutcome.DONE:
-        return f"It was not sent: {item.get_outcome_display().lower()}. {item.detail}".rstrip()
+        text = gettext("It was not sent: %(outcome)s.") % {"outcome": uncapped(item.get_outcome_display())}
+        return f"{text} {item.detail}".rstrip()
     if task is None:
-        return (
+        return gettext(
             "It was sent, but no event of it has come here. Do all workers have an agent with this environment's DSN?"
         )
     if task.state in TERMINAL and task.state != TaskState.SUCCEEDED:
-        return f"A worker took it, and it ended as {TaskState(task.state).label.lower()}. Its page says why."
+        text = gettext("A worker took it, and it ended as %(state)s. Its page says why.")
+        return text % {"state": uncapped(TaskState(task.state).label)}
     if task.state not in TERMINAL and task.started_at is None:
-        return "It waits: no worker with an agent has taken it. Does one take from this queue, and is it free?"
+        return gettext("It waits: no worker with an agent has taken it. Does one take from this queue, and is it free?")
     if task.state not in TERMINAL:
-        return f"{task.worker or 'A worker'} runs it and has not finished. It may be stuck: look at what it runs."
+        text = gettext("%(worker)s runs it and has not finished. It may be stuck: look at what it runs.")
+        return text % {"worker": task.worker or gettext("A worker")}
     return ""
