@@ -39,6 +39,12 @@ _WORDS: Final[dict[str, StrOrPromise]] = {
     "delete": pgettext_lazy("what an operation does", "Delete"),
     "create": pgettext_lazy("what an operation does", "Create"),
     "fire": pgettext_lazy("what an operation does", "Fire"),
+    "erase": pgettext_lazy("what an operation does", "Erase"),
+    "set_approval_policy": pgettext_lazy("what an operation does", "Set approval policy"),
+    "give": pgettext_lazy("what an operation does", "Give"),
+    "revoke": pgettext_lazy("what an operation does", "Revoke"),
+    "set_role": pgettext_lazy("what an operation does", "Set role"),
+    "invite": pgettext_lazy("what an operation does", "Invite"),
 }
 #: One, and several, of a kind of target.
 _NOUNS: Final[dict[str, StrOrPromise]] = {
@@ -61,6 +67,12 @@ _NOUNS: Final[dict[str, StrOrPromise]] = {
     "registered tasks": pgettext_lazy("target", "registered tasks"),
     "operation": pgettext_lazy("target", "operation"),
     "environment": pgettext_lazy("target", "environment"),
+    "user": pgettext_lazy("target", "user"),
+    "member": pgettext_lazy("target", "member"),
+    "grant": pgettext_lazy("target", "grant"),
+    "policy": pgettext_lazy("target", "policy"),
+    "project": pgettext_lazy("target", "project"),
+    "invitation": pgettext_lazy("target", "invitation"),
     "target": pgettext_lazy("target", "target"),
     "targets": pgettext_lazy("target", "targets"),
 }
