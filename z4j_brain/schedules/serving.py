@@ -6,6 +6,8 @@ from collections.abc import Collection
 from functools import cache
 from uuid import UUID
 
+from django.utils.translation import gettext
+
 from z4j_brain.agents import queries as agents
 from z4j_brain.agents.queries import Offer
 from z4j_brain.agents.states import AgentRole
@@ -41,11 +43,14 @@ class Answering:
         """Why none of them does it, with the next step."""
         offer = self.offer(name, asks)
         if not offer.online:
-            text = f"No agent that speaks for {name} has answered for 60 s. Start the process it is in, then try again."
-            return LeftOut.AGENT_OFFLINE, text
+            text = gettext(
+                "No agent that speaks for %(name)s has answered for 60 s. Start the process it is in, then try again."
+            )
+            return LeftOut.AGENT_OFFLINE, text % {"name": name}
         if not offer.offered:
-            return LeftOut.UNSUPPORTED, offer.reason or f"{verb.label}: {name} cannot do this here."
+            text = gettext("%(verb)s: %(name)s cannot do this here.")
+            return LeftOut.UNSUPPORTED, offer.reason or text % {"verb": verb.label, "name": name}
         if not offer.allowed:
-            text = f"{verb.label} is refused by the settings of the process that {name} is in (Z4J_ALLOW)."
-            return LeftOut.REFUSED, offer.reason or text
+            text = gettext("%(verb)s is refused by the settings of the process that %(name)s is in (Z4J_ALLOW).")
+            return LeftOut.REFUSED, offer.reason or text % {"verb": verb.label, "name": name}
         return None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 from z4j_brain.lib import timing
 from z4j_brain.lib.ids import numbers
@@ -28,18 +29,21 @@ from z4j_brain.schedules.serving import Answering, Verdict
 from z4j_brain.schedules.states import OWN
 from z4j_brain.schedules.verbs import DELETE, DISABLE, EDIT, ENABLE, KIND, RUN, SCHEDULER
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 Options = Mapping[str, Any]
 #: Of two of these that wait, the later counts.
 _OPPOSITE = {ENABLE.name: (DISABLE.name,), DISABLE.name: (ENABLE.name,)}
 #: What the panel's list calls a filter of the API.
 _FILTERS = {"q": "search"}
-_GONE = "It is no longer known here."
+_GONE = gettext_lazy("It is no longer known here.")
 #: The longest key that a schedule may be made with: with its source before it, it names a target.
 LONGEST_KEY = 200
 
 
 class _Kind:
-    gone: ClassVar[str] = _GONE
+    gone: ClassVar[StrOrPromise] = _GONE
 
     def facets_of(self, one: Candidate) -> Facets | None:
         return Facets(one.facets.get("queue", ""), one.facets.get("task", ""))
@@ -79,7 +83,7 @@ class Schedules(_Kind):
         for pk in ids:
             row = rows.get(pk)
             if row is None:
-                yield Candidate(pk, "", "", left_out=LeftOut.GONE, why=_GONE)
+                yield Candidate(pk, "", "", left_out=LeftOut.GONE, why=str(_GONE))
                 continue
             found = _own(row, verb, answering) if row.source == OWN else _native(row, verb, answering, options)
             yield _asked(asked, _waiting(found, options))
@@ -113,7 +117,8 @@ class Schedulers(_Kind):
         for pk in ids:
             source, key = _parts(pk)
             if pk not in known:
-                yield Candidate(pk, "", "", left_out=LeftOut.GONE, why="No agent has told of such a scheduler here.")
+                why = gettext("No agent has told of such a scheduler here.")
+                yield Candidate(pk, "", "", left_out=LeftOut.GONE, why=why)
                 continue
             verdict = _taken(environment, source, key) or answering.obstacle(source, verb.asks, verb)
             facets = {"source": source, "task": str(options.get("task", "")), "queue": str(options.get("queue", ""))}
@@ -159,18 +164,18 @@ def _of_gone(row: Schedule, verb: Verb) -> Candidate:
     found = Candidate(str(row.pk), row.key, row.source, facets=_facets(row), at=row.next_at)
     if verb is DELETE:
         return replace(found, within=True)
-    why = f"{row.source} has it no more. Make it there again, or delete what is left of it here."
-    return replace(found, left_out=LeftOut.VANISHED, why=why)
+    why = gettext("%(source)s has it no more. Make it there again, or delete what is left of it here.")
+    return replace(found, left_out=LeftOut.VANISHED, why=why % {"source": row.source})
 
 
 def _own(row: Schedule, verb: Verb, answering: Answering) -> Candidate:
     """Changed here; its task is sent by whoever can send one for its engine."""
     found = Candidate(str(row.pk), row.key, row.engine, facets=_facets(row), at=row.next_at)
     if verb is EDIT:
-        why = "z4j keeps it itself: change it on its own page, or by PATCH of its address."
+        why = gettext("z4j keeps it itself: change it on its own page, or by PATCH of its address.")
         return replace(found, left_out=LeftOut.UNSUPPORTED, why=why)
     if verb is ENABLE and not _is_due(row):
-        why = "Its time has passed: give it another one first."
+        why = gettext("Its time has passed: give it another one first.")
         return replace(found, left_out=LeftOut.ALREADY_FINAL, why=why)
     if verb is not RUN:
         return replace(found, within=True)
@@ -199,7 +204,8 @@ def _refused(row: Schedule, verb: Verb) -> Verdict:
 
 def _taken(environment: Environment, source: str, key: str) -> Verdict:
     there = Schedule.objects.filter(environment=environment, source=source, key=key, gone_at=None)
-    return (LeftOut.UNSUPPORTED, f"{source} has a schedule {key} already.") if there.exists() else None
+    why = gettext("%(source)s has a schedule %(name)s already.") % {"source": source, "name": key}
+    return (LeftOut.UNSUPPORTED, why) if there.exists() else None
 
 
 def _waiting(found: Candidate, options: Options) -> Candidate:
@@ -219,7 +225,8 @@ def _asked(asked: Mapping[str, Operation], found: Candidate) -> Candidate:
     before = asked.get(found.id)
     if before is None:
         return found
-    why = f"{before.actor_name} has asked for it already, in operation {before.pk}."
+    why = gettext("%(name)s has asked for it already, in operation %(id)s.")
+    why %= {"name": before.actor_name, "id": before.pk}
     return replace(found, left_out=LeftOut.ALREADY_ASKED, why=why, waits=False)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy
+
 from z4j_brain.operations.verbs import Verb
 from z4j_brain.rbac.states import Permission
 from z4j_brain.schedules.options import Creating, Disabling, Editing
@@ -15,10 +17,10 @@ ENABLE = Verb(
     "schedule_enable",
     KIND,
     Permission.MANAGE_SCHEDULES,
-    "Enable",
-    "Each fires again from its next due time on. What it missed meanwhile is not made up for.",
-    done="Enabled",
-    stays="Leave it disabled",
+    gettext_lazy("Enable"),
+    gettext_lazy("Each fires again from its next due time on. What it missed meanwhile is not made up for."),
+    done=gettext_lazy("Enabled"),
+    stays=gettext_lazy("Leave it disabled"),
     icon="play",
 )
 DISABLE = Verb(
@@ -26,10 +28,12 @@ DISABLE = Verb(
     "schedule_disable",
     KIND,
     Permission.MANAGE_SCHEDULES,
-    "Disable",
-    "Each fires no more, also after a restart of its scheduler, until it is enabled. What it sent already runs on.",
-    done="Disabled",
-    stays="Leave it enabled",
+    gettext_lazy("Disable"),
+    gettext_lazy(
+        "Each fires no more, also after a restart of its scheduler, until it is enabled. What it sent already runs on."
+    ),
+    done=gettext_lazy("Disabled"),
+    stays=gettext_lazy("Leave it enabled"),
     icon="circle-pause",
     options=Disabling,
 )
@@ -38,10 +42,12 @@ RUN = Verb(
     "schedule_run",
     KIND,
     Permission.MANAGE_SCHEDULES,
-    "Run now",
-    "Its task is sent once, now, beside its due times: if it runs already, it runs twice at once. No undo.",
-    done="Sent",
-    stays="Wait for its time",
+    gettext_lazy("Run now"),
+    gettext_lazy(
+        "Its task is sent once, now, beside its due times: if it runs already, it runs twice at once. No undo."
+    ),
+    done=gettext_lazy("Sent"),
+    stays=gettext_lazy("Wait for its time"),
     icon="circle-play",
 )
 EDIT = Verb(
@@ -49,10 +55,10 @@ EDIT = Verb(
     "schedule_edit",
     KIND,
     Permission.EDIT_SCHEDULES,
-    "Change",
-    "What is given here replaces what each has; the rest stays.",
-    done="Changed",
-    stays="Leave it as it is",
+    gettext_lazy("Change"),
+    gettext_lazy("What is given here replaces what each has; the rest stays."),
+    done=gettext_lazy("Changed"),
+    stays=gettext_lazy("Leave it as it is"),
     icon="wrench",
     options=Editing,
 )
@@ -61,10 +67,10 @@ DELETE = Verb(
     "schedule_delete",
     KIND,
     Permission.EDIT_SCHEDULES,
-    "Delete",
-    "Each is taken out of its scheduler for good.",
-    done="Deleted",
-    stays="Keep it",
+    gettext_lazy("Delete"),
+    gettext_lazy("Each is taken out of its scheduler for good."),
+    done=gettext_lazy("Deleted"),
+    stays=gettext_lazy("Keep it"),
     icon="trash-2",
     danger=True,
     fresh=True,
@@ -74,10 +80,10 @@ CREATE = Verb(
     "schedule_create",
     SCHEDULER,
     Permission.EDIT_SCHEDULES,
-    "Create",
-    "The scheduler is given one more schedule, and keeps it from then on.",
-    done="Created",
-    stays="Do not create it",
+    gettext_lazy("Create"),
+    gettext_lazy("The scheduler is given one more schedule, and keeps it from then on."),
+    done=gettext_lazy("Created"),
+    stays=gettext_lazy("Do not create it"),
     icon="plus",
     options=Creating,
 )
