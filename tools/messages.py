@@ -42,11 +42,11 @@ def main() -> int:
 def gather(root: Path) -> None:
     """Every message into the catalog; what is not said any more leaves it."""
     ignored = [part for name in IGNORED for part in ("--ignore", f"{name}/*" if "*" not in name else name)]
-    manage = [sys.executable, "manage.py", "makemessages", "--locale", "de", "--no-obsolete", "--add-location", "file"]
-    subprocess.run([*manage, *ignored, "--verbosity", "0"], cwd=root, check=True)
+    written = ["--locale", "de", "--no-obsolete", "--no-wrap", "--add-location", "file", "--verbosity", "0"]
+    subprocess.run([sys.executable, "manage.py", "makemessages", *written, *ignored], cwd=root, check=True)
     catalog = root / CATALOG
     catalog.write_bytes(_DATED.sub(b"", catalog.read_bytes()))
-    subprocess.run(["msgfmt", "--check", "-o", catalog.with_suffix(".mo"), catalog], check=True)
+    subprocess.run(["msgfmt", "--check-format", "-o", catalog.with_suffix(".mo"), catalog], check=True)
 
 
 def count(root: Path) -> str:

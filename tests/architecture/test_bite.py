@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture import boundaries, texts, writes
+from tests.architecture import boundaries, texts, words, writes
 from tests.architecture.rule import ROOT, RULES
 
-assert boundaries and texts and writes  # importing them registers their rules
+assert boundaries and texts and words and writes  # importing them registers their rules
 
 
 def package(*dependencies):
@@ -21,10 +21,28 @@ def package(*dependencies):
 
 ACTION = "from z4j_brain.rbac.action import action\n"
 REUSE = Path(sys.executable).parent / "reuse"
+MARKED = "every_word_of_a_template_is_marked_for_translation"
 HOOKS = "z4j_agents/z4j-x/src/z4j_x/hooks.py"
 
 # rule, file of a small tree, its content. Each stands alone.
 SEEDS = [
+    (MARKED, "templates/a.html", "<h1>Tasks</h1>"),
+    (MARKED, "templates/a.html", '<a title="Open it"></a>'),
+    (
+        "every_word_of_a_template_is_marked_for_translation",
+        "templates/tasks/list.html",
+        '{{ name|default:"Unnamed task" }}',
+    ),
+    (
+        "every_word_of_a_template_is_marked_for_translation",
+        "templates/tasks/list.html",
+        "{{ count }} task{{ count|pluralize }}",
+    ),
+    (
+        "every_word_of_a_template_is_marked_for_translation",
+        "templates/tasks/list.html",
+        '{% include "x.html" with title="Owners" %}',
+    ),
     ("doors_never_write", "z4j_brain/tasks/pages.py", "def retry(task): task.save()"),
     ("doors_never_write", "z4j_brain/tasks/api.py", "def clear(rows): rows.update(state=1)"),
     ("doors_never_write", "z4j_brain/gateway/writer.py", "def go(model): model.objects.bulk_create([])"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.architecture import boundaries, texts, writes
+from tests.architecture import boundaries, texts, words, writes
 from tests.architecture.rule import ROOT, RULES
 
-assert boundaries and texts and writes  # importing them registers their rules
+assert boundaries and texts and words and writes  # importing them registers their rules
 
 
 @pytest.mark.parametrize("name", sorted(RULES))

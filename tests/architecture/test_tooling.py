@@ -118,6 +118,11 @@ def test_the_references_say_what_the_code_says():
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_every_word_of_the_panel_is_in_the_catalogs_and_translated():
+    result = subprocess.run([sys.executable, "tools/messages.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_a_stale_reference_is_reported(tools, tmp_path, monkeypatch, capsys):
     reference = tools("reference")
     shutil.copytree(ROOT / "docs" / "reference", tmp_path / "reference")

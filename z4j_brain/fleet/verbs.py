@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_lazy
+
 from z4j_brain.fleet.options import Autoscaling, RateLimit, Resizing, TimeLimit
 from z4j_brain.operations.verbs import Verb
 from z4j_brain.rbac.states import Permission
@@ -15,9 +17,9 @@ PAUSE = Verb(
     "pause",
     QUEUE,
     Permission.MANAGE_QUEUES,
-    "Pause",
-    "Its workers take nothing more from it, also after a restart. What they have they finish.",
-    stays="Keep it running",
+    gettext_lazy("Pause"),
+    gettext_lazy("Its workers take nothing more from it, also after a restart. What they have they finish."),
+    stays=gettext_lazy("Keep it running"),
     icon="circle-pause",
     bound=True,
 )
@@ -26,9 +28,9 @@ RESUME = Verb(
     "resume",
     QUEUE,
     Permission.MANAGE_QUEUES,
-    "Resume",
-    "Its workers take from it again.",
-    stays="Keep it paused",
+    gettext_lazy("Resume"),
+    gettext_lazy("Its workers take from it again."),
+    stays=gettext_lazy("Keep it paused"),
     icon="play",
     bound=True,
 )
@@ -37,9 +39,9 @@ PURGE = Verb(
     "purge",
     QUEUE,
     Permission.PURGE,
-    "Purge",
-    "What waits in it is thrown away. That cannot be taken back.",
-    stays="Keep what waits",
+    gettext_lazy("Purge"),
+    gettext_lazy("What waits in it is thrown away. That cannot be taken back."),
+    stays=gettext_lazy("Keep what waits"),
     icon="trash-2",
     danger=True,
     typed=True,
@@ -50,8 +52,8 @@ GROW = Verb(
     "grow",
     WORKER,
     Permission.MANAGE_WORKERS,
-    "Add slots",
-    "The worker runs more tasks at once, until it is restarted.",
+    gettext_lazy("Add slots"),
+    gettext_lazy("The worker runs more tasks at once, until it is restarted."),
     options=Resizing,
     bound=True,
 )
@@ -60,8 +62,8 @@ SHRINK = Verb(
     "shrink",
     WORKER,
     Permission.MANAGE_WORKERS,
-    "Take slots",
-    "The worker runs fewer tasks at once, until it is restarted. What runs is finished.",
+    gettext_lazy("Take slots"),
+    gettext_lazy("The worker runs fewer tasks at once, until it is restarted. What runs is finished."),
     options=Resizing,
     bound=True,
 )
@@ -70,8 +72,8 @@ AUTOSCALE = Verb(
     "autoscale",
     WORKER,
     Permission.MANAGE_WORKERS,
-    "Set autoscaling",
-    "The worker keeps its slots between two numbers.",
+    gettext_lazy("Set autoscaling"),
+    gettext_lazy("The worker keeps its slots between two numbers."),
     options=Autoscaling,
     bound=True,
 )
@@ -80,9 +82,9 @@ RESTART_POOL = Verb(
     "restart_pool",
     WORKER,
     Permission.MANAGE_WORKERS,
-    "Restart the pool",
-    "The processes that run tasks are replaced; the worker itself stays.",
-    stays="Keep it running",
+    gettext_lazy("Restart the pool"),
+    gettext_lazy("The processes that run tasks are replaced; the worker itself stays."),
+    stays=gettext_lazy("Keep it running"),
     bound=True,
     danger=True,
 )
@@ -91,9 +93,9 @@ RESTART = Verb(
     "restart",
     WORKER,
     Permission.MANAGE_WORKERS,
-    "Restart",
-    "The worker finishes what it has, ends, and comes back by itself.",
-    stays="Keep it running",
+    gettext_lazy("Restart"),
+    gettext_lazy("The worker finishes what it has, ends, and comes back by itself."),
+    stays=gettext_lazy("Keep it running"),
     icon="rotate-cw",
     bound=True,
     danger=True,
@@ -103,9 +105,9 @@ STOP = Verb(
     "stop",
     WORKER,
     Permission.MANAGE_WORKERS,
-    "Stop",
-    "The worker finishes what it has and ends. Coming back is its supervisor's business.",
-    stays="Keep it running",
+    gettext_lazy("Stop"),
+    gettext_lazy("The worker finishes what it has and ends. Coming back is its supervisor's business."),
+    stays=gettext_lazy("Keep it running"),
     bound=True,
     danger=True,
 )
@@ -114,8 +116,8 @@ RATE_LIMIT = Verb(
     "rate_limit",
     WORKER,
     Permission.MANAGE_WORKERS,
-    "Set a rate limit",
-    "The worker starts no more than so many tasks of one name.",
+    gettext_lazy("Set a rate limit"),
+    gettext_lazy("The worker starts no more than so many tasks of one name."),
     options=RateLimit,
     bound=True,
 )
@@ -124,8 +126,8 @@ TIME_LIMIT = Verb(
     "time_limit",
     WORKER,
     Permission.MANAGE_WORKERS,
-    "Set a time limit",
-    "The worker ends tasks of one name that run longer.",
+    gettext_lazy("Set a time limit"),
+    gettext_lazy("The worker ends tasks of one name that run longer."),
     options=TimeLimit,
     bound=True,
 )
