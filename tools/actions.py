@@ -21,7 +21,7 @@ def told(form: type[Options], names: list[str]) -> list[list[str]]:
 
 def action(verb: verbs.Verb) -> dict[str, object]:
     own = [name for name in verb.options.base_fields if name not in PACE]
-    facts = {"kind": verb.kind, "permission": verb.permission.value, "promise": verb.promise, "typed": verb.typed}
+    facts = {"kind": verb.kind, "permission": verb.permission.value, "promise": str(verb.promise), "typed": verb.typed}
     return facts | {"options": told(verb.options, own), "undoable": verb.undoable}
 
 

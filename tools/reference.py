@@ -18,6 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from django import conf
 from tree import Package, packages
 from z4j_bare.config import NAMES, Config
 from z4j_core import policy, registered, sealed, timetable, wire
@@ -33,6 +34,8 @@ YAML_HEAD = "# Written by `make docs`. Edit the code it comes from instead.\n"
 
 
 def main() -> int:
+    if not conf.settings.configured:
+        conf.settings.configure(USE_I18N=False)  # labels in the words of the code
     pages = {
         "protocol.md": HEAD + protocol(),
         "settings.md": HEAD + settings(),
@@ -223,9 +226,9 @@ def _agent_settings() -> dict[str, list[str]]:
 
 def permissions() -> str:
     roles = list(Role)
-    head = ["permission", "what it allows", *(role.label for role in roles)]
+    head = ["permission", "what it allows", *(str(role.label) for role in roles)]
     rows = [
-        [f"`{one.value}`", one.label, *("yes" if one in ROLE_PERMISSIONS[role] else "" for role in roles)]
+        [f"`{one.value}`", str(one.label), *("yes" if one in ROLE_PERMISSIONS[role] else "" for role in roles)]
         for one in Permission
     ]
     text = (

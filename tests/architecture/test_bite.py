@@ -77,6 +77,7 @@ SEEDS = [
     ("agents_import_the_core_and_what_they_declare", HOOKS, "import z4j_other"),
     ("agents_import_the_core_and_what_they_declare", HOOKS, "import numpy as np"),
     ("the_brain_imports_what_it_declares", "z4j_brain/tasks/queries.py", "import numpy"),
+    ("the_brain_imports_what_it_declares", "z4j_brain/tasks/queries.py", "from django_stubs_ext import StrOrPromise"),
     (
         "agent_packages_depend_downwards_only",
         "z4j_agents/z4j-core/pyproject.toml",
