@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pkgutil import resolve_name
 
 from z4j_brain.remote import command as remote
@@ -30,7 +31,19 @@ def main() -> None:
         run(sys.argv[1], sys.argv[2:])
     else:
         # By name: it takes a while to load, and who asks a brain elsewhere has no use for it.
-        resolve_name("django.core.management:execute_from_command_line")(sys.argv)
+        manage(resolve_name("django.core.management:execute_from_command_line"))
+
+
+def manage(execute: Callable[[list[str]], None]) -> None:
+    """One of Django's commands. Where no brain has ever started, the mistake is nearly always the place."""
+    try:
+        execute(sys.argv)
+    except Exception as error:
+        folder = resolve_name("django.conf:settings").Z4J_DATA_DIR
+        if not resolve_name("z4j_brain.lib.schema:is_missing")(error):
+            raise
+        hint = "Set Z4J_DATA_DIR or Z4J_DATABASE_URL to what your brain runs with (make run: Z4J_DATA_DIR=.z4j/run)"
+        sys.exit(f"No brain has started on this database yet (data folder {folder}). {hint}, or start it once.")
 
 
 def run(role: str, arguments: list[str]) -> None:

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from tests.browser.shop import Worker, now
 
 LIST = "/harbor/production/tasks/"
-CONNECT = "/island/production/connect/"
+CONNECT = "/island/production/connect/?with=celery"
 LIVE = '[data-live-word]:text-is("Live")'
 
 

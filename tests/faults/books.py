@@ -179,7 +179,8 @@ def check_pages(shop: Workshop) -> None:
 
 def check_answers(shop: Workshop, operator: Operator, reader: Reader) -> None:
     """Nobody was told of a failure that is ours, nothing failed unseen, and nothing is left at the workers' side."""
-    assert set(reader.statuses) <= {200, 429, 503} and operator.refusals == []
+    assert set(reader.statuses) <= {200, 429, 503}
+    assert not operator.refusals, operator.refusals
     assert [line for line in shop.cluster.brain.log.splitlines() if FAULT.search(line)] == []
     assert not any("Traceback" in host.log for host in shop.hosts)
     assert spooled(shop) == 0

@@ -75,18 +75,19 @@ class Operator(Desk):
     def turn(self) -> None:
         query = "SELECT rowid, id FROM task WHERE rowid > ? AND done AND end = 'failed' ORDER BY rowid LIMIT ?"
         found = self.shop.ledger.ask(query, self.seen, self.random.randint(1, self.MOST))
-        if found:
+        if found and self.retry([task_id for _, task_id in found]):
             self.seen = found[-1][0]
-            self.retry([task_id for _, task_id in found])
 
-    def retry(self, tasks: list[str]) -> None:
+    def retry(self, tasks: list[str]) -> bool:
+        """Was it done? Not where the brain has not heard yet that any of them failed: it is asked again."""
         key, body = str(uuid.uuid4()), {"action": "task.retry", "filter": {"task_id__in": tasks}, "reason": "soak"}
         while True:
             status, answer = self.ask("POST", f"{HERE}/operations/", body, who="oscar", **{"Idempotency-Key": key})
             if status == 202:
                 self.operations.append(str(json.loads(answer)["id"]))
-                return
+                return True
             if status not in (0, 429, 503):
-                self.refusals.append((status, answer))
-                return
+                if status != 422 or json.loads(answer)["code"] != "nothing_matches":
+                    self.refusals.append((status, answer))
+                return False
             time.sleep(0.5)

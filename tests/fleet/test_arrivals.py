@@ -23,7 +23,7 @@ PLACE = {"project": "harbor", "environment": "production"}
 def page(client, cast):
     def page(who="olive", **query):
         client.force_login(cast.user(who), backend="django.contrib.auth.backends.ModelBackend")
-        answer = client.get(reverse("connect", kwargs=PLACE), query)
+        answer = client.get(reverse("connect", kwargs=PLACE), {"with": "celery"} | query)
         assert answer.status_code == 200
         return answer.content.decode()
 
@@ -61,6 +61,19 @@ def test_each_step_turns_when_the_brain_has_seen_it(page, cast):
     said = page()
     assert steps(said) == ["done", "done", "done"]
     assert "shop.send is seen" in said
+
+
+def test_the_steps_of_an_engine_wait_for_a_worker_and_a_task_of_its_own(page, cast):
+    rows.agent(cast.production, name="mail-7")
+    rows.task(cast.production, name="shop.send")
+    said = page(**{"with": "rq"})
+    assert steps(said) == ["now", "now", "later"]
+    assert "mail-7" not in said
+
+    rows.agent(cast.production, name="rq-1", engines=[{"name": "rq", "version": "2", "capabilities": {}}])
+    said = page(**{"with": "rq"})
+    assert steps(said) == ["done", "done", "now"]
+    assert "rq-1 is connected" in said
 
 
 @pytest.mark.parametrize(

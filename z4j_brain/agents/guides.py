@@ -34,7 +34,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """An engine or a framework: `slug` names its file and stands in addresses."""
+    """An engine or a framework: `slug` names its file, stands in addresses, and is what agents call the engine."""
 
     slug: str
     told: Mapping[str, Any]

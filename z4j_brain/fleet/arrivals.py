@@ -1,4 +1,4 @@
-"""How far the first agent of an environment has come, as the brain saw it: hop by hop, and what keeps it, in words."""
+"""How far the first agent of an engine has come in an environment, as the brain saw it, and what keeps it, in words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from z4j_brain.fleet.models import CLOCK_NOTICED
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 
-#: Keys that are looked at; how long a refusal is news, and how long a key may lie unused before that is worth a word.
+#: Keys, and agents, that are looked at; how long a refusal is news, and how long a key may lie unused before that is
+#: worth a word.
 LOOKED_AT = 200
 NEWS, UNUSED = timedelta(minutes=15), timedelta(minutes=1)
 _ANOTHER = gettext_lazy("Make another key and use its DSN.")
@@ -43,8 +44,8 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """`worker`: the one heard last; `is_first`: nobody was, in no role. `called`: somebody knocked, let in or not.
-    `what` keeps it from going on, and the `fix`.
+    """`worker`: the one of this engine heard last; `is_first`: nobody was, of no engine, in no role. `called`: somebody
+    knocked, let in or not. `what` keeps it from going on, and the `fix`.
     """
 
     worker: Agent | None
@@ -56,11 +57,12 @@ class Arrival:
     fix: str = ""
 
 
-def arrival(actor: Actor, environment: Environment) -> Arrival:
+def arrival(actor: Actor, environment: Environment, engine: str) -> Arrival:
     """For whoever may see the environment; of its keys only those are told who manage them."""
-    heard = agents.agents(actor, environment)
-    worker = heard.filter(role=AgentRole.WORKER).order_by("-seen_at").first()
-    last = worker or heard.order_by("-seen_at").first()
+    everybody = list(agents.agents(actor, environment).order_by("-seen_at")[:LOOKED_AT])
+    heard = [one for one in everybody if not one.engines or engine in (each.get("name") for each in one.engines)]
+    worker = next((one for one in heard if one.role == AgentRole.WORKER), None)
+    last = worker or next(iter(heard), None)
     keys = list(agents.keys(actor, environment).order_by("-created_at")[:LOOKED_AT])
     refused = _refused(keys)
     newest = next((key for key in keys if key.revoked_at is None), None)
@@ -73,7 +75,7 @@ def arrival(actor: Actor, environment: Environment) -> Arrival:
         Hop(clock or gettext("clock fits"), bool(last), failed=apart > CLOCK_NOTICED),
         Hop(gettext("worker online"), worker is not None and worker.state == Presence.ONLINE),
     )
-    return Arrival(worker, last is None, newest is not None, bool(last or refused), hops, what, fix)
+    return Arrival(worker, not everybody, newest is not None, bool(last or refused), hops, what, fix)
 
 
 def _refused(keys: Iterable[AgentKey]) -> AgentKey | None:

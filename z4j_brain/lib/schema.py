@@ -1,14 +1,15 @@
-"""Bringing the database up to date at the start."""
+"""Bringing the database up to date at the start, and telling one that nobody has."""
 
 from __future__ import annotations
 
 import fcntl
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 #: Any number that no other program uses in the same database: "z4j" in ASCII.
@@ -20,8 +21,16 @@ def migrate() -> None:
     with alone():
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            sys.stdout.write("z4j prepares its database: that takes a moment.\n")
+            sys.stdout.flush()
             call_command("migrate", verbosity=0, interactive=False)
     connection.close()
+
+
+def is_missing(error: BaseException) -> bool:
+    """Does the error say that the database has none of our tables yet?"""
+    missing = "no such table" in str(error) or type(error.__cause__).__name__ == "UndefinedTable"
+    return isinstance(error, DatabaseError) and missing
 
 
 @contextmanager

@@ -29,8 +29,8 @@ def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
     dsn = _mint(request, actor, place) if request.method == "POST" else ""
-    arrival = arrivals.arrival(actor, place)
     guide = guides.chosen(request.GET.get("with", ""), request.GET.get("in", ""))
+    arrival = arrivals.arrival(actor, place, guide.engine.slug)
     context = {
         "title": gettext("Connect an agent"),
         "environment": place,
@@ -40,7 +40,7 @@ def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
         "engines": guides.engines(),
         "frameworks": guides.frameworks(guide.engine),
         "arrival": arrival,
-        "task": _newest(actor, place),
+        "task": _newest(actor, place, guide.engine.slug) if arrival.worker else None,
         "manages": rbac.may(actor, Permission.MANAGE_AGENTS, place),
     }
     return render(request, "panel/connect.html", context)
@@ -52,6 +52,7 @@ def _mint(request: HttpRequest, actor: Actor, place: Environment) -> str:
     return dsn
 
 
-def _newest(actor: Actor, place: Environment) -> Task | None:
-    """The newest task that the actor may see, whenever it was."""
-    return next(iter(tasks.page(place, Narrowing(), None, 1, access.permissions(actor, place)).results), None)
+def _newest(actor: Actor, place: Environment, engine: str) -> Task | None:
+    """The newest task of the engine that the actor may see, whenever it was."""
+    wanted = Narrowing(equal={"engine": (engine,)})
+    return next(iter(tasks.page(place, wanted, None, 1, access.permissions(actor, place)).results), None)
