@@ -136,7 +136,8 @@ def test_a_part_of_a_brain_without_what_parts_share_says_what_to_set(tmp_path, r
 
 def test_a_command_where_no_brain_has_started_says_where_it_looked(tmp_path):
     command = [sys.executable, "-m", "z4j_brain.cli", "agent-key", "create", "default/production"]
-    environment = os.environ | {"Z4J_DATA_DIR": str(tmp_path), "Z4J_DATABASE_URL": ""}
+    own = {"DJANGO_SETTINGS_MODULE": "z4j_brain.settings", "Z4J_DATA_DIR": str(tmp_path), "Z4J_DATABASE_URL": ""}
+    environment = os.environ | own
     told = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert told.returncode == 1
     assert told.stderr.startswith(f"No brain has started on this database yet (data folder {tmp_path}).")
