@@ -125,3 +125,16 @@ def test_every_page_works_on_a_bad_line_whose_websocket_is_blocked(visit):
     walk = Walk(page, look).go()
     assert not walk.shut
     assert sorted(PAGES - walk.opened) == []
+
+
+def test_in_german_every_page_is_in_german_and_fits_a_phone(visit):
+    found: list[str] = []
+
+    def look(page: Page) -> None:
+        found.extend(f"{page.url} {name}: {what}" for name, what in offences(page).items() if what)
+        expect(page.locator("html")).to_have_attribute("lang", "de")
+
+    walk = Walk(visit("olive", HERE, width=390, locale="de-DE"), look).go()
+    assert not walk.shut
+    assert not found, "\n".join(found)
+    assert sorted(PAGES - walk.opened) == []

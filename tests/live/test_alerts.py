@@ -91,7 +91,7 @@ def is_watched(town: Town) -> str:
     channel = town.call("alerts/channels/", asked)
     for kind, settings in WATCHED.items():
         place = ELSEWHERE if kind == Kind.AGENT_DROPS else HERE
-        rule = {"name": kind.label, "kind": kind, "settings": settings, "channels": [channel["id"]]}
+        rule = {"name": str(kind.label), "kind": kind, "settings": settings, "channels": [channel["id"]]}
         town.call("alerts/rules/", rule, place)
     return str(channel["secret"])
 

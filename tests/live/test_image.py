@@ -41,6 +41,8 @@ class Installation:
         self.image = replay.Build(folder).image()
         self.start()
         self.run("z4j", "createadmin", "--username", "olive", "--password-stdin", given=f"{PASSWORD}\n")
+        # Now: a backup that was put back leaves a log that is older than what was signed, and the doctor says so.
+        self.examined = self.life.execute("z4j", "doctor")
 
     def start(self) -> None:
         self.life = replay.Running(self.image, self.folder, self.log)
@@ -85,7 +87,9 @@ def test_who_was_made_an_administrator_in_it_signs_in(installation):
 
 
 def test_its_doctor_finds_nothing_wrong(installation):
-    assert "in place" in installation.run("z4j", "doctor")
+    done = installation.examined
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "in place" in done.stdout
 
 
 def test_its_dump_program_is_not_older_than_the_server_beside_it_in_compose(installation):

@@ -105,7 +105,7 @@ class Timeline:
         if self.left_out or any(lane.more for lane in self.lanes):
             return (
                 ngettext(
-                    "%(n)s schedule start at least %(total)s times in the next 24 hours.",
+                    "%(n)s schedule starts at least %(total)s times in the next 24 hours.",
                     "%(n)s schedules start at least %(total)s times in the next 24 hours.",
                     len(self.lanes),
                 )
@@ -113,7 +113,7 @@ class Timeline:
             )
         return (
             ngettext(
-                "%(n)s schedule start %(total)s times in the next 24 hours.",
+                "%(n)s schedule starts %(total)s times in the next 24 hours.",
                 "%(n)s schedules start %(total)s times in the next 24 hours.",
                 len(self.lanes),
             )
