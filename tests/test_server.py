@@ -122,14 +122,14 @@ def test_the_first_start_makes_its_secrets_and_prints_one_link(tmp_path):
     brain = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         assert brain.stdout
-        lines = [brain.stdout.readline() for _ in range(3)]
+        lines = [brain.stdout.readline() for _ in range(4)]
     finally:
         brain.terminate()
         brain.wait(15)
         brain.stdout.close()
 
-    assert f"http://127.0.0.1:{port}" in lines[0]
-    assert "/set-up/" in lines[1] and "recovery key" in lines[2]
+    assert "prepares its database" in lines[0] and f"http://127.0.0.1:{port}" in lines[1]
+    assert "/set-up/" in lines[2] and "recovery key" in lines[3]
     files = [path for path in data.rglob("*") if path.is_file()]
     assert {path.name for path in files} >= {"django", "root", "action", "log", "z4j.sqlite3"}
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
