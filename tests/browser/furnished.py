@@ -17,7 +17,7 @@ from tests import rows  # noqa: E402
 from tests.alerts import furnished as alerts  # noqa: E402
 from tests.issues import stage as issues  # noqa: E402
 from tests.schedules import stage as schedules  # noqa: E402
-from z4j_brain.rbac.models import Environment  # noqa: E402
+from z4j_brain.rbac.models import Approval, Environment  # noqa: E402
 from z4j_brain.schedules.models import Run  # noqa: E402
 from z4j_brain.tasks.models import Task  # noqa: E402
 
@@ -32,6 +32,7 @@ def furnish(environment: Environment) -> None:
     rows.operation(environment, failed)
     rows.awaiting(environment, failed[:1])
     rows.wish(environment)
+    Approval.objects.update(expires_at=timezone.now() + timedelta(days=1))  # however slow the walk is
     rows.freeze(environment)
     rows.entry(environment)
     alerts.furnish(environment, "pager")

@@ -71,6 +71,7 @@ def test_ctrl_k_finds_a_task_by_its_id_and_a_page_by_its_name(visit, worker):
     expect(page.locator("h1")).to_have_text("shop.send_receipt")
     page.keyboard.press("Control+k")
     page.keyboard.type("work")
+    expect(page.locator("#go-workers")).to_be_visible()
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("Workers")
 
