@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 
 from django.template.base import Lexer, Token, TokenType
 
 from tests.architecture.rule import files, rule, text_of
+from tests.spoken import Spoken
 
 #: The page of components is for who builds pages, and in English.
 _FOR_BUILDERS = "templates/style/"
-#: Elements whose text is no language's, beside whatever says translate="no".
-_NO_WORDS = {"script", "style", "code", "kbd", "pre"}
-_VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
-_SPOKEN = {"title", "aria-label", "placeholder", "alt", "aria-description"}
 #: Names, and units that are written alike everywhere.
 _ALIKE = {"z4j", "ms", "min", "id", "API", "DSN", "MFA", "JSON", "CSV", "URL", "UTC", "cron"}
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -51,7 +47,7 @@ def _unmarked(text: str) -> Iterator[tuple[int, str]]:
         else:
             bare.append(" " + "\n" * _lines(token))
             yield from ((token.lineno, said) for said in _in_token(token, tag))
-    yield from _Words("".join(bare)).found
+    yield from _says("".join(bare))
 
 
 def _lines(token: Token) -> int:
@@ -68,33 +64,8 @@ def _in_token(token: Token, tag: str) -> Iterator[str]:
         yield from (said for said in _GIVEN.findall(token.contents) if _SENTENCE.search(said))
 
 
-class _Words(HTMLParser):
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[tuple[int, str]] = []
-        self._silent: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        told = dict(attrs)
-        for name in _SPOKEN & told.keys():
-            if not self._silent:
-                self._say(told[name] or "")
-        if tag not in _VOID and (self._silent or tag in _NO_WORDS or told.get("translate") == "no"):
-            self._silent.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        return
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self._silent:
-            while self._silent.pop() != tag:
-                pass
-
-    def handle_data(self, data: str) -> None:
-        if not self._silent:
-            self._say(data)
-
-    def _say(self, text: str) -> None:
-        if not set(_WORD.findall(text)) <= _ALIKE and not _ATTRIBUTE.fullmatch(text):
-            self.found.append((self.getpos()[0], " ".join(text.split())[:60]))
+def _says(text: str) -> Iterator[tuple[int, str]]:
+    """Each text with a word in it that is not alike everywhere, and its line."""
+    for line, said in Spoken(text).found:
+        if not set(_WORD.findall(said)) <= _ALIKE and not _ATTRIBUTE.fullmatch(said):
+            yield line, " ".join(said.split())[:60]

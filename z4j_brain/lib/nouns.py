@@ -17,20 +17,8 @@ def workers(count: int) -> str:
     return _counted(ngettext("%(n)s worker", "%(n)s workers", count), count)
 
 
-def queues(count: int) -> str:
-    return _counted(ngettext("%(n)s queue", "%(n)s queues", count), count)
-
-
-def slots(count: int) -> str:
-    return _counted(ngettext("%(n)s slot", "%(n)s slots", count), count)
-
-
 def events(count: int) -> str:
     return _counted(ngettext("%(n)s event", "%(n)s events", count), count)
-
-
-def targets(count: int) -> str:
-    return _counted(ngettext("%(n)s target", "%(n)s targets", count), count)
 
 
 def due_times(count: int) -> str:
@@ -41,20 +29,8 @@ def days(count: int) -> str:
     return _counted(ngettext("%(n)s day", "%(n)s days", count), count)
 
 
-def hours(count: int) -> str:
-    return _counted(ngettext("%(n)s hour", "%(n)s hours", count), count)
-
-
 def outlets(count: int) -> str:
     return _counted(ngettext("%(n)s anchor or stream", "%(n)s anchors or streams", count), count)
-
-
-def of_kind(kind: str, count: int) -> str:
-    """Targets of an operation, by their kind."""
-    return _KINDS.get(kind, targets)(count)
-
-
-_KINDS = {"task": tasks, "schedule": schedules, "worker": workers, "queue": queues}
 
 
 def _counted(words: str, count: int) -> str:

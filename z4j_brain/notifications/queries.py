@@ -16,9 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from z4j_brain.alerts import queries as alerts
-from z4j_brain.lib import nouns
-from z4j_brain.lib.tongue import inline
-from z4j_brain.lib.words import duration, number
+from z4j_brain.lib.words import duration, number, uncapped
 from z4j_brain.notifications.models import Reading
 from z4j_brain.operations import inbox
 from z4j_brain.operations import queries as operations
@@ -78,7 +76,7 @@ def _operations(actor: Actor, environment: Environment, now: datetime) -> Iterat
     mine = operations.asked(actor, environment).filter(actor_type=actor.type, actor_id=actor.id, state__in=TERMINAL)
     for operation in mine.filter(pk__gte=_first(now - KEPT)).order_by("-id")[:EACH]:
         state, at = OperationState(operation.state), operation.finished_at or operation.created_at
-        what = f"{operation.words} {nouns.of_kind(operation.target_kind, operation.total)}: {inline(state.label)}"
+        what = f"{operation.headline}: {uncapped(state.label)}"
         tone = "ok-i" if state == OperationState.SUCCEEDED else "failed-i"
         icon = "circle-check" if state == OperationState.SUCCEEDED else "triangle-alert"
         key = f"operation-{operation.pk}"

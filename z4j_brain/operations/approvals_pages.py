@@ -17,7 +17,6 @@ from z4j_brain.operations import inbox, nouns
 from z4j_brain.rbac import approvals, consent, policies
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
-from z4j_brain.rbac.models import Approval
 from z4j_brain.rbac.states import ApprovalState, Permission
 
 SHOWN = 50
@@ -45,7 +44,7 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
         "tabs": [(name, title) for name, title, _ in TABS],
         "show": asked,
         "page": page,
-        "rows": [(one, _words(one)) for one in page.results],
+        "rows": [(one, inbox.what(one)) for one in page.results],
         "mine": {one.pk for one in inbox.waiting(actor, place)},
         "policy": policy,
         "standing": policies.standing(place, policy),
@@ -73,12 +72,6 @@ def shown(request: HttpRequest, project: str, environment: str, id: UUID) -> Htt
         "is_own": bool(approvals.people(actor) & set(approval.people)),
     }
     return render(request, "operations/approval.html", context)
-
-
-def _words(one: Approval) -> str:
-    """What is asked for; of an operation, of how many targets."""
-    said = nouns.word(one.action)
-    return nouns.headline(said, nouns.counted(one.total, "target")) if one.target_type == approvals.OPERATION else said
 
 
 @require_POST

@@ -10,8 +10,8 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from z4j_brain.lib import nouns
-from z4j_brain.operations import verbs
+from z4j_brain.lib.words import uncapped
+from z4j_brain.operations import nouns, verbs
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.operations.states import OperationState
 from z4j_brain.rbac import access, policies
@@ -45,9 +45,14 @@ def detail(actor: Actor, environment: Environment, pk: UUID) -> Approval:
 
 def asks(wish: Approval) -> str:
     """Who asks the reader for what."""
-    many = f" {nouns.targets(wish.total)}" if wish.target_type == "operation" else ""
-    who = wish.requester_name or gettext("Somebody")
-    return gettext("%(who)s asks for your yes: %(what)s") % {"who": who, "what": f"{wish.words.lower()}{many}"}
+    told = {"who": wish.requester_name or gettext("Somebody"), "what": uncapped(what(wish))}
+    return gettext("%(who)s asks for your yes: %(what)s") % told
+
+
+def what(wish: Approval) -> str:
+    """What is asked for; of an operation, of how many targets."""
+    said = nouns.word(wish.action)
+    return nouns.headline(said, nouns.counted(wish.total, "target")) if wish.target_type == approval.OPERATION else said
 
 
 @dataclass(frozen=True, slots=True)

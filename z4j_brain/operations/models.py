@@ -60,11 +60,6 @@ class Operation(models.Model):
         return self.action.rpartition(".")[2]
 
     @property
-    def words(self) -> str:
-        """Its verb, as it stands at the beginning of a sentence."""
-        return self.verb.replace("_", " ").capitalize()
-
-    @property
     def headline(self) -> str:
         """What it does, and to how many, in the words of the page."""
         return nouns.headline(nouns.word(self.action), nouns.counted(self.total, self.target_kind))

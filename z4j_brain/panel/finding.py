@@ -15,8 +15,7 @@ from z4j_brain.fleet import queries as fleet
 from z4j_brain.issues import queries as issues
 from z4j_brain.issues import view as issue_words
 from z4j_brain.lib import nouns
-from z4j_brain.lib.tongue import inline
-from z4j_brain.lib.words import number
+from z4j_brain.lib.words import number, uncapped
 from z4j_brain.operations import queries as operations
 from z4j_brain.operations.states import OperationState
 from z4j_brain.rbac import access
@@ -133,8 +132,8 @@ def found(actor: Actor, place: Environment, text: str) -> list[tuple[str, list[F
 def _operations(actor: Actor, place: Environment, text: str) -> Iterator[Found]:
     here = operations.operations(actor, place)
     for operation in here.filter(pk__in=_ids(actor, place, text)).order_by("-id")[:EACH]:
-        title = f"{operation.words} {nouns.of_kind(operation.target_kind, operation.total)}"
-        yield Found("zap", title, inline(OperationState(operation.state).label), "operation", operation.pk)
+        state = uncapped(OperationState(operation.state).label)
+        yield Found("zap", operation.headline, state, "operation", operation.pk)
 
 
 def _ids(actor: Actor, place: Environment, text: str) -> list[uuid.UUID]:
@@ -155,7 +154,7 @@ def _queues(actor: Actor, place: Environment, text: str) -> Iterator[Found]:
 
 def _workers(actor: Actor, place: Environment, text: str) -> Iterator[Found]:
     for worker in fleet.workers(actor, place).filter(name__icontains=text).order_by("-heartbeat_at")[:EACH]:
-        yield Found("cpu", worker.name, inline(worker.state.label), "worker", worker.pk)
+        yield Found("cpu", worker.name, uncapped(worker.state.label), "worker", worker.pk)
 
 
 def _schedules(actor: Actor, place: Environment, text: str) -> Iterator[Found]:

@@ -7,7 +7,7 @@ from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 
 #: Beginnings of addresses that programs ask.
-ENGLISH = ("/api/", "/metrics", "/healthz", "/readyz")
+ENGLISH = ("/api/", "/agent/", "/metrics", "/healthz", "/readyz")
 
 
 class LanguageMiddleware(LocaleMiddleware):

@@ -30,7 +30,7 @@ from z4j_brain.rbac.models import Environment
 LIVE = "X-Live"
 #: How far the clocks of processes may be apart. Pages ask later than that after they were told.
 APART = 0.2
-#: Answers that are kept, and for how many seconds: nobody asks because of what was told longer ago.
+#: Answers, and readers, that are kept; and for how many seconds: nobody asks because of what was told longer ago.
 MOST = 100
 FRESH = 60.0
 
@@ -112,7 +112,7 @@ def _reader(request: HttpRequest, project: str, environment: str, since: float) 
     """Who asks, as they were since what they were told of, a moment ago at most: all their pages ask at once. Whether
     their session and account still stand was looked up for this very request.
     """
-    session = (request.session.session_key, project, environment)
+    session = (request.session.session_key, get_language(), project, environment)
     with _shelf:
         known = _readers.get(session)
     if known is not None and known.at >= since + APART and time.time() - known.at < MOMENT:

@@ -26,7 +26,7 @@ from z4j_brain.fleet.models import Queue
 from z4j_brain.issues import queries as issues
 from z4j_brain.ledger import health
 from z4j_brain.ledger.health import LogHealth
-from z4j_brain.lib import disk, nouns, words
+from z4j_brain.lib import disk, words
 from z4j_brain.lib.tongue import inline
 from z4j_brain.lib.words import DAY, HOUR, MINUTE
 from z4j_brain.operations import inbox, verbs
@@ -337,12 +337,6 @@ def longest(attempt: Attempt) -> Station:
 @register.filter
 def last_name(dotted: str) -> str:
     return dotted.rsplit(".", 1)[-1]
-
-
-@register.filter
-def of_kind(count: int, kind: str) -> str:
-    """So many targets of a kind: `1 task`."""
-    return nouns.of_kind(kind, count)
 
 
 @register.filter

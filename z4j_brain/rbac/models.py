@@ -265,11 +265,6 @@ class Approval(models.Model):
             models.Index(fields=["environment", "state", "decided_at"], name="approval_report"),
         ]
 
-    @property
-    def words(self) -> str:
-        """Its action, as it stands at the beginning of a sentence."""
-        return self.action.rpartition(".")[2].replace("_", " ").capitalize()
-
 
 class Freeze(models.Model):
     """A time in which nothing, or nothing of some kinds, is to be changed. `actions`: which; none: all.
