@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 from django.db import connections
 from django.test import Client
+from django.utils import translation
 
 from tests.brain import Brain
 from tests.cast import Cast
@@ -36,6 +37,13 @@ def django_db_setup(store: Store, django_test_environment: None, django_db_block
     with django_db_blocker.unblock():
         connections.close_all()
     store.drop(name)
+
+
+@pytest.fixture(autouse=True)
+def in_english() -> Iterator[None]:
+    """A request leaves its reader's language behind in its thread: the next test must not speak it."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture

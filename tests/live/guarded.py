@@ -84,6 +84,7 @@ class Guarded:
         if verb == "run":
             return stage.registered(stage.plan.once)
         if subject == "queue":
+            stage.worker()  # a queue is measured before it is told who takes from it, and then nobody refuses
             return stage.queue()["id"]
         if subject == "worker":
             return stage.worker(queue="spare" if verb == "autoscale" else "")["id"]

@@ -77,7 +77,7 @@ class Brain:
         self.stored: dict[tuple[str, int], dict[str, Any]] = {}
         self.accepted = self.duplicates = 0
         self.commands: list[dict[str, str]] = []
-        #: Those for one agent alone, by its boot.
+        #: Those for one agent alone, by its boot: see `send`.
         self.addressed: dict[str, list[dict[str, str]]] = {}
         self.looks: list[Any] = []
         #: The policy of redaction that it hands out, and the versions that agents say they apply.
@@ -174,6 +174,16 @@ class Brain:
     def sign(self, command: dict[str, Any]) -> dict[str, str]:
         return self.action.sign(wire.COMMAND_DOMAIN, canonical(command), self.kid)
 
+    def send(self, boot: str, *commands: dict[str, Any]) -> None:
+        """For that agent alone. Its poll takes the list away at any moment: commands go into it in one step."""
+        signed = [self.sign(command) for command in commands]
+        with self._lock:
+            self.addressed[boot] = [*self.addressed.get(boot, ()), *signed]
+
+    def taken(self, boot: str) -> list[dict[str, str]]:
+        with self._lock:
+            return self.addressed.pop(boot, [])
+
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -215,7 +225,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             time.sleep(0.01)
         waiting = list(brain.commands)
         del brain.commands[: len(waiting)]  # what a test puts there meanwhile stays
-        commands = waiting + brain.addressed.pop(asked["boot"], [])
+        commands = waiting + brain.taken(asked["boot"])
         looks, brain.looks = brain.looks, []
         told = {"v": 1, "commands": commands, "look": looks, "time": time.time_ns() // 1000 + brain.ahead}
         log = brain.continues(asked)

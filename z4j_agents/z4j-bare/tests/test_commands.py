@@ -230,7 +230,7 @@ def test_a_command_that_was_lost_on_its_way_is_carried_out_by_whoever_of_the_hos
     again = [brain.command("", fence=fence, held_by=held_by) for fence, held_by in cases]
     again.append(brain.command("", fence=2))  # of a brain that does not say
     here = {"audience": second._boot.id}
-    brain.addressed[second._boot.id] = [brain.sign(command | here) for command in again]
+    brain.send(second._boot.id, *(command | here for command in again))
     # An answer may come twice: its own poller sends what it finds in the journal, too.
     wait_for(lambda: {answer["command"] for answer in brain.results} == {command["id"] for command in again})
     outcomes = {answer["command"]: answer["results"][0]["outcome"] for answer in brain.results}

@@ -42,7 +42,7 @@ def ask(brain, wait_for):
         target = {"item": 1, "task_id": "t1", "name": "shop.pay"} | ({"sealed": sealed} if sealed else {}) | changes
         params = {"to": to if isinstance(to, str) else seal_keys.tell(to.public_key())}
         command = brain.command(agent._boot.id, verb="reveal", targets=[target], params=params) | (then or {})
-        brain.addressed.setdefault(agent._boot.id, []).append(brain.sign(command))
+        brain.send(agent._boot.id, command)
         wait_for(lambda: any(told["command"] == command["id"] for told in brain.results))
         return command, next(told["results"][0] for told in brain.results if told["command"] == command["id"])
 
@@ -138,7 +138,7 @@ def test_one_at_a_time_and_no_more_than_a_body_holds(worker, brain, ask, wait_fo
     assert (result["outcome"], "65,536" in result["detail"]) == ("refused", True)
     two = [{"item": item, "task_id": "t1", "name": "shop.pay"} for item in (1, 2)]
     command = brain.command(agent._boot.id, verb="reveal", targets=two, params={"to": "x"})
-    brain.addressed.setdefault(agent._boot.id, []).append(brain.sign(command))
+    brain.send(agent._boot.id, command)
     wait_for(lambda: any(told["command"] == command["id"] for told in brain.results))
     told = next(told["results"] for told in brain.results if told["command"] == command["id"])
     assert [one["outcome"] for one in told] == ["refused"] * 2

@@ -166,7 +166,7 @@ def retry(agent, brain, wait_for, sealed, **changes):
     """What is answered to a retry of a task whose original is in nobody's vault."""
     target = {"item": 1, "task_id": "t1", "name": "shop.pay", "sealed": sealed} | changes
     command = brain.command(agent._boot.id, targets=[target])
-    brain.addressed.setdefault(agent._boot.id, []).append(brain.sign(command))
+    brain.send(agent._boot.id, command)
     wait_for(lambda: any(told["command"] == command["id"] for told in brain.results))
     return next(told["results"][0] for told in brain.results if told["command"] == command["id"])
 
