@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,16 @@ if __name__ == "__main__":
 
 from django.db import connection, connections  # noqa: E402
 from django.test import Client  # noqa: E402
+from django.utils import timezone  # noqa: E402
 
 from tests.bench import million, rows  # noqa: E402
 from tests.panel import crowd  # noqa: E402
 from tests.rbac.places import Furnished  # noqa: E402
 from tests.store import Store, open_store  # noqa: E402
 from z4j_brain.rbac.models import Environment, Token, User  # noqa: E402
+from z4j_brain.schedules import ticks  # noqa: E402
+from z4j_brain.schedules.models import Run, Schedule  # noqa: E402
+from z4j_brain.schedules.states import RunState  # noqa: E402
 from z4j_brain.tasks.models import Task  # noqa: E402
 
 TASKS = int(os.environ.get("BENCH_TASKS") or os.environ.get("Z4J_BENCH_TASKS") or 2_000_000)
@@ -104,10 +109,22 @@ def at_full_size(client: Client, environment: Environment, kind: str) -> list[ro
 def other_pages(client: Client, environment: Environment, kind: str) -> list[rows.Row]:
     """With a crowd of everything, of which each list shows its first page."""
     crowd.furnish(Furnished.of(environment, Token.objects.filter(user__username="vera")[0]), range(CROWD))
+    full_strips(environment)
     place, told = f"page beside {TASKS:,} tasks, {kind}", []
     for name in LISTS:
         told += whole_page(client, place, name, f"/harbor/production/{name}/")
     return told + whole_page(client, place, "overview", "/harbor/production/", most=100)
+
+
+def full_strips(environment: Environment) -> None:
+    """Each schedule with as many runs as its strip draws, of all kinds."""
+    now, states = timezone.now(), list(RunState)
+    made = [
+        Run(environment=environment, schedule=one, moment=now - timedelta(hours=hour), state=states[hour % len(states)])
+        for one in Schedule.objects.filter(environment=environment)
+        for hour in range(ticks.SHOWN)
+    ]
+    Run.objects.bulk_create(made)
 
 
 def whole_page(client: Client, place: str, name: str, path: str, most: float = 60) -> list[rows.Row]:

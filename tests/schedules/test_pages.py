@@ -91,12 +91,27 @@ def test_each_run_is_a_mark_with_its_own_words_and_leads_to_its_task(see, cast):
     run(schedule, "missed", timedelta(hours=3), times=3)
     run(schedule, "unknown", timedelta(hours=4))
 
-    page = see("vera")
+    page = see("vera", f"{schedule.pk}/")
 
     assert "Last runs of nightly: 2 succeeded, 1 missed, 1 unknown, 1 overlapped, 1 late" in page
     assert 'href="/harbor/production/jump/?q=one"' in page
     assert "succeeded in 900 ms, 2 min 05 s late, overlapped the run before it" in page
     assert "missed, 3 due times on end" in page
+
+
+def test_the_list_draws_the_marks_of_a_schedule_in_one_picture_with_a_path_for_each_kind(see, cast):
+    schedule = stage.schedule(cast.production)
+    for hour in range(6):
+        run(schedule, "ok", timedelta(hours=hour), late_ms=125_000.0 if hour == 0 else None)
+    run(schedule, "failed", timedelta(hours=7), overlapped=True)
+
+    picture = see("vera").partition(f'id="schedule-{schedule.pk}"')[2].partition("</tr>")[0]
+
+    assert "<title>6 succeeded, 1 failed, 1 overlapped, 1 late</title>" in picture
+    drawn = dict(re.findall(r'<path class="([^"]+)" d="([^"]+)"/>', picture))
+    assert list(drawn) == ["bar f-failed", "bar f-succeeded", "bar overlap", "late"]
+    assert (drawn["bar f-failed"], drawn["bar overlap"], drawn["late"]) == ("M140 0v20", "M140 -1v5", "M176 15l3 6h-6z")
+    assert drawn["bar f-succeeded"].count("M") == 6
 
 
 def test_marks_of_many_cost_no_more_queries_than_of_one(see, cast, django_assert_max_num_queries):

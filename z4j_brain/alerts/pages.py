@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
+from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -26,7 +27,8 @@ from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
 
-SHOWN = 50
+#: Of what was found, and rules; and of what goes on, above those.
+SHOWN, RULES, NOW = 50, 25, 15
 CRUMBS = [{"page": "alerts", "title": gettext_lazy("Alerts")}]
 #: How long a rule is muted, as the menu says it.
 MUTES = {
@@ -44,17 +46,22 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
     """The rules, each with how it is now, and the alerts that go on."""
     actor = Actor.of(request)
     place = rbac.environment(actor, project, environment)
-    rules = queries.rules(actor, place).order_by("name")
-    at_work = windows.going_on(queries.windows(actor, place).order_by("name")[: queries.MOST], timezone.now())
+    rules = queries.rules(actor, place).select_related(None)
+    page = keyset.page(rules, request.GET.get("cursor"), RULES, order="name")
+    planned = queries.windows(actor, place).select_related(None).prefetch_related(None).order_by("name")
+    at_work = windows.going_on(planned[: queries.MOST], timezone.now())
+    prefetch_related_objects([window for window, _ in at_work], "rules")
+    now = list(queries.alerts(actor, place).filter(ended_at=None).order_by("-id")[: NOW + 1])
     context = {
         "title": gettext("Alerts"),
         "environment": place,
         "rules": [
-            (rule, next((end for one, end in at_work if windows.is_about(one, rule)), None))
-            for rule in rules[: queries.MOST]
+            (rule, next((end for one, end in at_work if windows.is_about(one, rule)), None)) for rule in page.results
         ],
+        "page": page,
         "at_work": at_work,
-        "going_on": list(queries.alerts(actor, place).filter(ended_at=None).order_by("-id")[:SHOWN]),
+        "going_on": now[:NOW],
+        "more_go_on": len(now) > NOW,
         "manages": rbac.may(actor, Permission.MANAGE_PROJECT, place),
         "mutes": rbac.may(actor, Permission.MANAGE_OPERATIONS, place),
         "spans": [(value, label) for value, (label, _) in MUTES.items()],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -22,6 +22,7 @@ from z4j_brain.rbac.models import Environment
 CLOCK_BREAKS = 60_000_000
 #: Agents, workers and queues that are looked at, and names that one sentence holds.
 LOOKED_AT, NAMED = 200, 3
+_ASKED_OF_AGENTS = ("name", "host", "role", "seen_at", "left_at", "problems", "clock_us", "counters")
 _EXPIRED = gettext_lazy("Clocks are up to %(seconds)s s away from the brain's: commands count as expired there.")
 _APART = gettext_lazy("Clocks are up to %(seconds)s s away from the brain's: times of one task may not fit together.")
 
@@ -37,15 +38,16 @@ class Finding:
     grave: bool = False
 
 
-def wrong(actor: Actor, environment: Environment) -> list[Finding]:
-    """What does not work now, gravest first."""
-    here = list(agents.agents(actor, environment).order_by("-seen_at")[:LOOKED_AT])
+def wrong(actor: Actor, environment: Environment, workers: Sequence[Worker] | None = None) -> list[Finding]:
+    """What does not work now, gravest first. `workers`: those heard last, where somebody has them."""
+    rows = agents.agents(actor, environment).select_related(None).order_by("-seen_at")
+    here = list(rows.only(*_ASKED_OF_AGENTS)[:LOOKED_AT])
     answering = [agent for agent in here if agent.state == Presence.ONLINE]
-    workers = list(queries.workers(actor, environment).order_by("-heartbeat_at")[:LOOKED_AT])
+    workers = queries.heard(actor, environment) if workers is None else workers
     queues = list(queries.queues(actor, environment).order_by("-depth")[:LOOKED_AT])
-    serving = queries.serving(actor, environment, queues)
+    serving = queries.serving(queues, workers)
     found = [*_unheard(here, answering), *_problems(answering), *_clocks(answering), *_drops(answering)]
-    found += [*_silent(workers), *_unserved(queue for queue in queues if not serving[queue.pk].workers)]
+    found += [*_silent(workers[:LOOKED_AT]), *_unserved(queue for queue in queues if not serving[queue.pk].workers)]
     return sorted(found, key=lambda finding: not finding.grave)
 
 
@@ -103,7 +105,7 @@ def dropped(agent: Agent) -> int:
     return sum(count for count in counts if isinstance(count, int))
 
 
-def _silent(workers: list[Worker]) -> Iterator[Finding]:
+def _silent(workers: Sequence[Worker]) -> Iterator[Finding]:
     silent = [worker for worker in workers if worker.state == Presence.SILENT]
     recent = [worker for worker in silent if timezone.now() - worker.heartbeat_at < queries.RECENT]
     if recent:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext, pgettext
 
-from z4j_brain.fleet import queries
-from z4j_brain.fleet.models import Queue
+from z4j_brain.fleet import queries as fleet
+from z4j_brain.fleet.models import Queue, Worker
 from z4j_brain.fleet.queries import Serving
 from z4j_brain.lib import nouns
 from z4j_brain.lib.words import number, rate
@@ -133,12 +133,15 @@ class Flow:
         return round(count / (self.minutes * 60), 4) if self.minutes else 0.0
 
 
-def flows(actor: Actor, environment: Environment, queues: Sequence[Queue]) -> list[Flow]:
-    """For each of these queues, in two queries."""
+def flows(
+    actor: Actor, environment: Environment, queues: Sequence[Queue], workers: Iterable[Worker] | None = None
+) -> list[Flow]:
+    """For each of these queues, in two queries. `workers`: those heard last, where somebody has them."""
     now = timezone.now()
     drawn, pace = Span.recent(DRAWN, now), Span.recent(PACE, now)
     found = stats.of_queues(environment.pk, drawn, {queue.name for queue in queues})
-    serving, minutes = queries.serving(actor, environment, queues), pace.minutes(now)
+    serving = fleet.serving(queues, fleet.heard(actor, environment) if workers is None else workers)
+    minutes = pace.minutes(now)
     made = []
     for queue in queues:
         points = found.get((queue.engine, queue.name), ())

@@ -14,7 +14,7 @@ from django.db.models import Count, F, QuerySet, Sum
 from django.http import Http404
 from django.utils import timezone
 
-from z4j_brain.agents.states import SILENT_AFTER
+from z4j_brain.agents.states import SILENT_AFTER, Presence
 from z4j_brain.fleet.models import Depth, Queue, Registered, Worker
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
@@ -150,10 +150,15 @@ def agents_of(environment: Environment, workers: Collection[tuple[str, str]]) ->
     return {(engine, name): agent for engine, name, agent in found if agent and (engine, name) in workers}
 
 
-def serving(actor: Actor, environment: Environment, found: Iterable[Queue]) -> dict[int, Serving]:
-    """For each of these queues, by its key, who takes from it."""
+def heard(actor: Actor, environment: Environment) -> list[Worker]:
+    """The workers that were heard last, whether they answer or not; without their agents."""
+    return list(workers(actor, environment).select_related(None).order_by("-heartbeat_at")[:WORKERS])
+
+
+def serving(found: Iterable[Queue], workers: Iterable[Worker]) -> dict[int, Serving]:
+    """For each of these queues, by its key, who takes from it, of these workers those that answer."""
     taking: dict[tuple[str, str], list[Worker]] = defaultdict(list)
-    for worker in online(actor, environment).order_by("-heartbeat_at")[:WORKERS]:
+    for worker in (worker for worker in workers if worker.state == Presence.ONLINE):
         for name in worker.queues:
             taking[worker.engine, name].append(worker)
     return {queue.pk: _serving(queue, taking[queue.engine, queue.name]) for queue in found}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -22,15 +23,22 @@ from z4j_brain.lib.words import number
 from z4j_brain.rbac import access
 from z4j_brain.rbac import queries as rbac
 from z4j_brain.rbac.actor import Actor
+from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
 from z4j_brain.tasks import telling
 from z4j_brain.tasks.verbs import RETRY
 
 #: Rows of a page of the list.
-SHOWN = 40
+SHOWN = 20
 CRUMBS = [{"page": "issues", "title": gettext_lazy("Issues")}]
 #: For how long an issue can be put off.
 PUT_OFF = {"day": timedelta(days=1), "week": timedelta(days=7)}
+
+
+def chosen(actor: Actor, place: Environment) -> UUID | None:
+    """Who looks after some of the issues here has counts of their own in the list."""
+    owns = queries.issues(actor, place).filter(queries.owned(actor)).exists()
+    return actor.user.pk if owns and actor.user else None
 
 
 @require_GET

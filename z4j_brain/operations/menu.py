@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
 
 from z4j_brain.agents.queries import Offer
 from z4j_brain.operations.serving import obstacle
 from z4j_brain.operations.verbs import Verb, of_kind
 from z4j_brain.rbac.states import Permission
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,26 @@ class Entry:
     verb: Verb
     reason: str = ""
     note: str = ""
+
+    @property
+    def label(self) -> StrOrPromise:
+        return self.verb.label
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """What cannot be asked for the same reason, as one line of a menu."""
+
+    label: str
+    reason: str
+
+
+def lines(entries: Iterable[Entry]) -> list[Entry | Barred]:
+    found: list[Entry | Barred] = []
+    for reason, group in groupby(entries, key=lambda entry: entry.reason):
+        some = list(group)
+        found += [Barred(", ".join(str(entry.label) for entry in some), reason)] if reason else some
+    return found
 
 
 def entries(

@@ -32,7 +32,7 @@ from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import Environment
 from z4j_brain.rbac.states import Permission
 
-SHOWN = 50
+SHOWN = 40
 #: What a dialog about one target has said beforehand: also if it was retried, also if its agent has yet to come back.
 ONE = {"again": True, "wait": True}
 STEERING: dict[str, Callable[..., Operation]] = {

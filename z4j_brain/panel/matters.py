@@ -13,6 +13,7 @@ from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext_l
 from z4j_brain.alerts import queries as alerts
 from z4j_brain.fleet import findings, flows
 from z4j_brain.fleet.flows import Flow, Outlook
+from z4j_brain.fleet.models import Worker
 from z4j_brain.issues import queries as issues
 from z4j_brain.issues import view as issue_words
 from z4j_brain.issues.states import IssueState
@@ -63,8 +64,8 @@ def deployed(worse: Worse | None) -> Iterator[Matter]:
         yield Matter("bug", "failed-i", worse.what, worse.why, "statistics", worse.limits)
 
 
-def wrong(actor: Actor, place: Environment) -> Iterator[Matter]:
-    for found in islice(findings.wrong(actor, place), FINDINGS):
+def wrong(actor: Actor, place: Environment, workers: Sequence[Worker]) -> Iterator[Matter]:
+    for found in islice(findings.wrong(actor, place, workers), FINDINGS):
         where = " " + gettext("On %(where)s.") % {"where": found.where} if found.where else ""
         yield Matter(
             "stethoscope", "failed-i" if found.grave else "warn-i", found.what, f"{found.fix}{where}", "doctor"

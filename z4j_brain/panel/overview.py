@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -31,7 +31,7 @@ from z4j_brain.stats.queries import Group, Table
 from z4j_brain.stats.view import View, told
 
 #: What each part of the page shows at most.
-MATTERS, QUEUES, NAMES, OPERATIONS, WORKERS, SCHEDULES, VERSIONS = 5, 8, 5, 5, 200, 4, 4
+MATTERS, QUEUES, NAMES, OPERATIONS, SCHEDULES, VERSIONS = 5, 8, 5, 5, 4, 4
 #: Outlooks of queues, what takes longest to drain first; those that drain stand by how long that takes.
 _SLOWEST = (
     Outlook.UNSERVED,
@@ -55,12 +55,13 @@ def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
     view = View.of(request.GET)
     facts = told(place, view.asked)
     names = stats.by_name(place.pk, view.span)
-    queues = _flows(actor, place)
+    workers = fleet.heard(actor, place)
+    queues = _flows(actor, place, workers)
     troubled = schedules.troubled(actor, place, matters.SCHEDULES)
     found = [
         *matters.alerting(actor, place),
         *matters.deployed(facts["worse"]),
-        *matters.wrong(actor, place),
+        *matters.wrong(actor, place, workers),
         *matters.returned(actor, place),
         *matters.scheduled(actor, place, troubled),
         *matters.filling(queues),
@@ -80,7 +81,7 @@ def shown(request: HttpRequest, project: str, environment: str) -> HttpResponse:
         "slowest": _most(names, lambda group: group.totals.runtime_ms.p95 or 0),
         "failing": _most(names, lambda group: group.totals.failed),
         "names": names,
-        "fleet": _fleet(_workers(actor, place)),
+        "fleet": _fleet(workers),
         "operations": list(operations.asked(actor, place).order_by("-id")[:OPERATIONS]),
         "troubled": troubled[:SCHEDULES],
     }
@@ -93,23 +94,19 @@ def _most(names: Table, order: Any) -> list[tuple[Group, str, str]]:
     return [(group, urlencode({"name": group.key, "engine": group.engine}), names.span.limits) for group in groups]
 
 
-def _flows(actor: Actor, place: Environment) -> list[Flow]:
+def _flows(actor: Actor, place: Environment, workers: Sequence[Worker]) -> list[Flow]:
     """Of the queues that hold most, first those that take longest until they are empty, if they ever are."""
     queues = list(fleet.queues(actor, place).order_by("-depth", "name")[: QUEUES * 2])
-    return sorted(flows.flows(actor, place, queues), key=_urgency)
+    return sorted(flows.flows(actor, place, queues, workers), key=_urgency)
 
 
 def _urgency(flow: Flow) -> tuple[int, float]:
     return _SLOWEST.index(flow.outlook), -(flow.drains_s or flow.queue.depth)
 
 
-def _workers(actor: Actor, place: Environment) -> list[Worker]:
-    heard = fleet.workers(actor, place).filter(offline_at=None, heartbeat_at__gte=timezone.now() - fleet.RECENT)
-    return list(heard.order_by("-heartbeat_at")[:WORKERS])
-
-
 def _fleet(workers: Iterable[Worker]) -> dict[str, Any]:
-    some = list(workers)
+    since = timezone.now() - fleet.RECENT
+    some = [worker for worker in workers if worker.offline_at is None and worker.heartbeat_at >= since]
     online = [worker for worker in some if worker.state == Presence.ONLINE]
     busy, slots = sum(len(worker.running) for worker in online), sum(worker.size for worker in online)
     codes = Counter(worker.code for worker in online if worker.code)

@@ -85,7 +85,7 @@ def is_shared(request: HttpRequest) -> bool:
     return bool(request.__dict__.get(_SHARED, False))
 
 
-def shared(view: View, chosen: Chosen = lambda actor, place: None, taste: Taste = lambda request, found: None) -> View:
+def shared(view: View, chosen: Chosen = lambda actor, place: None, taste: Taste = lambda request, found: found) -> View:
     """For a view of one list in an environment, whose live parts depend on what its reader may do there, on what they
     have `chosen`, and on nothing else of them. Who sees only some of the queues or names is answered by themselves: for
     them, parts of lists are about what they have asked for.

@@ -29,7 +29,7 @@ from z4j_brain.ledger.health import LogHealth
 from z4j_brain.lib import disk, words
 from z4j_brain.lib.tongue import inline
 from z4j_brain.lib.words import DAY, HOUR, MINUTE
-from z4j_brain.operations import inbox, verbs
+from z4j_brain.operations import inbox, menu, verbs
 from z4j_brain.operations.models import Item, Operation
 from z4j_brain.operations.states import ItemOutcome, ItemProgress, OperationState
 from z4j_brain.operations.verbs import Verb
@@ -55,6 +55,8 @@ register = template.Library()
 
 for spoken in (words.duration, words.level, words.number, words.percent, words.uncapped, inline):
     register.filter(spoken.__name__, spoken)
+for drawn in (figures.filled, menu.lines):
+    register.filter(drawn.__name__, drawn)
 #: Width of a slot with its gap, and how many are drawn.
 SLOT, MAX_SLOTS = 15, 24
 #: Entries of the audit log beside what they are about.

@@ -18,7 +18,7 @@ from z4j_brain.rbac.reach import Facets
 from z4j_brain.schedules.models import Run, Schedule
 from z4j_brain.schedules.serving import Answering
 from z4j_brain.schedules.states import OWN
-from z4j_brain.schedules.targets import Schedules
+from z4j_brain.schedules.targets import judge
 from z4j_brain.schedules.verbs import DELETE, DISABLE, EDIT, ENABLE, RUN
 
 #: In the order in which they are told.
@@ -60,11 +60,11 @@ def is_taken(environment: Environment, source: str, key: str) -> bool:
 
 def capabilities(actor: Actor, environment: Environment, rows: Sequence[Schedule]) -> dict[int, dict[str, Capability]]:
     """By the keys of the rows, then by the words of the verbs."""
-    held, answering = access.permissions(actor, environment), Answering(environment)
+    held, answering = access.permissions(actor, environment), Answering.of(environment, rows)
     found: dict[int, dict[str, Capability]] = {row.pk: {} for row in rows}
     by_key = {str(row.pk): row for row in rows}
     for verb in VERBS:
-        for one in Schedules().candidates(environment, actor, verb, list(by_key), {}):
+        for one in judge(environment, verb, list(by_key), by_key, answering, {}):
             row = by_key[one.id]
             note = "" if row.source == OWN else answering.offer(row.source, verb.asks).note
             why = "" if verb is EDIT and row.source == OWN else one.why if one.left_out else ""

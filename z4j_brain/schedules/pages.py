@@ -23,7 +23,7 @@ from z4j_brain.schedules.states import OWN
 from z4j_brain.schedules.view import Row, View
 
 #: Rows of a page of the list, and of the runs of one schedule.
-SHOWN, RUNS = 40, 15
+SHOWN, RUNS = 16, 15
 #: How far ahead the list warns of changed clocks, and of how many schedules.
 SOON, WARNED = timedelta(days=14), 3
 CRUMBS = [{"page": "schedules", "title": gettext_lazy("Schedules")}]
@@ -37,7 +37,7 @@ def listed(request: HttpRequest, project: str, environment: str) -> HttpResponse
     asked, here, alive = View.of(request.GET), view.schedules(actor, place), view.alive(place)
     page = keyset.page(asked.narrowed(here, alive), request.GET.get("cursor"), SHOWN, order="key")
     now, held = timezone.now(), access.permissions(actor, place)
-    marks, found = ticks.of(page.results), menus.of(actor, place, page.results)
+    marks, found = ticks.glimpses(page.results), menus.of(actor, place, page.results)
     context = {
         "title": gettext("Schedules"),
         "environment": place,
@@ -87,7 +87,7 @@ def shown(request: HttpRequest, project: str, environment: str, id: int) -> Http
         "crumbs": CRUMBS,
         "environment": place,
         "schedule": schedule,
-        "row": Row.of(schedule, ticks.of([schedule])[schedule.pk], silent),
+        "row": Row.of(schedule, ticks.of(schedule), silent),
         "words": spoken.words(schedule),
         "upcoming": [(time, spoken.clock(schedule, time)) for time in spoken.upcoming(schedule, now)],
         "changes": changes,

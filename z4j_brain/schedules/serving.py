@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import cache
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from z4j_brain.agents.states import AgentRole
 from z4j_brain.operations.states import LeftOut
 from z4j_brain.operations.verbs import Verb
 from z4j_brain.rbac.models import Environment
+from z4j_brain.schedules.models import Schedule
 
 Verdict = tuple[LeftOut, str] | None
 
@@ -29,6 +30,11 @@ class Answering:
         found |= {agent.pk: agent for agent in rows.filter(pk__in=set(pks))[: agents.ASKED]} if pks else {}
         self._agents = found
         self.offer = cache(self._offer)
+
+    @classmethod
+    def of(cls, environment: Environment, rows: Iterable[Schedule]) -> Answering:
+        """It knows the agents of these schedules."""
+        return cls(environment, {row.agent_id for row in rows if row.agent_id})
 
     def _offer(self, name: str, asks: str) -> Offer:
         """What they say to this verb of an engine or a scheduler."""

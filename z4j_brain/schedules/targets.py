@@ -78,20 +78,31 @@ class Schedules(_Kind):
         self, environment: Environment, actor: Actor, verb: Verb, ids: Sequence[str], options: Options
     ) -> Iterator[Candidate]:
         rows = {str(row.pk): row for row in _held(environment, ids)}
-        answering = Answering(environment, {row.agent_id for row in rows.values() if row.agent_id})
-        asked = _open(environment, verb, ids)
-        for pk in ids:
-            row = rows.get(pk)
-            if row is None:
-                yield Candidate(pk, "", "", left_out=LeftOut.GONE, why=str(_GONE))
-                continue
-            found = _own(row, verb, answering) if row.source == OWN else _native(row, verb, answering, options)
-            yield _asked(asked, _waiting(found, options))
+        return judge(environment, verb, ids, rows, Answering.of(environment, rows.values()), options)
 
     def resolve(self, environment_id: int, ids: Collection[str]) -> dict[str, Resolved]:
         """As agents know it: by its key; of our own they know the task that is to be run."""
         rows = _of(environment_id, ids).values_list("pk", "source", "key", "task")
         return {str(pk): Resolved(str(pk), "", name=task if source == OWN else key) for pk, source, key, task in rows}
+
+
+def judge(
+    environment: Environment,
+    verb: Verb,
+    ids: Sequence[str],
+    rows: Mapping[str, Schedule],
+    answering: Answering,
+    options: Options,
+) -> Iterator[Candidate]:
+    """Each of the ids, in their order. `rows`: by their ids, those that are there; `answering` knows their agents."""
+    asked = _open(environment, verb, ids)
+    for pk in ids:
+        row = rows.get(pk)
+        if row is None:
+            yield Candidate(pk, "", "", left_out=LeftOut.GONE, why=str(_GONE))
+            continue
+        found = _own(row, verb, answering) if row.source == OWN else _native(row, verb, answering, options)
+        yield _asked(asked, _waiting(found, options))
 
 
 class Schedulers(_Kind):

@@ -168,8 +168,14 @@ def spark(values: Sequence[float | None], most: float = 0) -> str:
     """A line through `values` in a box of 100 by 30, up to `most` of them; what is not known counts as nothing."""
     some = [value or 0 for value in values]
     most = most or max(some, default=0) or 1
-    step = 100 / max(len(some) - 1, 1)
-    return "M" + " ".join(f"{_short(at * step)},{_short(29 - value / most * 26)}" for at, value in enumerate(some))
+    step, last = 100 / max(len(some) - 1, 1), len(some) - 1
+    turns = (at for at, value in enumerate(some) if at in (0, last) or not some[at - 1] == value == some[at + 1])
+    return "M" + " ".join(f"{_short(at * step)},{_short(29 - some[at] / most * 26)}" for at in turns)
+
+
+def filled(spark: str) -> str:
+    """The same line, closed outside of its box: what is below it can be filled."""
+    return f"M-9,39 {spark.removeprefix('M')} 109,39z"
 
 
 def fewer(values: Sequence[Point], most: int = 60) -> tuple[Point, ...]:
