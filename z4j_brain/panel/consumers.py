@@ -8,6 +8,7 @@ import logging
 import re
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.http import Http404
 
-from z4j_brain.lib import nudge
+from z4j_brain.panel.hub import hub
 from z4j_brain.rbac import queries
 from z4j_brain.rbac.actor import Actor
 from z4j_brain.rbac.models import User
@@ -70,7 +71,8 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.holder = ""
         self.place: tuple[str, str] | None = None
-        self.group = ""
+        #: The environment that it hears of; 0: of none.
+        self.hears = 0
         self.watched: list[tuple[str, str]] = []
         self.gathered: dict[str, set[str] | None] = {}
         self.heard_at, self.beat = 0.0, 0
@@ -101,7 +103,7 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         for task in (self.teller, self.checker):
             if task:
                 task.cancel()
-        await self._leave()
+        self._leave()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
         await self.receive_json(_read(text_data))
@@ -113,26 +115,26 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         if named is None or watched is None:
             await self.close(NOT_UNDERSTOOD)
             return
-        await self._leave()
+        self._leave()
         self.place, self.watched = (named[1], named[2]), watched
         environment_id = await self._environment()
         if environment_id is None:
             await self.close(NOT_HERE)
             return
-        self.group = nudge.pages_group(environment_id)
-        await self.channel_layer.group_add(self.group, self.channel_name)
+        self.hears = environment_id
+        await hub().enter(environment_id, self)
         await self.send_json({"kind": "subscribed", "ids": []})
         if self.checker is None:
             self.checker = asyncio.create_task(self._check())
 
-    async def nudge(self, event: dict[str, Any]) -> None:
-        here = self.group == nudge.pages_group(event["environment"])  # one of the place before may come late
-        if not here or not self._concerns(event["kind"], event["ids"]):
+    def hear(self, kind: str, ids: Sequence[str]) -> None:
+        """Things of a kind have changed in the environment: to be told, if the page watches them."""
+        if not self._concerns(kind, ids):
             return
         self.heard_at = time.time()
-        known = self.gathered.get(event["kind"], set())
-        ids = None if known is None or not event["ids"] else known | set(event["ids"])
-        self.gathered[event["kind"]] = None if ids is None or len(ids) > MAX_IDS else ids
+        known = self.gathered.get(kind, set())
+        all_ids = None if known is None or not ids else known | set(ids)
+        self.gathered[kind] = None if all_ids is None or len(all_ids) > MAX_IDS else all_ids
         if self.teller is None or self.teller.done():
             self.teller = asyncio.create_task(self._tell())
 
@@ -149,7 +151,7 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
             told = sorted(ids or ()) if self.whole else []
             await self.send_json({"kind": kind, "ids": told, "at": round(self.heard_at, 3)})
 
-    def _concerns(self, kind: str, ids: list[str]) -> bool:
+    def _concerns(self, kind: str, ids: Sequence[str]) -> bool:
         """Is this of what the page watches? Of whoever does not see all, no ids are asked: they could guess."""
         if not self.watched:
             return True
@@ -187,10 +189,10 @@ class Live(AsyncJsonWebsocketConsumer):  # type: ignore[misc]
         host = headers.get(b"host", b"").decode("latin-1")
         return bool(host) and (origin == settings.Z4J_URL or urlsplit(origin).netloc == host)
 
-    async def _leave(self) -> None:
-        group, self.group, self.gathered = self.group, "", {}
-        if group:
-            await self.channel_layer.group_discard(group, self.channel_name)
+    def _leave(self) -> None:
+        left, self.hears, self.gathered = self.hears, 0, {}
+        if left:
+            hub().leave(left, self)
 
     async def _environment(self) -> int | None:
         """The subscribed environment, when the session still stands and its person may still see it."""
