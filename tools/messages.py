@@ -31,8 +31,8 @@ def main() -> int:
         gather(copy)
         stale = [name for name in (CATALOG, CATALOG.with_suffix(".mo")) if differs(copy / name, ROOT / name)]
         told = count(copy)
-    for name in stale:
-        print(f"{name} is not what the pages say: make messages")
+    for path in stale:
+        print(f"{path} is not what the pages say: make messages")
     if "fuzzy" in told or "untranslated" in told:
         print(f"{CATALOG}: {told}")
         return 1
@@ -51,8 +51,9 @@ def gather(root: Path) -> None:
 
 def count(root: Path) -> str:
     """In msgfmt's words: `2,000 translated messages`, and what is fuzzy or untranslated where anything is."""
-    asked = ["msgfmt", "--statistics", "-o", "/dev/null", root / CATALOG]
-    return subprocess.run(asked, capture_output=True, text=True, check=True).stderr.strip()
+    asked = ["msgfmt", "--statistics", "-o", "/dev/null", str(root / CATALOG)]
+    told: str = subprocess.run(asked, capture_output=True, text=True, check=True).stderr
+    return told.strip()
 
 
 def differs(one: Path, other: Path) -> bool:
