@@ -82,15 +82,16 @@ def test_a_refusal_is_recorded_and_changes_nothing(cast):
     assert agents.mint_key(cast.production, name="more", actor=olive(cast, password=1))
 
 
-def test_in_the_panel_one_is_asked_and_goes_on_with_what_one_did(cast):
+@pytest.mark.parametrize("query", ["", "?with=rq"])
+def test_in_the_panel_one_is_asked_and_goes_on_with_what_one_did(cast, query):
     client = Client()
     client.force_login(cast.user("olive"), backend="django.contrib.auth.backends.ModelBackend")
 
-    asked = client.post(CONNECT, {"name": "box-7"}, follow=True)
+    asked = client.post(CONNECT + query, {"name": "box-7"}, follow=True)
     assert asked.redirect_chain[-1][0].startswith("/account/confirm/password/?next=")
     wrong = client.post(asked.redirect_chain[-1][0], {"password": "wrong"})
     assert not AgentKey.objects.filter(name="box-7").exists() and wrong.status_code == 200
-    done = client.post(asked.redirect_chain[-1][0], {"password": PASSWORD, "next": CONNECT})
+    done = client.post(asked.redirect_chain[-1][0], {"password": PASSWORD})
 
     assert "z4ja_" in done.content.decode()
     assert AgentKey.objects.get(name="box-7")

@@ -51,10 +51,16 @@ class PresenceMiddleware:
         if error.rule != fresh.STALE:
             return None
         if "HX-Request" not in request.headers:
-            suspended: HttpResponse = suspend_request(request, reverse("confirm"))
-            return suspended
+            return _suspend(request)
         back = urlencode({"next": request.headers.get("HX-Current-URL", "/")})
         return HttpResponse(status=204, headers={"HX-Redirect": f"{reverse('confirm')}?{back}"})
+
+
+def _suspend(request: HttpRequest) -> HttpResponse:
+    suspended: HttpResponse = suspend_request(request, reverse("confirm"))
+    if request.method == "POST":  # it is resumed where `next` is its path alone; its query was kept with the rest of it
+        suspended["Location"] = f"{reverse('confirm')}?{urlencode({'next': request.path})}"
+    return suspended
 
 
 def _lacks_factor(request: HttpRequest, user: User) -> bool:
