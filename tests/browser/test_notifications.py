@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import expect
@@ -87,6 +88,28 @@ def test_the_palette_finds_a_queue_an_operation_and_something_to_do(visit, worke
     page.go_back()
     expect(page).to_have_url(re.compile(r"/queues/\d+/"))
     expect(page).to_have_title("invoices, harbor / production · z4j")
+
+
+def test_enter_in_the_palette_waits_for_the_places_that_have_yet_to_come(visit):
+    page = visit("oscar", f"{HERE}/workers/")
+
+    def late(route):
+        time.sleep(1.5)
+        route.continue_()
+
+    page.route("**/jump/?places=1", late)
+    page.keyboard.press("Control+k")
+    page.keyboard.type("schedul")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/schedules/$"))
+
+    page.unroute("**/jump/?places=1")
+    page.route("**/jump/?places=1", lambda route: route.fulfill(status=204))
+    expect(page.locator(LIVE)).to_be_visible()  # then its script has loaded
+    page.keyboard.press("Control+k")
+    page.keyboard.type("schedul")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/tasks/\?q=schedul"))
 
 
 def test_the_sheet_of_keys_says_those_of_the_page_too(visit, worker):
