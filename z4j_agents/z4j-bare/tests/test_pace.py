@@ -92,7 +92,7 @@ def test_a_full_spool_is_said_in_the_log_once_a_minute_and_to_the_brain(make_age
     assert "because the spool is full (Z4J_SPOOL_CAP)" in said(caplog)[0]
     brain.answer = lambda batch: 200
     wait_for(agent._boot.spool.is_empty, 60)
-    wait_for(lambda: told(brain), 30)
+    wait_for(lambda: told(brain), 90)
     dropped = told(brain)[-1]["dropped"]
     assert dropped["full"] > 1000
     agent.stop()
