@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from channels.layers import get_channel_layer
 
@@ -70,14 +70,15 @@ class Hub:
     async def _listen(self) -> None:
         while True:
             try:
-                message = await get_channel_layer().receive(self._channel)
+                self._pass_on(await get_channel_layer().receive(self._channel))
             except Exception as error:
                 logger.warning("channel_layer_away error=%s", error or type(error).__name__)
                 self._joined = dict.fromkeys(self._joined, -JOIN_EVERY)
                 await asyncio.sleep(AGAIN)
-                continue
-            for page in tuple(self._pages.get(message["environment"], ())):
-                page.hear(message["kind"], message["ids"])
+
+    def _pass_on(self, message: dict[str, Any]) -> None:
+        for page in tuple(self._pages.get(message["environment"], ())):
+            page.hear(message["kind"], message["ids"])
 
     async def _stay(self) -> None:
         """Belong to the groups of environments of which a page is open, and to no other."""
